@@ -1,0 +1,1 @@
+"""Facial emotion recognition with gradient boosted CNNs."""

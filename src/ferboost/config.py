@@ -1,0 +1,201 @@
+"""Settings: frozen, typed, unknown keys refused; presets; ``--set KEY=VALUE``."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ferboost.errors import SettingsError
+
+__all__ = [
+    "PRESETS",
+    "TAPS",
+    "CNNSettings",
+    "DataSettings",
+    "Settings",
+    "TreeSettings",
+    "load_settings",
+]
+
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Tap = Literal["flatten", "fc1", "fc2", "output", "pixels"]
+
+#: What the trees can be put on: four layers of the network, or the image itself at 8 x 8.
+TAPS: tuple[Tap, ...] = ("flatten", "fc1", "fc2", "output", "pixels")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class DataSettings(_Frozen):
+    """What is made of a data set before training."""
+
+    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the training images cut off for validation, where the data brings none."""
+    test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the images cut off for the test, where the data brings none."""
+    balance: bool = False
+    """Equally many training images of every class: copies are augmented, surplus is left out."""
+
+
+class CNNSettings(_Frozen):
+    """The network and how it is trained. The defaults are the published network."""
+
+    filters: tuple[Positive, ...] = Field(default=(32, 64, 64))
+    """Filters of each convolutional layer; their number is the depth."""
+    kernel_size: Positive = 3
+    """Height and width of every convolution, in pixels."""
+    stride: Positive = 1
+    """Step of every convolution, in pixels."""
+    padding: Literal["valid", "zero"] = "valid"
+    """"valid": none; "zero": floor(kernel / 2) rows and columns of zeros on every side (eq. 3)."""
+    pooling: Literal["max", "average", "none"] = "max"
+    """What follows every convolution."""
+    pool_size: Positive = 2
+    """Height, width and step of the pooling window, in pixels."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Share of the values dropped after the last pooling layer; 0 for none."""
+    dense: tuple[Positive, Positive] = (64, 7)
+    """Width of the two ReLU dense layers, fc1 and fc2."""
+    l2: float = Field(default=1e-4, ge=0)
+    """Weight of the squared weights of fc1 and fc2 in the loss."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Step size of Adam."""
+    batch_size: Positive = 64
+    """Images per step."""
+    epochs: Positive = 50
+    """Passes over the training images."""
+    patience: Positive | None = None
+    """Stop after so many epochs without a lower validation loss; none: run all epochs."""
+    augmentation: Literal["none", "published"] = "none"
+    """"published": random rotation, shift, shear, zoom, flip and brightness (section 3.2)."""
+
+
+class TreeSettings(_Frozen):
+    """XGBoost on a tap. The defaults are the published ones."""
+
+    taps: tuple[Tap, ...] = TAPS
+    """What to put trees on, one model each."""
+    max_depth: Positive = 8
+    """Greatest depth of a tree."""
+    learning_rate: float = Field(default=0.2, gt=0, le=1)
+    """Share of each tree's output that is kept (eta)."""
+    rounds: Positive = 20
+    """Boosting rounds: each adds one tree per class."""
+    gamma: float = Field(default=0.0, ge=0)
+    """Least gain of a split."""
+    reg_lambda: float = Field(default=1e-4, ge=0)
+    """L2 on the leaves (lambda)."""
+    early_stopping: Positive | None = None
+    """Stop after so many rounds without a lower validation log loss; none: run all rounds."""
+
+
+class Settings(_Frozen):
+    """Everything that decides the result of a run, but for the data and the machine."""
+
+    preset: str = "paper"
+    """The preset that the settings started from."""
+    protocol: Literal["clean", "paper"] = "clean"
+    """"clean": selects on validation images cut from train. "paper": as published, on test."""
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
+    """One model is trained for each."""
+    data: DataSettings = DataSettings()
+    """What is made of the data."""
+    cnn: CNNSettings = CNNSettings()
+    """The network and its training."""
+    trees: TreeSettings = TreeSettings()
+    """The trees."""
+
+
+#: Named starting points, as overrides of the defaults.
+PRESETS: dict[str, dict[str, Any]] = {"paper": {}}
+
+
+def load_settings(
+    preset: str = "paper",
+    overrides: Sequence[str] = (),
+    **fixed: Any,  # Any: checked by pydantic against the fields of Settings
+) -> Settings:
+    """Return the settings of a preset with changes.
+
+    Parameters
+    ----------
+    preset : str
+        A key of `PRESETS`.
+    overrides : sequence of str
+        ``"cnn.learning_rate=3e-4"`` and the like. Values are TOML; what is not TOML is text.
+    **fixed
+        Top-level fields of `Settings`, such as ``protocol`` and ``seeds``.
+
+    Raises
+    ------
+    SettingsError
+        If the preset, a key or a value cannot be right; the message names it.
+    """
+    if preset not in PRESETS:
+        raise SettingsError(f"no preset {preset!r}; there are: {', '.join(PRESETS)}")
+    tree: dict[str, Any] = {"preset": preset}
+    _merge(tree, PRESETS[preset])
+    _merge(tree, fixed)
+    for override in overrides:
+        _merge(tree, _parse_override(override))
+    return parse_settings(tree)
+
+
+def parse_settings(tree: Mapping[str, Any]) -> Settings:
+    """Return `Settings` from nested dictionaries, as read from a run directory.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown or a value cannot be right.
+    """
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+
+
+def _merge(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise SettingsError(f"--set takes KEY=VALUE, such as cnn.epochs=20; found {text!r}")
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    if parsed == "none" and parts[-1] in {"patience", "early_stopping"}:
+        parsed = None
+    for part in reversed(parts):
+        parsed = {part: parsed}
+    return dict(parsed)
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        section: Any = Settings
+        for part in first["loc"][:-1]:
+            section = type(section().__getattribute__(str(part)))
+        known = list(section.model_fields)
+        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+        return f"no setting {key!r}; {hint}"
+    problem = first["msg"][0].lower() + first["msg"][1:]
+    return f"setting {key} cannot be {first['input']!r}: {problem}"

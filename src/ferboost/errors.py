@@ -1,0 +1,55 @@
+"""The exceptions that ferboost raises, all below one base.
+
+    FerboostError
+    ├── SettingsError        a setting, option or name that does not exist or cannot be right
+    ├── DataError            a data set that cannot be used
+    │   └── ImageError       one image that cannot be read
+    ├── RunError             a run directory that is missing, unfinished, damaged or in use
+    ├── StorageError         the disk is full, or a file or folder cannot be written
+    └── MissingExtraError    an optional dependency is not installed
+
+Every message is one line that says what was found, where, and what to do. The command line prints
+it after ``ferboost: error:`` and exits with the class's ``exit_code``: 2 for misuse, 1 for failure.
+"""
+
+__all__ = [
+    "DataError",
+    "FerboostError",
+    "ImageError",
+    "MissingExtraError",
+    "RunError",
+    "SettingsError",
+    "StorageError",
+]
+
+
+class FerboostError(Exception):
+    """Base of every exception that ferboost raises on purpose."""
+
+    exit_code: int = 1
+
+
+class SettingsError(FerboostError, ValueError):
+    """A setting, option or name that does not exist or cannot be right."""
+
+    exit_code = 2
+
+
+class DataError(FerboostError, ValueError):
+    """A data set that cannot be used."""
+
+
+class ImageError(DataError):
+    """One image that cannot be read."""
+
+
+class RunError(FerboostError):
+    """A run directory that is missing, unfinished, damaged or in use."""
+
+
+class StorageError(FerboostError, OSError):
+    """The disk is full, or a file or folder cannot be written."""
+
+
+class MissingExtraError(FerboostError, ImportError):
+    """An optional dependency is not installed."""

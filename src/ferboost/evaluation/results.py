@@ -1,0 +1,91 @@
+"""What a finished run knows of itself: predictions, learning curves and times, per seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["EpochRecord", "PredictTime", "Results", "SeedResults"]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One row of the learning curves. Losses are in nats, accuracies from 0 to 1."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PredictTime:
+    """Seconds to predict all test images, median of several runs."""
+
+    cnn: float
+    """The network up to its softmax; 0 for trees on pixels."""
+    trees: float
+    """The trees alone, their features given."""
+    whole: float
+    """From uint8 images to probabilities, everything included."""
+
+
+@dataclass(frozen=True)
+class SeedResults:
+    """The results of one seed.
+
+    Attributes
+    ----------
+    seed : int
+    history : tuple of EpochRecord
+        The learning curves of the CNN.
+    best_epoch : int
+        The epoch whose weights were kept, counted from 1.
+    probabilities : mapping of str to ndarray of float32, shape (n, classes)
+        Of the evaluated images, by variant: ``"cnn"`` first, then the taps with trees.
+    train_accuracy : mapping of str to float
+        Accuracy on the images each variant was trained on, 0 to 1.
+    predict_times : mapping of str to PredictTime
+        By variant.
+    """
+
+    seed: int
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    probabilities: Mapping[str, NDArray[np.float32]]
+    train_accuracy: Mapping[str, float]
+    predict_times: Mapping[str, PredictTime]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a run on one split of one data set.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    labels : ndarray of int64, shape (n,)
+        The true classes of the evaluated images.
+    clean : ndarray of bool, shape (n,)
+        False where the image is an exact copy of a training image.
+    seeds : tuple of SeedResults
+    """
+
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    clean: NDArray[np.bool_]
+    seeds: tuple[SeedResults, ...]
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The names of the models compared: ``"cnn"``, then taps."""
+        return tuple(self.seeds[0].probabilities)
+
+    def correct(self, variant: str) -> NDArray[np.bool_]:
+        """Say which images each seed of a variant got right, shape (seeds, n)."""
+        return np.stack(
+            [s.probabilities[variant].argmax(axis=1) == self.labels for s in self.seeds]
+        )
