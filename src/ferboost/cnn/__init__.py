@@ -1,0 +1,1 @@
+"""The convolutional network: shapes, precision, augmentation, training, checkpoints."""

@@ -6,19 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ferboost.cnn.curves import EpochRecord
+
 __all__ = ["EpochRecord", "PredictTime", "Results", "SeedResults"]
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One row of the learning curves. Losses are in nats, accuracies from 0 to 1."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    seconds: float
 
 
 @dataclass(frozen=True)

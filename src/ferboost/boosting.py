@@ -1,0 +1,142 @@
+"""Gradient boosted trees on features: the published method, in which they replace upper layers."""
+
+from pathlib import Path
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from ferboost.config import TreeSettings
+from ferboost.errors import DataError, RunError
+from ferboost.files import write_bytes
+from ferboost.progress import Tell
+
+__all__ = ["BoostedTrees"]
+
+# One row a batch for each thread would be slow; all at once would copy a large matrix.
+_PREDICT_ROWS = 65_536
+
+
+class BoostedTrees:
+    """Multi-class XGBoost on a feature matrix, with the published settings by default.
+
+    The objective is the softmax cross-entropy (``multi:softprob``; Chen and Guestrin, 2016).
+
+    Parameters
+    ----------
+    settings : TreeSettings
+    classes : int
+        Number of classes.
+    seed : int
+
+    Attributes
+    ----------
+    booster_ : xgboost.Booster
+        The fitted trees, cut after the best round where early stopping is on.
+    rounds_ : int
+        Rounds that are used.
+    """
+
+    booster_: xgboost.Booster
+    rounds_: int
+
+    def __init__(self, settings: TreeSettings, classes: int, seed: int = 0) -> None:
+        self.settings = settings
+        self.classes = classes
+        self.seed = seed
+
+    def fit(
+        self,
+        features: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        validation: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None,
+        on_round: Tell | None = None,
+    ) -> "BoostedTrees":
+        """Grow the trees.
+
+        Parameters
+        ----------
+        features : ndarray of float32, shape (n, width)
+        labels : ndarray of int64, shape (n,)
+        validation : tuple of ndarray, optional
+            Features and labels that early stopping watches; it is off without them.
+        on_round : callable, optional
+            Called with (done, total, "") after every round.
+
+        Raises
+        ------
+        DataError
+            If a class has no row.
+        """
+        if len(np.unique(labels)) < self.classes:
+            raise DataError(f"trees need rows of all {self.classes} classes")
+        settings = self.settings
+        parameters = {
+            "objective": "multi:softprob",
+            "eval_metric": "mlogloss",
+            "num_class": self.classes,
+            "max_depth": settings.max_depth,
+            "eta": settings.learning_rate,
+            "gamma": settings.gamma,
+            "lambda": settings.reg_lambda,
+            "tree_method": "hist",
+            "seed": self.seed,
+            "verbosity": 0,
+        }
+        train = xgboost.QuantileDMatrix(features, labels)
+        watched, patience = [], None
+        if validation is not None and settings.early_stopping is not None:
+            watched = [(xgboost.QuantileDMatrix(*validation, ref=train), "validation")]
+            patience = settings.early_stopping
+        booster = xgboost.train(
+            parameters,
+            train,
+            num_boost_round=settings.rounds,
+            evals=watched,
+            early_stopping_rounds=patience,
+            verbose_eval=False,
+            callbacks=[_Rounds(on_round, settings.rounds)] if on_round else None,
+        )
+        self.rounds_ = booster.best_iteration + 1 if patience else settings.rounds
+        self.booster_ = booster[: self.rounds_]
+        return self
+
+    def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return probabilities, float32 of shape (n, classes), of features (n, width)."""
+        parts = [
+            self.booster_.inplace_predict(features[start : start + _PREDICT_ROWS])
+            for start in range(0, len(features), _PREDICT_ROWS)
+        ]
+        return np.concatenate(parts).astype(np.float32).reshape(-1, self.classes)
+
+    def save(self, path: Path) -> None:
+        """Write the trees to `path` as UBJSON, atomically."""
+        write_bytes(path, bytes(self.booster_.save_raw("ubj")))
+
+    @classmethod
+    def load(cls, path: Path, settings: TreeSettings, classes: int) -> "BoostedTrees":
+        """Read trees that `save` wrote.
+
+        Raises
+        ------
+        RunError
+            If the file is missing or damaged, or has another number of classes.
+        """
+        trees = cls(settings, classes)
+        try:
+            trees.booster_ = xgboost.Booster(model_file=bytearray(path.read_bytes()))
+        except (OSError, xgboost.core.XGBoostError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise RunError(f"cannot read the trees {path} ({reason}); restore the run") from error
+        trees.rounds_ = trees.booster_.num_boosted_rounds()
+        return trees
+
+
+class _Rounds(xgboost.callback.TrainingCallback):
+    def __init__(self, on_round: Tell, total: int) -> None:
+        self._on_round = on_round
+        self._total = total
+
+    def after_iteration(self, model: xgboost.Booster, epoch: int, evals_log: object) -> bool:  # noqa: ARG002
+        self._on_round(epoch + 1, self._total, "")
+        return False

@@ -1,0 +1,210 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ferboost.cnn.augmentation import augment_as_published
+from ferboost.cnn.checkpoint import TrainingState, copy_weights, load_state, save_state
+from ferboost.cnn.curves import EpochRecord
+from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.precision import Precision
+from ferboost.config import CNNSettings
+from ferboost.errors import FerboostError
+
+__all__ = ["LabelledImages", "TrainingDivergedError", "TrainingProgress", "train_network"]
+
+_EVALUATION_BATCH = 512
+
+
+class TrainingDivergedError(FerboostError):
+    """The loss became infinite or undefined."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Images uint8 (n, 48, 48) and their labels int64 (n,), as the loop takes them."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """What is told while an epoch runs: `images` of `images_total` done, means so far."""
+
+    epoch: int
+    images: int
+    images_total: int
+    loss: float
+    accuracy: float
+
+
+def _ignore(_news: object) -> None:
+    """Take no notice."""
+
+
+def train_network(
+    network: FaceNetwork,
+    train: LabelledImages,
+    validation: LabelledImages,
+    settings: CNNSettings,
+    precision: Precision,
+    *,
+    seed: int,
+    state_path: Path | None = None,
+    identity: str = "",
+    on_progress: Callable[[TrainingProgress], None] = _ignore,
+    on_epoch: Callable[[list[EpochRecord]], None] = _ignore,
+) -> TrainingState:
+    """Train `network` with Adam, and leave it with the weights of the lowest validation loss.
+
+    Losses are mean cross-entropies plus the L2 penalty, as Keras reports them. Every epoch draws
+    its order, augmentation and dropout from a seed of its own, so that a training that goes on from
+    the end of an epoch ends with the same weights as one that was never interrupted.
+
+    Parameters
+    ----------
+    network : FaceNetwork
+        Changed in place.
+    train, validation : LabelledImages
+        The weights are fitted on the first and chosen by the second.
+    settings : CNNSettings
+    precision : Precision
+    seed : int
+    state_path : Path, optional
+        Where the state is kept after every epoch, and where the training goes on from.
+    identity : str
+        What the training is of; a state with another identity is refused.
+    on_progress : callable, optional
+        Called after every step.
+    on_epoch : callable, optional
+        Called after every epoch, and once on resuming, with the history so far.
+
+    Returns
+    -------
+    TrainingState
+
+    Raises
+    ------
+    TrainingDivergedError
+        If the loss is no longer a number.
+    RunError
+        If the state at `state_path` is damaged or of another training.
+    """
+    precision.place(network)
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=settings.learning_rate, eps=1e-7, fused=True
+    )
+    state = None
+    if state_path is not None:
+        state = load_state(state_path, identity, network, optimizer)
+    if state is None:
+        state = TrainingState([], 0, math.inf, {})
+    else:
+        on_epoch(state.history)
+    devices = list(range(torch.cuda.device_count())) if precision.device == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        while not _is_finished(state, settings):
+            epoch = len(state.history) + 1
+            start = time.perf_counter()
+            loss, accuracy = _train_epoch(
+                network,
+                optimizer,
+                train,
+                settings=settings,
+                precision=precision,
+                seed=(seed, epoch),
+                on_progress=on_progress,
+            )
+            validation_loss, validation_accuracy = _evaluate(
+                network, validation, settings, precision
+            )
+            seconds = time.perf_counter() - start
+            if not math.isfinite(loss + validation_loss):
+                raise TrainingDivergedError(
+                    f"the training diverged in epoch {epoch} (loss {loss}); lower "
+                    f"cnn.learning_rate, now {settings.learning_rate}"
+                )
+            state.history.append(
+                EpochRecord(epoch, loss, accuracy, validation_loss, validation_accuracy, seconds)
+            )
+            if validation_loss < state.best_loss:
+                state.best_epoch, state.best_loss = epoch, validation_loss
+                state.best_weights = copy_weights(network)
+            if state_path is not None:
+                save_state(state_path, identity, state, network, optimizer)
+            on_epoch(state.history)
+    network.load_state_dict(state.best_weights)
+    return state
+
+
+def _is_finished(state: TrainingState, settings: CNNSettings) -> bool:
+    epochs = len(state.history)
+    waited = epochs - state.best_epoch
+    return epochs >= settings.epochs or (
+        settings.patience is not None and waited >= settings.patience
+    )
+
+
+def _train_epoch(
+    network: FaceNetwork,
+    optimizer: torch.optim.Optimizer,
+    train: LabelledImages,
+    *,
+    settings: CNNSettings,
+    precision: Precision,
+    seed: tuple[int, int],
+    on_progress: Callable[[TrainingProgress], None],
+) -> tuple[float, float]:
+    """Go once over the training images; return the mean loss and accuracy on the way."""
+    epoch_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    torch.manual_seed(epoch_seed)
+    generator = torch.Generator().manual_seed(epoch_seed)
+    order = torch.randperm(len(train.images), generator=generator)
+    images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
+    total = len(order)
+    seen, loss_sum, correct_sum = 0, 0.0, 0
+    network.train()
+    for batch in torch.split(order, settings.batch_size):
+        x: Tensor = images[batch].to(precision.device)
+        y = labels[batch].to(precision.device)
+        if settings.augmentation == "published":
+            x = augment_as_published(x, generator)
+        with precision.autocast():
+            logits = network(x)
+        loss = functional.cross_entropy(logits, y) + settings.l2 * network.penalty()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        seen += len(batch)
+        loss_sum += loss.item() * len(batch)
+        correct_sum += int((logits.argmax(dim=1) == y).sum())
+        on_progress(TrainingProgress(seed[1], seen, total, loss_sum / seen, correct_sum / seen))
+    return loss_sum / total, correct_sum / total
+
+
+@torch.inference_mode()
+def _evaluate(
+    network: FaceNetwork, data: LabelledImages, settings: CNNSettings, precision: Precision
+) -> tuple[float, float]:
+    """Return the loss, penalty included as in Keras, and the accuracy on `data`."""
+    network.eval()
+    loss_sum, correct_sum = 0.0, 0
+    for start in range(0, len(data.images), _EVALUATION_BATCH):
+        x = torch.from_numpy(data.images[start : start + _EVALUATION_BATCH]).to(precision.device)
+        y = torch.from_numpy(data.labels[start : start + _EVALUATION_BATCH]).to(precision.device)
+        with precision.autocast():
+            logits = network(x)
+        loss_sum += float(functional.cross_entropy(logits, y, reduction="sum"))
+        correct_sum += int((logits.argmax(dim=1) == y).sum())
+    penalty = settings.l2 * float(network.penalty())
+    return loss_sum / len(data.images) + penalty, correct_sum / len(data.images)

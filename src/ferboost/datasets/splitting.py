@@ -1,0 +1,128 @@
+"""Cutting a validation or test split off the training images."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.config import DataSettings
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.errors import DataError
+
+__all__ = ["cut_split", "prepare_splits", "stratified_sample"]
+
+
+def stratified_sample(
+    labels: NDArray[np.int64], groups: NDArray[np.generic], fraction: float, seed: int
+) -> NDArray[np.bool_]:
+    """Pick about `fraction` of every class at random, equal `groups` wholly or not at all.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+    groups : ndarray, shape (n,)
+        Images with the same value stay on one side; a group counts for the class of its first
+        image.
+    fraction : float
+        From 0 to 1. Each class keeps at least one group on the side that is not picked.
+    seed : int
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True where an image is picked. The choice depends on the groups' values and the seed,
+        not on the order of the images.
+    """
+    values, first, member, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    group_labels = labels[first]
+    order = np.random.default_rng(seed).permutation(len(values))
+    picked = np.zeros(len(values), dtype=bool)
+    for label in np.unique(group_labels):
+        own = order[group_labels[order] == label]
+        wanted = round(fraction * int(sizes[own].sum()))
+        picked[own[:-1][np.cumsum(sizes[own[:-1]]) <= wanted]] = True
+    return picked[member]
+
+
+def cut_split(dataset: FaceDataset, name: str, fraction: float, seed: int) -> FaceDataset:
+    """Move about `fraction` of the training images to the split `name`.
+
+    The cut is stratified by class and seeded, and exact copies stay on one side.
+    """
+    train = np.flatnonzero(dataset.splits == "train")
+    picked = stratified_sample(dataset.labels[train], dataset.hashes[train], fraction, seed)
+    splits = dataset.splits.astype("<U10")
+    splits[train[picked]] = name
+    return replace(dataset, splits=splits)
+
+
+def prepare_splits(
+    dataset: FaceDataset, settings: DataSettings, *, validation: bool, seed: int = 0
+) -> FaceDataset:
+    """Return a data set that has every split that training and evaluation need.
+
+    A missing test split is cut off the training images, and so is a missing validation split where
+    `validation` asks for one; notes say so.
+
+    Parameters
+    ----------
+    dataset : FaceDataset
+    settings : DataSettings
+    validation : bool
+        Whether a validation split is needed. If not, validation images that the data brings are
+        used for training.
+    seed : int
+        Decides the cut; the same for all seeds of a run, so that they are comparable.
+
+    Raises
+    ------
+    DataError
+        If there is no training image, one class only, or a class without training images.
+    """
+    if not dataset.has("train"):
+        present = ", ".join(sorted(set(dataset.splits.tolist()))) or "nothing"
+        raise DataError(
+            f"{dataset.source} has no train split to learn from (it has {present}); "
+            "give a data set with train/CLASS/ folders"
+        )
+    notes = list(dataset.notes)
+    if not dataset.has("test"):
+        dataset = cut_split(dataset, "test", settings.test_fraction, seed)
+        notes.append(
+            f"The data brings no test split: {(dataset.splits == 'test').sum():,} images were cut "
+            "off the training images for it."
+        )
+    if validation and not dataset.has("validation"):
+        dataset = cut_split(dataset, "validation", settings.validation_fraction, seed)
+        notes.append(
+            f"{(dataset.splits == 'validation').sum():,} images were cut off the training images "
+            "for validation (stratified, copies on one side)."
+        )
+    if not validation and dataset.has("validation"):
+        joined = np.where(dataset.splits == "validation", "train", dataset.splits)
+        dataset = replace(dataset, splits=joined)
+        notes.append("The validation images that the data brings are used for training.")
+    _check(dataset, ("train", "validation", "test") if validation else ("train", "test"))
+    return replace(dataset, notes=tuple(notes))
+
+
+def _check(dataset: FaceDataset, needed: tuple[str, ...]) -> None:
+    if len(dataset.classes) < 2:
+        raise DataError(
+            f"{dataset.source} has the single class {dataset.classes[0]!r}; "
+            "at least two are needed to tell apart"
+        )
+    counts = dataset.counts("train")
+    if counts.min() == 0:
+        raise DataError(
+            f"{dataset.source} has no training image of the class "
+            f"{dataset.classes[int(counts.argmin())]!r}; add some or remove the class"
+        )
+    for split in needed:
+        if not dataset.has(split):
+            raise DataError(
+                f"{dataset.source} is too small: its {len(dataset)} images leave none for "
+                f"{split}; add images"
+            )

@@ -1,0 +1,71 @@
+"""Bootstrap means over images and seeds, exact and in bounded memory."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.errors import DataError, SettingsError
+
+__all__ = ["bootstrap_means", "percentile_interval"]
+
+#: Counts held at once, 8 bytes each.
+_CHUNK = 2**21
+
+
+def bootstrap_means(
+    values: NDArray[np.bool_] | NDArray[np.int8], *, resamples: int = 10_000, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return the mean of `values` in bootstrap resamples of its images and of its seeds.
+
+    Every resample draws the images with replacement, the same images for all seeds, and, where
+    there are several, the seeds (Owen, 2007, for crossed factors). Images with equal columns are
+    exchangeable, so a resample of the images is one multinomial draw over the distinct columns:
+    that is exact, and for one seed of zeros and ones it is a binomial draw.
+
+    Parameters
+    ----------
+    values : ndarray of bool or int8, shape (seeds, n)
+    resamples : int
+    seed : int
+        Of the random generator; equal seeds give equal results.
+
+    Returns
+    -------
+    ndarray of float64, shape (resamples,)
+
+    Raises
+    ------
+    DataError
+        If `values` is not two-dimensional or is empty.
+    SettingsError
+        If `resamples` is less than 1.
+
+    References
+    ----------
+    .. [1] Efron, B. (1979). Bootstrap methods: another look at the jackknife. The Annals of
+       Statistics, 7(1), 1-26.
+    .. [2] Owen, A. B. (2007). The pigeonhole bootstrap. The Annals of Applied Statistics, 1(2),
+       386-411.
+    """
+    if values.ndim != 2 or values.size == 0:
+        raise DataError(f"a bootstrap needs values of shape (seeds, n), found {values.shape}")
+    if resamples < 1:
+        raise SettingsError(f"a bootstrap needs at least 1 resample, found {resamples}")
+    seeds, images = values.shape
+    columns, counts = np.unique(values.astype(np.int8), axis=1, return_counts=True)
+    random = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    rows = max(1, _CHUNK // len(counts))
+    for start in range(0, resamples, rows):
+        drawn = means[start : start + rows]
+        image_weights = random.multinomial(images, counts / images, size=len(drawn)) / images
+        seed_weights = np.full((len(drawn), seeds), 1 / seeds)
+        if seeds > 1:
+            seed_weights = random.multinomial(seeds, seed_weights[0], size=len(drawn)) / seeds
+        drawn[:] = ((image_weights @ columns.T) * seed_weights).sum(axis=1)
+    return means
+
+
+def percentile_interval(draws: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % percentile interval of bootstrap draws (Efron, 1979)."""
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return float(low), float(high)

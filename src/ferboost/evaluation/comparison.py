@@ -1,0 +1,149 @@
+"""Is one model better than another on the same images, and by how much."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from ferboost.errors import DataError
+from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
+
+__all__ = ["Comparison", "Discordance", "compare"]
+
+
+@dataclass(frozen=True)
+class Discordance:
+    """Images on which two models disagree, and McNemar's test of them.
+
+    Attributes
+    ----------
+    only_a, only_b : int
+        Images that only the first, and only the second, model gets right.
+    p : float
+        Exact two-sided binomial probability of a split at least as uneven as this one if both
+        models were equally accurate (McNemar, 1947); 1 where they never disagree.
+    """
+
+    only_a: int
+    only_b: int
+    p: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The second model (b) against the first (a) on the same images.
+
+    Attributes
+    ----------
+    n : int
+        Images compared.
+    difference : float
+        Accuracy of b minus accuracy of a, mean over seeds, in percent points.
+    interval : tuple of float
+        95 % bootstrap interval of `difference` over images and seeds, in percent points. With
+        one seed it leaves out how much training varies.
+    per_seed : tuple of Discordance
+        One for each seed.
+    pooled : Discordance
+        All seeds in one: images that a, or b, gets right in more seeds than the other does.
+        Counting every seed's images anew would take each image for several independent ones.
+    """
+
+    n: int
+    difference: float
+    interval: tuple[float, float]
+    per_seed: tuple[Discordance, ...]
+    pooled: Discordance
+
+    @property
+    def shown(self) -> bool:
+        """Whether the data show a difference: the interval leaves 0 out and the test has p < 0.05.
+
+        The interval alone would be sure of a difference after a single image.
+        """
+        low, high = self.interval
+        return (low > 0 or high < 0) and self.pooled.p < 0.05
+
+    def sentence(self, name_a: str, name_b: str) -> str:
+        """Return the sentence that the numbers support.
+
+        Parameters
+        ----------
+        name_a, name_b : str
+            The models, as they stand inside a sentence, such as ``"the CNN"`` and
+            ``"boosting on fc1"``.
+        """
+        low, high = self.interval
+        if not self.shown:
+            numbers = f"{_points(self.difference)} points [{_points(low)}, {_points(high)}]"
+            if low > 0 or high < 0:
+                numbers += f", McNemar p = {self.pooled.p:.2f}"
+            return f"No difference shown between {name_a} and {name_b} ({numbers})."
+        subject = name_b[0].upper() + name_b[1:]
+        nearest, farthest = sorted((abs(low), abs(high)))
+        gap = f"{_points(abs(self.difference))} points [{_points(nearest)}, {_points(farthest)}]"
+        if self.difference > 0:
+            return f"{subject} adds {gap} to {name_a}."
+        return f"{subject} is {gap} below {name_a}."
+
+
+def compare(
+    correct_a: NDArray[np.bool_],
+    correct_b: NDArray[np.bool_],
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two models that have seen the same images with the same seeds.
+
+    Parameters
+    ----------
+    correct_a, correct_b : ndarray of bool, shape (seeds, n)
+        Whether each seed of the model got each image right, as `Results.correct` says.
+    resamples : int
+        Bootstrap resamples of the interval.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    DataError
+        If the shapes differ or there is nothing to compare.
+    SettingsError
+        If `resamples` is less than 1.
+
+    References
+    ----------
+    .. [1] McNemar, Q. (1947). Note on the sampling error of the difference between correlated
+       proportions or percentages. Psychometrika, 12(2), 153-157.
+    .. [2] Efron, B. & Tibshirani, R. J. (1993). An introduction to the bootstrap. Chapman & Hall.
+    """
+    if correct_a.shape != correct_b.shape or correct_a.ndim != 2:
+        raise DataError(
+            "models can be compared on the same images and seeds only, found results of shape "
+            f"{correct_a.shape} and {correct_b.shape} instead of (seeds, n) twice"
+        )
+    if correct_a.size == 0:
+        raise DataError("there is no image to compare the models on")
+    gains = correct_b.astype(np.int8) - correct_a.astype(np.int8)
+    low, high = percentile_interval(bootstrap_means(gains, resamples=resamples, seed=seed))
+    return Comparison(
+        n=gains.shape[1],
+        difference=float(100 * gains.mean()),
+        interval=(100 * low, 100 * high),
+        per_seed=tuple(_discordance(row) for row in gains),
+        pooled=_discordance(np.sign(gains.sum(axis=0, dtype=np.int64))),
+    )
+
+
+def _discordance(gains: NDArray[np.int8] | NDArray[np.int64]) -> Discordance:
+    only_a, only_b = int((gains < 0).sum()), int((gains > 0).sum())
+    both = only_a + only_b
+    return Discordance(only_a, only_b, float(binomtest(only_b, both).pvalue) if both else 1.0)
+
+
+def _points(value: float) -> str:
+    """One decimal, or two where one would hide on which side of 0 a limit lies."""
+    decimals = 2 if 0.005 <= abs(value) < 0.05 else 1
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"

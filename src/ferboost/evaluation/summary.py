@@ -1,0 +1,146 @@
+"""Every variant of a run over all its seeds: means, spread, intervals, difference to the CNN."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
+from ferboost.evaluation.comparison import Comparison, compare
+from ferboost.evaluation.metrics import Metrics, evaluate_probabilities
+from ferboost.evaluation.results import PredictTime, Results
+
+__all__ = ["VariantSummary", "summarize"]
+
+
+@dataclass(frozen=True)
+class VariantSummary:
+    """One variant over all seeds; shares from 0 to 1.
+
+    Attributes
+    ----------
+    variant : str
+        ``"cnn"`` or a tap.
+    per_seed : tuple of Metrics
+        In the order of the run's seeds.
+    accuracy : float
+        Mean over seeds.
+    deviation : float or None
+        Standard deviation of the accuracy over seeds (n - 1); None for one seed.
+    interval : tuple of float
+        95 % bootstrap interval of `accuracy` over images and seeds.
+    accuracy_clean, interval_clean
+        The same on the images that are not exact copies of training images; None where there
+        are none, or it is not known which they are.
+    train_accuracy : float
+        Mean over seeds of the accuracy on the training images.
+    predict_time : PredictTime
+        Mean over seeds.
+    against_cnn : Comparison or None
+        This variant (b) against the CNN (a); None for the CNN.
+    """
+
+    variant: str
+    per_seed: tuple[Metrics, ...]
+    accuracy: float
+    deviation: float | None
+    interval: tuple[float, float]
+    accuracy_clean: float | None
+    interval_clean: tuple[float, float] | None
+    train_accuracy: float
+    predict_time: PredictTime
+    against_cnn: Comparison | None
+
+    def by_class(
+        self, measure: Literal["accuracy", "precision", "f1", "auc"]
+    ) -> dict[str, float | None]:
+        """Return a measure of `ClassMetrics` by class: the mean of the seeds that define it."""
+        return {
+            name: _mean_of([getattr(metrics.per_class[name], measure) for metrics in self.per_seed])
+            for name in self.per_seed[0].per_class
+        }
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean over seeds."""
+        return float(np.mean([m.balanced_accuracy for m in self.per_seed]))
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean over seeds."""
+        return float(np.mean([m.macro_f1 for m in self.per_seed]))
+
+    @property
+    def log_loss(self) -> float:
+        """Mean over seeds, in nats."""
+        return float(np.mean([m.log_loss for m in self.per_seed]))
+
+    @property
+    def ece(self) -> float:
+        """Mean over seeds."""
+        return float(np.mean([m.ece for m in self.per_seed]))
+
+
+def summarize(
+    results: Results, *, resamples: int = 10_000, seed: int = 0
+) -> tuple[VariantSummary, ...]:
+    """Summarize the variants of a run, in the order of `Results.variants`.
+
+    Parameters
+    ----------
+    results : Results
+    resamples : int
+        Bootstrap resamples of the intervals.
+    seed : int
+        Of the bootstrap.
+    """
+    return tuple(
+        _summarize_variant(results, variant, resamples, seed) for variant in results.variants
+    )
+
+
+def _summarize_variant(results: Results, variant: str, resamples: int, seed: int) -> VariantSummary:
+    correct = results.correct(variant)
+    clean = correct[:, :0] if results.clean is None else correct[:, results.clean]
+    accuracies = correct.mean(axis=1)
+    times = [s.predict_times[variant] for s in results.seeds]
+    return VariantSummary(
+        variant=variant,
+        per_seed=tuple(
+            evaluate_probabilities(
+                s.probabilities[variant],
+                results.labels,
+                results.classes,
+                results.clean,
+                resamples=resamples,
+                seed=seed,
+            )
+            for s in results.seeds
+        ),
+        accuracy=float(accuracies.mean()),
+        deviation=float(accuracies.std(ddof=1)) if len(accuracies) > 1 else None,
+        interval=percentile_interval(bootstrap_means(correct, resamples=resamples, seed=seed)),
+        accuracy_clean=float(clean.mean()) if clean.size else None,
+        interval_clean=(
+            percentile_interval(bootstrap_means(clean, resamples=resamples, seed=seed))
+            if clean.size
+            else None
+        ),
+        train_accuracy=float(np.mean([s.train_accuracy[variant] for s in results.seeds])),
+        predict_time=PredictTime(
+            cnn=float(np.mean([t.cnn for t in times])),
+            trees=float(np.mean([t.trees for t in times])),
+            whole=float(np.mean([t.whole for t in times])),
+        ),
+        against_cnn=(
+            None
+            if variant == "cnn"
+            else compare(results.correct("cnn"), correct, resamples=resamples, seed=seed)
+        ),
+    )
+
+
+def _mean_of(values: Sequence[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None

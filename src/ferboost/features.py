@@ -1,0 +1,75 @@
+"""What the trees see: taps of a network, or the image at 8 x 8 pixels."""
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ferboost.cnn.network import FaceNetwork
+
+__all__ = ["PIXEL_SIDE", "pixel_features", "tap_features"]
+
+#: Side of the image that the trees on pixels see.
+PIXEL_SIDE = 8
+
+_BATCH = 512
+
+
+def pixel_features(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Downscale images to 8 x 8 by the mean of each 6 x 6 block.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, 48, 48)
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 64)
+        Gray values from 0 to 255.
+    """
+    count, height, _ = images.shape
+    blocks = images.reshape(count, PIXEL_SIDE, height // PIXEL_SIDE, PIXEL_SIDE, -1)
+    means: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
+    return means.reshape(count, -1)
+
+
+def tap_features(
+    network: FaceNetwork, images: NDArray[np.uint8], taps: Collection[str]
+) -> dict[str, NDArray[np.float32]]:
+    """Run images through a network in float32, and return what the taps give.
+
+    float32 whatever the training used, since an exported model computes in it and a threshold of a
+    tree must fall on the same side there.
+
+    Parameters
+    ----------
+    network : FaceNetwork
+        Put into evaluation mode, on its own device.
+    images : ndarray of uint8, shape (n, 48, 48)
+    taps : collection of str
+        Any of ``flatten``, ``fc1``, ``fc2``, ``output`` and ``logits``.
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (n, width)
+    """
+    network.eval()
+    arrays: dict[str, NDArray[np.float32]] = {}
+    for start, outputs in _batches(network, images):
+        for tap in taps:
+            values = outputs[tap].float().cpu().numpy()
+            if tap not in arrays:
+                arrays[tap] = np.empty((len(images), values.shape[1]), dtype=np.float32)
+            arrays[tap][start : start + len(values)] = values
+    return arrays
+
+
+@torch.inference_mode()
+def _batches(
+    network: FaceNetwork, images: NDArray[np.uint8]
+) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
+    device = next(network.parameters()).device
+    for start in range(0, len(images), _BATCH):
+        batch = torch.from_numpy(np.ascontiguousarray(images[start : start + _BATCH]))
+        yield start, network.taps(batch.to(device))

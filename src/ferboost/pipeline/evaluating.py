@@ -1,0 +1,141 @@
+"""Evaluating the models of a run, and keeping what came out."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.errors import RunError
+from ferboost.evaluation.results import PredictTime, Results, SeedResults
+from ferboost.files import atomic_path
+from ferboost.models import load_seed_model
+from ferboost.pipeline.training import read_curves, read_train_accuracy
+from ferboost.progress import Monitor
+from ferboost.runs import Run
+
+__all__ = [
+    "evaluate_run",
+    "has_training_hashes",
+    "load_results",
+    "save_results",
+    "save_training_hashes",
+]
+
+
+def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
+    """Evaluate every variant and seed of a run on labelled images, and time their predictions.
+
+    Parameters
+    ----------
+    run : Run
+    evaluated : FaceDataset
+        All of its images are used. Its classes must be among the run's.
+    monitor : Monitor
+
+    Raises
+    ------
+    DataError
+        If the images have a class that the run does not know.
+    RunError
+        If the run is not finished.
+    """
+    known = evaluated.with_classes(run.record.classes)
+    clean = ~np.isin(known.hashes, _training_hashes(run))
+    seeds = []
+    with monitor.stage("evaluate") as tell:
+        for done, seed in enumerate(run.settings.seeds):
+            tell(done, len(run.settings.seeds), f"seed {seed}")
+            seeds.append(_evaluate_seed(run, seed, known))
+            tell(done + 1, len(run.settings.seeds), f"seed {seed}")
+    return Results(run.record.classes, known.labels, clean, tuple(seeds))
+
+
+def _evaluate_seed(run: Run, seed: int, evaluated: FaceDataset) -> SeedResults:
+    curves = read_curves(run, seed)
+    model = load_seed_model(run, seed)
+    return SeedResults(
+        seed=seed,
+        history=curves.history,
+        best_epoch=curves.best_epoch,
+        probabilities=model.probabilities(evaluated.images),
+        train_accuracy=read_train_accuracy(run, seed),
+        predict_times={v: model.predict_time(evaluated.images, v) for v in model.variants},
+    )
+
+
+def save_training_hashes(run: Run, hashes: NDArray[np.bytes_]) -> None:
+    """Keep the hashes of the images that the models are made with (see `hash_images`)."""
+    with atomic_path(_hashes_path(run)) as temporary, temporary.open("wb") as stream:
+        np.save(stream, hashes)
+
+
+def has_training_hashes(run: Run) -> bool:
+    """Say whether `save_training_hashes` has been called for the run."""
+    return _hashes_path(run).exists()
+
+
+def _training_hashes(run: Run) -> NDArray[np.bytes_]:
+    try:
+        hashes: NDArray[np.bytes_] = np.load(_hashes_path(run), allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise RunError(f"cannot read {_hashes_path(run)} ({error}); restore the run") from error
+    return hashes
+
+
+def _hashes_path(run: Run) -> Path:
+    return run.path / "training-hashes.npy"
+
+
+def save_results(run: Run, results: Results) -> None:
+    """Keep the results of a run on its test split in ``predictions.npz``."""
+    arrays: dict[str, NDArray[np.generic]] = {"labels": results.labels, "clean": results.clean}
+    for seed in results.seeds:
+        for variant, probabilities in seed.probabilities.items():
+            time = seed.predict_times[variant]
+            arrays[f"{seed.seed}/{variant}"] = probabilities
+            arrays[f"{seed.seed}/{variant}/seconds"] = np.array([time.cnn, time.trees, time.whole])
+    with atomic_path(_results_path(run)) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+
+def load_results(run: Run) -> Results:
+    """Read the results that `save_results` kept.
+
+    Raises
+    ------
+    RunError
+        If the run is not finished, or its file is damaged.
+    """
+    path = _results_path(run)
+    if not path.exists():
+        raise RunError(
+            f"{run.path} is not finished; go on with: ferboost train --resume {run.path}"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+    except (OSError, ValueError, EOFError) as error:
+        raise RunError(f"{path} is damaged ({error}); evaluate the run again") from error
+    seeds = []
+    for seed in run.settings.seeds:
+        curves = read_curves(run, seed)
+        train_accuracy = read_train_accuracy(run, seed)
+        seeds.append(
+            SeedResults(
+                seed=seed,
+                history=curves.history,
+                best_epoch=curves.best_epoch,
+                probabilities={v: arrays[f"{seed}/{v}"] for v in train_accuracy},
+                train_accuracy=train_accuracy,
+                predict_times={
+                    v: PredictTime(*map(float, arrays[f"{seed}/{v}/seconds"]))
+                    for v in train_accuracy
+                },
+            )
+        )
+    return Results(run.record.classes, arrays["labels"], arrays["clean"], tuple(seeds))
+
+
+def _results_path(run: Run) -> Path:
+    return run.path / "predictions.npz"

@@ -1,0 +1,125 @@
+"""Starting, executing and resuming a run."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from ferboost.cnn.network import FaceNetwork
+from ferboost.config import Settings
+from ferboost.datasets.dataset import SPLITS, FaceDataset
+from ferboost.datasets.splitting import prepare_splits
+from ferboost.errors import RunError
+from ferboost.evaluation.results import Results
+from ferboost.pipeline.evaluating import (
+    evaluate_run,
+    has_training_hashes,
+    save_results,
+    save_training_hashes,
+)
+from ferboost.pipeline.training import SeedTraining
+from ferboost.progress import Monitor
+from ferboost.runs import DataRecord, Run, RunRecord, describe_environment
+
+__all__ = ["execute_run", "resume_run", "start_run"]
+
+
+def start_run(
+    path: Path, dataset: FaceDataset, settings: Settings, command: str
+) -> tuple[Run, FaceDataset]:
+    """Check that the data and the settings fit, and make the run directory.
+
+    Parameters
+    ----------
+    path : Path
+        Must not exist, or be an empty folder.
+    dataset : FaceDataset
+        As loaded.
+    settings : Settings
+    command : str
+        What repeats the run.
+
+    Returns
+    -------
+    run : Run
+    prepared : FaceDataset
+        With every split that the run needs.
+
+    Raises
+    ------
+    SettingsError, DataError, RunError, StorageError
+        Nothing has been written then.
+    """
+    prepared = _prepare(dataset, settings)
+    FaceNetwork(settings.cnn, len(dataset.classes))  # refuses impossible shapes
+    record = RunRecord(
+        settings=settings,
+        classes=dataset.classes,
+        data=DataRecord(
+            path=str(Path(dataset.source).resolve()),
+            fingerprint=dataset.fingerprint,
+            counts={
+                split: tuple(prepared.counts(split).tolist())
+                for split in SPLITS
+                if prepared.has(split)
+            },
+            notes=prepared.notes,
+        ),
+        environment=describe_environment(),
+        command=command,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return Run.create(path, record), prepared
+
+
+def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
+    """Open a run to go on with it, given the data set that it was started with.
+
+    Raises
+    ------
+    RunError
+        If `path` is no run directory, or the data set has changed since.
+    """
+    run = Run.open(path)
+    if dataset.fingerprint != run.record.data.fingerprint:
+        raise RunError(
+            f"{dataset.source} is not the data that {path} was started with (its content has "
+            "changed); start a new run"
+        )
+    return run, _prepare(dataset, run.settings)
+
+
+def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
+    """Do what is left of a run, and return its results on the test split.
+
+    Parameters
+    ----------
+    run : Run
+    prepared : FaceDataset
+        From `start_run` or `resume_run`.
+    monitor : Monitor
+
+    Raises
+    ------
+    RunError
+        If another process works on the run, or a file of it is damaged.
+    StorageError
+        If the disk is full. What is finished stays; the run can be resumed.
+    """
+    with run.lock():
+        if not has_training_hashes(run):
+            used = prepared.hashes[prepared.splits != "test"]
+            save_training_hashes(run, np.unique(used))
+        # The test split is not looked at before all models are finished, unless the published
+        # protocol is asked for, which selects on it.
+        held_out = prepared.split("test" if run.settings.protocol == "paper" else "validation")
+        train = prepared.split("train")
+        for seed in run.settings.seeds:
+            SeedTraining(run, seed, train, held_out, monitor).finish()
+        results = evaluate_run(run, prepared.split("test"), monitor)
+        save_results(run, results)
+    return results
+
+
+def _prepare(dataset: FaceDataset, settings: Settings) -> FaceDataset:
+    return prepare_splits(dataset, settings.data, validation=settings.protocol == "clean")

@@ -1,0 +1,256 @@
+"""The models of one seed: train the CNN, grow trees on its taps."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ferboost.boosting import BoostedTrees
+from ferboost.cnn.augmentation import augment_as_published
+from ferboost.cnn.checkpoint import save_weights
+from ferboost.cnn.curves import EpochRecord
+from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.precision import Precision, choose_device, choose_precision
+from ferboost.cnn.training import LabelledImages, TrainingProgress, train_network
+from ferboost.config import Settings
+from ferboost.datasets.balancing import balance
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.errors import RunError
+from ferboost.features import pixel_features, tap_features
+from ferboost.files import write_json, write_text
+from ferboost.models import load_seed_model, network_path, trees_path
+from ferboost.progress import Monitor
+from ferboost.runs import Run
+
+__all__ = ["CurvesRecord", "SeedTraining", "read_curves", "read_train_accuracy"]
+
+_CURVES = "cnn.json"
+_TRAIN_ACCURACY = "train-accuracy.json"
+
+
+@dataclass(frozen=True)
+class CurvesRecord:
+    """How the training of a CNN went; the content of its ``cnn.json``.
+
+    Attributes
+    ----------
+    best_epoch : int
+        The epoch whose weights were kept, from 1.
+    history : tuple of EpochRecord
+    """
+
+    best_epoch: int
+    history: tuple[EpochRecord, ...]
+
+
+def read_curves(run: Run, seed: int) -> CurvesRecord:
+    """Read how the training of a seed's CNN went.
+
+    Raises
+    ------
+    RunError
+        If it is not finished, or its record is damaged.
+    """
+    content = _read_record(run, seed, _CURVES)
+    try:
+        history = tuple(EpochRecord(**record) for record in content["history"])
+        return CurvesRecord(content["best_epoch"], history)
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{run.seed_path(seed) / _CURVES} is damaged ({error})") from error
+
+
+def read_train_accuracy(run: Run, seed: int) -> dict[str, float]:
+    """Read the accuracy, 0 to 1, of each variant on the images that it was trained on.
+
+    Raises
+    ------
+    RunError
+        If the seed is not finished, or its record is damaged.
+    """
+    return {str(k): float(v) for k, v in _read_record(run, seed, _TRAIN_ACCURACY).items()}
+
+
+def _read_record(run: Run, seed: int, name: str) -> dict[str, Any]:  # Any: JSON values
+    file = run.seed_path(seed) / name
+    if not file.exists():
+        raise RunError(
+            f"{run.path} is not finished (seed {seed}); "
+            f"go on with: ferboost train --resume {run.path}"
+        )
+    try:
+        content = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise RunError(f"{file} is damaged ({error}); restore the run") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{file} is damaged (no JSON object); restore the run")
+    return content
+
+
+class SeedTraining:
+    """The work on one seed of a run, whatever of it is left.
+
+    Parameters
+    ----------
+    run : Run
+    seed : int
+    train : FaceDataset
+        What the models learn from.
+    held_out : FaceDataset
+        What chooses the weights and stops the trees.
+    monitor : Monitor
+    """
+
+    def __init__(
+        self, run: Run, seed: int, train: FaceDataset, held_out: FaceDataset, monitor: Monitor
+    ) -> None:
+        self.run = run
+        self.seed = seed
+        self.folder = run.seed_path(seed)
+        self.monitor = monitor
+        self._train = train
+        self._held_out = LabelledImages(held_out.images, held_out.labels)
+
+    def finish(self) -> None:
+        """Do what is left: nothing, trees, or everything."""
+        if (self.folder / _TRAIN_ACCURACY).exists():
+            return
+        train = _training_images(self._train, self.run.settings, self.seed)
+        if not network_path(self.folder).exists():
+            self._train_cnn(train)
+        self._state_path.unlink(missing_ok=True)
+        self._grow_trees(train)
+        predicted = load_seed_model(self.run, self.seed).probabilities(train.images)
+        accuracy = {v: float((p.argmax(1) == train.labels).mean()) for v, p in predicted.items()}
+        write_json(self.folder / _TRAIN_ACCURACY, accuracy)
+
+    @property
+    def _state_path(self) -> Path:
+        return self.folder / "state.safetensors"
+
+    def _train_cnn(self, train: LabelledImages) -> None:
+        settings = self.run.settings.cnn
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            network = FaceNetwork(settings, len(self.run.record.classes))
+        precision = self._precision(network)
+        history: list[EpochRecord] = []
+
+        def on_epoch(finished: Sequence[EpochRecord]) -> None:
+            history[:] = finished
+            _write_curves(self.folder / "metrics.csv", history)
+
+        with self.monitor.stage(f"seed {self.seed}: CNN") as tell:
+
+            def on_progress(now: TrainingProgress) -> None:
+                detail = f"epoch {now.epoch}: loss {now.loss:.3f}, accuracy {now.accuracy:.1%}"
+                if history:
+                    detail += f", held out {history[-1].validation_accuracy:.1%}"
+                done = (now.epoch - 1) * now.images_total + now.images
+                tell(done, settings.epochs * now.images_total, detail)
+
+            state = train_network(
+                network,
+                train,
+                self._held_out,
+                settings,
+                precision,
+                seed=self.seed,
+                state_path=self._state_path,
+                identity=self._identity(precision),
+                on_progress=on_progress,
+                on_epoch=on_epoch,
+            )
+        history_rows = [asdict(record) for record in state.history]
+        write_json(self.folder / _CURVES, {"best_epoch": state.best_epoch, "history": history_rows})
+        save_weights(network_path(self.folder), state.best_weights)  # last: it says "finished"
+        best = state.history[state.best_epoch - 1]
+        self._log(
+            f"kept epoch {state.best_epoch} of {len(state.history)}: held-out loss "
+            f"{best.validation_loss:.4f}, accuracy {best.validation_accuracy:.2%}; "
+            f"{np.median([record.seconds for record in state.history]):.2f} s an epoch"
+        )
+
+    def _precision(self, network: FaceNetwork) -> Precision:
+        """Return the run's precision: measured when it starts, the same when it goes on."""
+        file = self.run.path / "precision.json"
+        if file.exists():
+            precision = Precision(**json.loads(file.read_bytes()))
+            if precision.device == "cuda" and choose_device() != "cuda":
+                raise RunError(
+                    f"{self.run.path} was started on a GPU, and there is none here; resume it there"
+                )
+            return precision
+        with self.monitor.stage("choose precision") as tell:
+            tell(0, 1, "timing float32 and bfloat16")
+            precision = choose_precision(network, self.run.settings.cnn.batch_size)
+            tell(1, 1, precision.number_format)
+        write_json(file, precision.to_dict())
+        self._log(
+            f"precision {precision.number_format}, channels "
+            f"{'last' if precision.channels_last else 'first'}: {precision.reason}"
+        )
+        return precision
+
+    def _identity(self, precision: Precision) -> str:
+        parts = (
+            self.run.settings.model_dump_json(exclude={"seeds", "trees"}),
+            self.run.record.data.fingerprint,
+            str(self.seed),
+            f"{precision.device} {precision.number_format} {precision.channels_last}",
+        )
+        return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+    def _grow_trees(self, train: LabelledImages) -> None:
+        settings = self.run.settings.trees
+        network = load_seed_model(self.run, self.seed).network
+        # On images of the test split, which the published protocol holds out, nothing is stopped.
+        watches = settings.early_stopping is not None and self.run.settings.protocol == "clean"
+        for tap in settings.taps:
+            if trees_path(self.folder, tap).exists():
+                continue
+            trees = BoostedTrees(settings, len(self.run.record.classes), self.seed)
+            with self.monitor.stage(f"seed {self.seed}: trees on {tap}") as tell:
+                tell(0, settings.rounds, "")
+                watched = None
+                if watches:
+                    watched = (
+                        _features(network, self._held_out.images, tap),
+                        self._held_out.labels,
+                    )
+                trees.fit(_features(network, train.images, tap), train.labels, watched, tell)
+            trees.save(trees_path(self.folder, tap))
+            self._log(f"trees on {tap}: {trees.rounds_} rounds")
+
+    def _log(self, message: str) -> None:
+        line = f"seed {self.seed}: {message}"
+        self.run.log(line)
+        self.monitor.log(line)
+
+
+def _training_images(train: FaceDataset, settings: Settings, seed: int) -> LabelledImages:
+    if not settings.data.balance:
+        return LabelledImages(train.images, train.labels)
+    index, copied = balance(train.labels, seed)
+    images = train.images[index]
+    generator = torch.Generator().manual_seed(seed)
+    changed = augment_as_published(torch.from_numpy(images[copied]), generator)
+    images[copied] = changed.round().to(torch.uint8).numpy()
+    return LabelledImages(images, train.labels[index])
+
+
+def _write_curves(path: Path, history: Sequence[EpochRecord]) -> None:
+    rows = [",".join(asdict(history[0]))]
+    rows += [",".join(f"{value:.6g}" for value in asdict(record).values()) for record in history]
+    write_text(path, "\n".join(rows) + "\n")
+
+
+def _features(network: FaceNetwork, images: NDArray[np.uint8], tap: str) -> NDArray[np.float32]:
+    if tap == "pixels":
+        return pixel_features(images)
+    return tap_features(network, images, [tap])[tap]

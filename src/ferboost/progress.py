@@ -1,0 +1,32 @@
+"""How long work tells what it is doing, whoever listens."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Monitor", "Tell"]
+
+#: Called with how much of how much is done, and a few words on how it goes.
+Tell = Callable[[int, int, str], None]
+
+
+class Monitor:
+    """Listens to nothing. The command line has one that draws progress bars."""
+
+    def log(self, message: str) -> None:
+        """Take note of a decision or a result, one line."""
+
+    @contextmanager
+    def stage(self, description: str) -> Iterator[Tell]:
+        """Begin a piece of work; the block tells its progress to what this yields.
+
+        Parameters
+        ----------
+        description : str
+            A few words that say what is done.
+        """
+        del description
+        yield _tell_nobody
+
+
+def _tell_nobody(_done: int, _total: int, _detail: str = "") -> None:
+    """Take no notice."""

@@ -1,0 +1,105 @@
+"""All that the report page is made of, as plain data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ferboost.evaluation.results import Results
+
+__all__ = ["CaptionedFigure", "DataFacts", "ReportContent"]
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionedFigure:
+    """A figure and what to say about it.
+
+    Attributes
+    ----------
+    figure : Figure
+    title : str
+        A few words without a full stop.
+    caption : str
+        What to see in it, in sentences.
+    """
+
+    figure: Figure
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the data set of the run is.
+
+    Attributes
+    ----------
+    source : str
+        The file or folder that was read.
+    fingerprint : str
+        `FaceDataset.fingerprint`.
+    counts : mapping of str to sequence of int
+        Images per class, by split.
+    n_leaked : int or None
+        Evaluated images that are exact copies of training images; None where not known.
+    notes : tuple of str
+        `FaceDataset.notes`.
+    """
+
+    source: str
+    fingerprint: str
+    counts: Mapping[str, Sequence[int]]
+    n_leaked: int | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContent:
+    """The content of one report.
+
+    Attributes
+    ----------
+    title : str
+    results : Results
+    protocol : {"clean", "paper"}
+        Whether models were selected on validation images or, as published, on the test images.
+    settings : mapping
+        Nested mappings of the settings, as `Settings.model_dump` gives them.
+    data : DataFacts
+    environment : mapping of str to str
+        Versions, machine, precision and the reason for it.
+    command : str
+        What repeats the run.
+    sample_face : ndarray of uint8, shape (48, 48), or None
+    feature_maps : tuple of (str, ndarray of float32, shape (channels, height, width))
+        What the layers of the first seed's CNN make of `sample_face`, by name of the layer.
+    filters : ndarray of float32, shape (filters, height, width), or None
+        The first convolution of the first seed's CNN.
+    tree_dump : str or None
+        One tree of ``booster.get_dump(dump_format="json")``; None where there are no trees.
+    tree_title : str
+        Which tree that is.
+    published : bool
+        Whether data and network are those of the published study, so that its figures belong
+        beside these.
+    data_figures : tuple of CaptionedFigure
+        Figures of the data set, for the section on it.
+    """
+
+    title: str
+    results: Results
+    protocol: Literal["clean", "paper"]
+    settings: Mapping[str, Any]
+    data: DataFacts
+    environment: Mapping[str, str]
+    command: str
+    sample_face: NDArray[np.uint8] | None = None
+    feature_maps: tuple[tuple[str, NDArray[np.float32]], ...] = ()
+    filters: NDArray[np.float32] | None = None
+    tree_dump: str | None = None
+    tree_title: str = ""
+    published: bool = False
+    data_figures: tuple[CaptionedFigure, ...] = ()

@@ -1,0 +1,110 @@
+"""Figures of a data set: how many images each class has, and what they look like."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from ferboost.datasets.dataset import SPLITS, FaceDataset
+from ferboost.report.style import INK, MUTED, PALETTE, new_axes, plain_text
+
+__all__ = ["draw_class_distribution", "draw_sample_grid"]
+
+_SPLIT_COLORS = dict(zip(SPLITS, (PALETTE[0], PALETTE[2], PALETTE[1]), strict=True))
+
+#: Faces per class in the grid of samples, and the gap between them in pixels.
+_SAMPLES = 8
+_GAP = 2
+
+
+def draw_class_distribution(dataset: FaceDataset) -> Figure:
+    """Draw the number of images of each class in each split (the study's figure 7).
+
+    Parameters
+    ----------
+    dataset : FaceDataset
+
+    Returns
+    -------
+    Figure
+        One bar per class and split, labelled with the count and its share of the split.
+    """
+    splits = [split for split in SPLITS if dataset.has(split)]
+    rows = np.arange(len(dataset.classes))
+    thickness = 0.84 / max(1, len(splits))
+    figure, axes = new_axes(
+        "Images per class",
+        x="images (share of the split)",
+        y="class",
+        height=1.2 + len(rows) * (0.16 + 0.2 * max(1, len(splits))),
+        grid="x",
+    )
+    greatest = max((int(dataset.counts(split).max()) for split in splits), default=1)
+    for position, split in enumerate(splits):
+        counts = dataset.counts(split)
+        bars = axes.barh(
+            rows + (position - (len(splits) - 1) / 2) * thickness,
+            counts,
+            height=thickness * 0.92,
+            color=_SPLIT_COLORS[split],
+            label=f"{split}, {counts.sum():,} images",
+        )
+        labels = [f"{count:,}  ({100 * count / counts.sum():.1f} %)" for count in counts]
+        axes.bar_label(bars, labels, padding=3, fontsize=8.5, color=INK)
+    axes.set_yticks(rows, [plain_text(name) for name in dataset.classes])
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    # Room for the label beside the longest bar.
+    axes.set_xlim(0, 1.45 * greatest)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    if splits:
+        figure.legend(
+            loc="outside lower center",
+            ncols=2,
+            frameon=False,
+            fontsize=9.5,
+            labelcolor=INK,
+        )
+    return figure
+
+
+def draw_sample_grid(dataset: FaceDataset, seed: int = 0) -> Figure:
+    """Draw faces of each class, drawn at random (the study's figure 6).
+
+    Parameters
+    ----------
+    dataset : FaceDataset
+    seed : int
+        The same seed draws the same faces.
+
+    Returns
+    -------
+    Figure
+        One row per class. Training images are taken where there are any.
+    """
+    generator = np.random.default_rng(seed)
+    split = next((split for split in SPLITS if dataset.has(split)), None)
+    figure, axes = new_axes(
+        f"Sample faces ({split})" if split else "Sample faces",
+        height=0.36 + 0.42 * len(dataset.classes),
+        grid="none",
+    )
+    size, step = dataset.images.shape[1], dataset.images.shape[1] + _GAP
+    canvas = np.full((len(dataset.classes) * step - _GAP, _SAMPLES * step - _GAP), 255, np.uint8)
+    for row, _ in enumerate(dataset.classes):
+        members = np.flatnonzero((dataset.splits == split) & (dataset.labels == row))
+        for column, index in enumerate(generator.permutation(members)[:_SAMPLES]):
+            top, left = row * step, column * step
+            canvas[top : top + size, left : left + size] = dataset.images[index]
+        if not len(members):
+            axes.text(0, row * step + size / 2, "no image", va="center", color=MUTED, fontsize=9.5)
+    axes.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks(
+        np.arange(len(dataset.classes)) * step + size / 2,
+        [plain_text(name) for name in dataset.classes],
+    )
+    axes.tick_params(axis="y", length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return figure

@@ -1,0 +1,101 @@
+"""The report: one HTML page that needs nothing but a browser."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import jinja2
+
+from ferboost.datasets.dataset import SPLITS
+from ferboost.evaluation.summary import summarize
+from ferboost.published import published
+from ferboost.report import wording
+from ferboost.report.content import CaptionedFigure, DataFacts, ReportContent
+from ferboost.report.sections import (
+    best_boosted,
+    published_by_class,
+    published_by_variant,
+    section_figures,
+)
+from ferboost.report.style import variant_title
+from ferboost.report.svg import inline_svg
+
+__all__ = ["CaptionedFigure", "DataFacts", "ReportContent", "build_page"]
+
+
+@dataclass(frozen=True)
+class _PageFigure:
+    """A figure as the template shows it; `svg` is markup, the rest text."""
+
+    number: int
+    title: str
+    caption: str
+    svg: str
+
+
+def build_page(content: ReportContent) -> str:
+    """Return the report as one self-contained HTML document.
+
+    Intervals come from 10,000 bootstrap resamples with a fixed seed: the same content gives the
+    same page.
+
+    Parameters
+    ----------
+    content : ReportContent
+
+    Raises
+    ------
+    DataError
+        If the results do not fit together, or the tree is not one of XGBoost's.
+    """
+    summaries = summarize(content.results)
+    headline, sentences = wording.answer(summaries[0])
+    numbers = count(1)
+    return (
+        _environment()
+        .get_template("template.html.j2")
+        .render(
+            content=content,
+            summaries=summaries,
+            cnn=summaries[0],
+            boosted=best_boosted(summaries),
+            next_table=count(1).__next__,
+            headline=headline,
+            sentences=sentences,
+            comparisons=wording.comparisons(summaries),
+            published_by_variant=published_by_variant(content),
+            published_by_class=published_by_class(content),
+            figures={
+                section: tuple(_draw(figures, numbers))
+                for section, figures in section_figures(content, summaries).items()
+            },
+            study=published(),
+            settings=wording.flatten_settings(content.settings),
+            splits=[split for split in SPLITS if split in content.data.counts],
+        )
+    )
+
+
+def _draw(figures: tuple[CaptionedFigure, ...], numbers: Iterator[int]) -> Iterator[_PageFigure]:
+    for figure, number in zip(figures, numbers, strict=False):
+        svg = inline_svg(figure.figure, f"figure-{number}", figure.title)
+        yield _PageFigure(number, figure.title, wording.typeset(figure.caption), svg)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ferboost", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "interval": wording.percent_interval,
+        "p_value": wording.p_value,
+        "percent": wording.percent,
+        "points": wording.points,
+        "signed": wording.signed,
+        "variant_title": variant_title,
+    }
+    return environment

@@ -1,0 +1,224 @@
+"""The report's figures, section by section, with what to see in each."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ferboost.evaluation.results import Results
+from ferboost.evaluation.summary import VariantSummary
+from ferboost.published import published
+from ferboost.report.anatomy import plot_feature_maps, plot_filters
+from ferboost.report.content import CaptionedFigure, ReportContent
+from ferboost.report.diagnostics import (
+    plot_confusion_counts,
+    plot_confusion_shares,
+    plot_reliability,
+    plot_roc_curves,
+    row_shares,
+)
+from ferboost.report.figures import (
+    plot_accuracy_by_class,
+    plot_accuracy_by_variant,
+    plot_accuracy_curves,
+    plot_loss_curves,
+    plot_predict_times,
+)
+from ferboost.report.tree import plot_tree
+from ferboost.report.wording import enumerate_words, percent, variant_name
+
+__all__ = ["best_boosted", "published_by_class", "published_by_variant", "section_figures"]
+
+
+def best_boosted(summaries: Sequence[VariantSummary]) -> VariantSummary | None:
+    """Return the most accurate variant with trees, None where there is none."""
+    boosted = [summary for summary in summaries if summary.variant != "cnn"]
+    return max(boosted, key=lambda summary: summary.accuracy, default=None)
+
+
+def published_by_variant(content: ReportContent) -> dict[str, float]:
+    """Return the published accuracies in percent by variant; none where they do not belong."""
+    if not content.published:
+        return {}
+    return {"cnn": published()["cnn"]["result"]["test_accuracy"], **published()["xgboost_by_tap"]}
+
+
+def published_by_class(content: ReportContent) -> dict[str, float]:
+    """Return the published accuracies of the CNN in percent by class (the study's table 1)."""
+    return dict(published()["cnn"]["result"]["per_class"]) if content.published else {}
+
+
+def section_figures(
+    content: ReportContent, summaries: Sequence[VariantSummary]
+) -> dict[str, tuple[CaptionedFigure, ...]]:
+    """Return the figures by section, in the order of the page."""
+    boosted = best_boosted(summaries)
+    shown = (summaries[0],) if boosted is None else (summaries[0], boosted)
+    return {
+        "models": (_models(content, summaries),),
+        "classes": (_by_class(content, summaries),),
+        "confusions": tuple(f for s in shown for f in _confusions(content.results, s)),
+        "roc": tuple(_roc_curves(content, summary) for summary in shown),
+        "learning": tuple(_learning(content)),
+        "calibration": (_calibration(content, summaries),),
+        "time": (_time(summaries),),
+        "inside": tuple(_inside(content)),
+        "data": content.data_figures,
+    }
+
+
+def _models(content: ReportContent, summaries: Sequence[VariantSummary]) -> CaptionedFigure:
+    seeds = len(content.results.seeds)
+    caption = (
+        f"Large dots are means over {seeds} seeds, small dots the seeds, bars 95 % intervals over "
+        "images and seeds."
+        if seeds > 1
+        else "Dots are accuracies, bars 95 % intervals over images."
+    )
+    if len(summaries) > 1:
+        caption += (
+            " Models whose bars overlap can still differ, because all saw the same images: the "
+            "table of differences compares them image by image."
+        )
+    figure = plot_accuracy_by_variant(summaries, published_by_variant(content))
+    return CaptionedFigure(figure, "Accuracy of each model", caption)
+
+
+def _by_class(content: ReportContent, summaries: Sequence[VariantSummary]) -> CaptionedFigure:
+    accuracies = _defined(summaries[0].by_class("accuracy"))
+    best = max(accuracies, key=accuracies.__getitem__)
+    worst = min(accuracies, key=accuracies.__getitem__)
+    count = summaries[0].per_seed[0].per_class[worst].n
+    return CaptionedFigure(
+        plot_accuracy_by_class(summaries[0], best_boosted(summaries), published_by_class(content)),
+        "Accuracy by true class",
+        f"The CNN recognises {best} best ({percent(accuracies[best], 0)} %) and {worst} worst "
+        f"({percent(accuracies[worst], 0)} % of {count:,}).",
+    )
+
+
+def _confusions(results: Results, summary: VariantSummary) -> tuple[CaptionedFigure, ...]:
+    name = variant_name(summary.variant)
+    return (
+        CaptionedFigure(
+            plot_confusion_counts(results, summary),
+            f"Confusions of {name}, in images",
+            f"What seed {results.seeds[0].seed} took each class for; the diagonal is right.",
+        ),
+        CaptionedFigure(
+            plot_confusion_shares(results, summary),
+            f"Confusions of {name}, in percent of the true class",
+            _worst_confusion(results.classes, summary),
+        ),
+    )
+
+
+def _roc_curves(content: ReportContent, summary: VariantSummary) -> CaptionedFigure:
+    results = content.results
+    areas = _defined(summary.by_class("auc"))
+    title = f"ROC curves of {variant_name(summary.variant)}"
+    figure = plot_roc_curves(results, summary)
+    if not areas:
+        return CaptionedFigure(figure, title, "With images of one class alone there is no curve.")
+    best = max(areas, key=areas.__getitem__)
+    worst = min(areas, key=areas.__getitem__)
+    caption = (
+        f"Told apart best: {best}, area {areas[best]:.2f}; worst: {worst}, {areas[worst]:.2f}. "
+        "Chance is 0.5."
+    )
+    if content.published and summary.variant == "cnn":
+        result = published()["cnn"]["result"]
+        caption += f" Published: disgusted {result['auc_disgusted']}, happy {result['auc_happy']}."
+    if len(results.seeds) > 1:
+        caption += f" Areas are means over seeds, curves those of seed {results.seeds[0].seed}."
+    return CaptionedFigure(figure, title, caption)
+
+
+def _learning(content: ReportContent) -> list[CaptionedFigure]:
+    results = content.results
+    if not any(seed.history for seed in results.seeds):
+        return []
+    selection = "test" if content.protocol == "paper" else "validation"
+    kept = enumerate_words([str(seed.best_epoch) for seed in results.seeds])
+    seconds = np.mean([record.seconds for seed in results.seeds for record in seed.history])
+    return [
+        CaptionedFigure(
+            plot_loss_curves(results, selection),
+            "Loss over the epochs",
+            f"Where the training loss falls on while the {selection} loss rises, the network "
+            f"memorises. Each seed has its line; the weights kept are those of epoch {kept}.",
+        ),
+        CaptionedFigure(
+            plot_accuracy_curves(results, selection),
+            "Accuracy over the epochs",
+            f"The gap between the lines is what does not carry over to new faces. An epoch took "
+            f"{seconds:.1f} s.",
+        ),
+    ]
+
+
+def _calibration(content: ReportContent, summaries: Sequence[VariantSummary]) -> CaptionedFigure:
+    results, cnn = content.results, summaries[0]
+    probabilities = [seed.probabilities["cnn"].max(axis=1).mean() for seed in results.seeds]
+    confidence = float(np.mean(probabilities))
+    caption = (
+        "Below the diagonal a model promises more than it keeps. The CNN is on average "
+        f"{percent(confidence)} % sure and {percent(cnn.accuracy)} % right."
+    )
+    figure = plot_reliability(results, cnn, best_boosted(summaries))
+    return CaptionedFigure(figure, "Confidence and accuracy", caption)
+
+
+def _time(summaries: Sequence[VariantSummary]) -> CaptionedFigure:
+    caption = "The whole goes from 8-bit images to probabilities, everything included."
+    if any(summary.variant not in {"cnn", "pixels"} for summary in summaries):
+        caption += " Trees on a layer need the CNN below it, so they add to its time."
+    return CaptionedFigure(plot_predict_times(summaries), "Time to predict", caption)
+
+
+def _inside(content: ReportContent) -> list[CaptionedFigure]:
+    figures = []
+    if content.filters is not None:
+        figures.append(
+            CaptionedFigure(
+                plot_filters(content.filters),
+                "What the first layer looks for",
+                "Red weights add to a filter's answer where the face is bright, blue ones where it "
+                "is dark; red beside blue finds an edge.",
+            )
+        )
+    if content.tree_dump is not None:
+        figures.append(
+            CaptionedFigure(
+                plot_tree(content.tree_dump, content.tree_title),
+                "A tree",
+                "A face goes up where the condition holds and down where it does not. The leaf it "
+                "ends in is added to the score of the class.",
+            )
+        )
+    if content.sample_face is not None and content.feature_maps:
+        figures.append(
+            CaptionedFigure(
+                plot_feature_maps(content.sample_face, content.feature_maps),
+                "One face through the layers",
+                "Of each layer the maps that vary most, each from its least (black) to its "
+                "greatest value (white). Deeper maps are coarser and say what is there, not what "
+                "it looks like.",
+            )
+        )
+    return figures
+
+
+def _worst_confusion(classes: Sequence[str], summary: VariantSummary) -> str:
+    shares = np.nan_to_num(row_shares(summary))
+    np.fill_diagonal(shares, 0)
+    true, predicted = divmod(int(shares.argmax()), len(classes))
+    if shares[true, predicted] == 0:
+        return "Nothing is confused."
+    return (
+        f"Most often, {classes[true]} is taken for {classes[predicted]}: "
+        f"{percent(shares[true, predicted], 0)} % of the time."
+    )
+
+
+def _defined(measures: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in measures.items() if value is not None}

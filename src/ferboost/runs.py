@@ -1,0 +1,180 @@
+"""A run: a directory that says how it was made and holds what came out."""
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ferboost.config import Settings
+from ferboost.errors import RunError
+from ferboost.files import storage_errors, write_json
+
+__all__ = ["DataRecord", "Run", "RunRecord", "describe_environment", "next_run_path"]
+
+_RECORD = "run.json"
+_PACKAGES = ("ferboost", "numpy", "torch", "xgboost-cpu", "xgboost", "scikit-learn", "scipy")
+
+
+class DataRecord(BaseModel):
+    """What the data of a run was."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    """Absolute path of the file or folder."""
+    fingerprint: str
+    """`FaceDataset.fingerprint` of the whole data set as read, before any split was cut."""
+    counts: dict[str, tuple[int, ...]]
+    """Images per class, by split."""
+    notes: tuple[str, ...]
+    """What the reader and the cutting of splits had to say."""
+
+
+class RunRecord(BaseModel):
+    """How a run is made; the content of ``run.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: Settings
+    classes: tuple[str, ...]
+    data: DataRecord
+    environment: dict[str, str]
+    """Versions of the packages, and the machine."""
+    command: str
+    """What repeats the run."""
+    created: str
+    """Date and time in UTC, ISO 8601."""
+
+
+class Run:
+    """A run directory.
+
+    Parameters
+    ----------
+    path : Path
+    record : RunRecord
+        Use `Run.create` and `Run.open`, which check it.
+
+    Attributes
+    ----------
+    path : Path
+    record : RunRecord
+    """
+
+    def __init__(self, path: Path, record: RunRecord) -> None:
+        self.path = path
+        self.record = record
+
+    @classmethod
+    def create(cls, path: Path, record: RunRecord) -> "Run":
+        """Make a run directory.
+
+        Raises
+        ------
+        RunError
+            If there is something at `path` already.
+        StorageError
+            If it cannot be written.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(
+                f"{path} exists already; go on with it by --resume {path}, or choose another place"
+            )
+        write_json(path / _RECORD, record.model_dump(mode="json"))
+        return cls(path, record)
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """Open a run directory.
+
+        Raises
+        ------
+        RunError
+            If `path` is no run directory, or its ``run.json`` cannot be understood.
+        """
+        file = path / _RECORD
+        if not file.is_file():
+            raise RunError(f"{path} is not a run directory: it has no {_RECORD}")
+        try:
+            return cls(path, RunRecord.model_validate_json(file.read_bytes()))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "its text"
+            raise RunError(
+                f"{file} is damaged or of another version of ferboost ({key}: {first['msg']})"
+            ) from error
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the run."""
+        return self.record.settings
+
+    def seed_path(self, seed: int) -> Path:
+        """Return the folder of one seed's models and predictions."""
+        return self.path / f"seed-{seed}"
+
+    def log(self, message: str) -> None:
+        """Append one line with the time to the run's ``log.txt``."""
+        with storage_errors(self.path), (self.path / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {message}\n")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from writing to the run; the lock ends with the process.
+
+        Raises
+        ------
+        RunError
+            If another process writes to the run.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / ".lock")
+        with storage_errors(self.path):
+            try:
+                lock.acquire(timeout=0)
+            except Timeout as error:
+                raise RunError(
+                    f"another process is working on {self.path}; wait for it or stop it"
+                ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def next_run_path(parent: Path, stem: str) -> Path:
+    """Return the first of ``stem-1``, ``stem-2``, ... in `parent` that does not exist."""
+    number = 1
+    while (parent / f"{stem}-{number}").exists():
+        number += 1
+    return parent / f"{stem}-{number}"
+
+
+def describe_environment() -> dict[str, str]:
+    """Return the versions of Python and the packages that matter, and the machine."""
+    described = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            described[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    described["system"] = f"{platform.system()} {platform.machine()}"
+    described["processor"] = _processor()
+    described["cores"] = str(os.cpu_count() or "unknown")
+    return described
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"

@@ -1,0 +1,145 @@
+"""Paired comparison of two models."""
+
+from itertools import product
+from math import comb
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ferboost.errors import DataError, SettingsError
+from ferboost.evaluation.comparison import Comparison, Discordance, compare
+
+
+def outcomes(both: int, only_a: int, only_b: int, neither: int) -> tuple[NDArray[np.bool_], ...]:
+    a = [True] * both + [True] * only_a + [False] * only_b + [False] * neither
+    b = [True] * both + [False] * only_a + [True] * only_b + [False] * neither
+    return np.array([a]), np.array([b])
+
+
+def width(found: Comparison) -> float:
+    low, high = found.interval
+    return high - low
+
+
+def test_the_difference_is_b_minus_a_in_percent_points() -> None:
+    found = compare(*outcomes(both=50, only_a=10, only_b=15, neither=25))
+    assert found.n == 100
+    assert found.difference == pytest.approx(5)
+
+
+def test_mcnemar_is_the_exact_binomial_test_of_the_images_that_one_model_gets_right() -> None:
+    found = compare(*outcomes(both=7, only_a=1, only_b=7, neither=5))
+    p_by_hand = 2 * (comb(8, 0) + comb(8, 1)) / 2**8
+    (only,) = found.per_seed
+    assert (only.only_a, only.only_b) == (1, 7)
+    assert only.p == pytest.approx(p_by_hand)
+    assert found.pooled == only
+
+
+def test_models_that_never_disagree_have_a_p_of_one_and_an_interval_of_no_width() -> None:
+    found = compare(*outcomes(both=6, only_a=0, only_b=0, neither=4))
+    assert (found.difference, found.interval) == (0, (0, 0))
+    assert found.pooled == Discordance(0, 0, 1.0)
+    assert not found.shown
+
+
+def test_the_interval_is_that_of_all_resamples_of_three_images() -> None:
+    gains = np.array([1, 0, -1])
+    every = [100 * gains[list(index)].mean() for index in product(range(3), repeat=3)]
+    found = compare(
+        np.array([[False, True, True]]), np.array([[True, True, False]]), resamples=40_000
+    )
+    limits = np.quantile(every, (0.025, 0.975), method="inverted_cdf")
+    assert found.interval == pytest.approx(tuple(limits))
+
+
+def test_the_interval_agrees_with_resampling_images_and_seeds_one_by_one() -> None:
+    random = np.random.default_rng(3)
+    a, b = random.random((4, 120)) < 0.5, random.random((4, 120)) < 0.6
+    gains = b.astype(int) - a
+    by_hand = [
+        100 * gains[np.ix_(random.integers(4, size=4), random.integers(120, size=120))].mean()
+        for _ in range(10_000)
+    ]
+    found = compare(a, b)
+    assert found.interval == pytest.approx(tuple(np.quantile(by_hand, (0.025, 0.975))), abs=0.6)
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    a, b = outcomes(both=500, only_a=0, only_b=100, neither=400)
+    agreeing = compare(np.repeat(a, 2, axis=0), np.repeat(b, 2, axis=0))
+    disagreeing = compare(np.concatenate([a, b]), np.concatenate([b, a]))
+    assert width(disagreeing) > 3 * width(agreeing)
+
+
+def test_pooled_counts_take_each_image_once() -> None:
+    a = np.array([[True, False, False], [True, False, True]])
+    b = np.array([[False, True, False], [False, True, False]])
+    found = compare(a, b)
+    assert [(d.only_a, d.only_b) for d in found.per_seed] == [(1, 1), (2, 1)]
+    assert (found.pooled.only_a, found.pooled.only_b) == (2, 1)
+
+
+def test_one_image_shows_nothing() -> None:
+    found = compare(np.array([[False]]), np.array([[True]]))
+    assert found.interval == (100, 100)
+    assert found.pooled.p == 1
+    assert not found.shown
+
+
+def comparison(difference: float, low: float, high: float, p: float) -> Comparison:
+    counts = Discordance(10, 20, p)
+    return Comparison(3589, difference, (low, high), (counts,), counts)
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (
+            comparison(1.1, 0.6, 1.6, 0.001),
+            "Boosting on fc1 adds 1.1 points [0.6, 1.6] to the CNN.",
+        ),
+        (
+            comparison(-3.4, -4.0, -2.8, 0.001),
+            "Boosting on fc1 is 3.4 points [2.8, 4.0] below the CNN.",
+        ),
+        (
+            comparison(0.2, -0.3, 0.7, 0.5),
+            "No difference shown between the CNN and boosting on fc1 (0.2 points [-0.3, 0.7]).",
+        ),
+        (
+            comparison(0.6, 0.02, 1.2, 0.07),
+            (
+                "No difference shown between the CNN and boosting on fc1 "
+                "(0.6 points [0.02, 1.2], McNemar p = 0.07)."
+            ),
+        ),
+        (
+            comparison(-0.001, -0.3, 0.3, 1),
+            "No difference shown between the CNN and boosting on fc1 (0.0 points [-0.3, 0.3]).",
+        ),
+    ],
+)
+def test_the_sentence_says_what_the_numbers_support(found: Comparison, sentence: str) -> None:
+    assert found.sentence("the CNN", "boosting on fc1") == sentence
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (np.ones((1, 3), bool), np.ones((1, 4), bool)),
+        (np.ones((1, 3), bool), np.ones((2, 3), bool)),
+        (np.ones(3, bool), np.ones(3, bool)),
+        (np.ones((1, 0), bool), np.ones((1, 0), bool)),
+        (np.ones((0, 3), bool), np.ones((0, 3), bool)),
+    ],
+)
+def test_what_cannot_be_paired_is_refused(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> None:
+    with pytest.raises(DataError, match="compare"):
+        compare(a, b)
+
+
+def test_no_resamples_are_refused() -> None:
+    with pytest.raises(SettingsError, match="at least 1"):
+        compare(np.ones((1, 2), bool), np.ones((1, 2), bool), resamples=0)
