@@ -16,7 +16,9 @@ __all__ = [
     "DataSettings",
     "Settings",
     "TreeSettings",
+    "change_settings",
     "load_settings",
+    "parse_settings",
 ]
 
 Positive = Annotated[int, Field(ge=1)]
@@ -143,6 +145,23 @@ def load_settings(
     tree: dict[str, Any] = {"preset": preset}
     _merge(tree, PRESETS[preset])
     _merge(tree, fixed)
+    for override in overrides:
+        _merge(tree, _parse_override(override))
+    return parse_settings(tree)
+
+
+def change_settings(
+    settings: Settings, overrides: Sequence[str], changes: Mapping[str, Any]
+) -> Settings:
+    """Return `settings` with changes, given as for ``--set`` and as nested mappings.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown or a value cannot be right.
+    """
+    tree = settings.model_dump(mode="json")
+    _merge(tree, changes)
     for override in overrides:
         _merge(tree, _parse_override(override))
     return parse_settings(tree)

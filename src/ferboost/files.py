@@ -10,7 +10,7 @@ from typing import Any
 
 from ferboost.errors import StorageError
 
-__all__ = ["atomic_path", "storage_errors", "write_bytes", "write_json", "write_text"]
+__all__ = ["atomic_path", "copy_file", "storage_errors", "write_bytes", "write_json", "write_text"]
 
 _STORAGE_ERRORS = {
     errno.ENOSPC: "the disk is full",
@@ -80,6 +80,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` to `path` atomically, as UTF-8."""
     write_bytes(path, content.encode())
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file atomically."""
+    write_bytes(target, source.read_bytes())
 
 
 def write_json(path: Path, content: Any) -> None:  # Any: whatever json can encode

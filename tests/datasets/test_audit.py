@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
 from ferboost.datasets import FaceDataset, load_dataset
-from ferboost.datasets.audit import Audit, Finding, audit, encode_fer2013_hashes
+from ferboost.datasets.audit import Audit, Finding, audit
+from ferboost.datasets.fer2013 import encode_fer2013_hashes
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.emotions import EMOTIONS
 

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -145,6 +147,11 @@ class FaceNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, shape (n, classes), float32, of images (n, 48, 48) from 0 to 255."""
         return self.taps(images)["logits"]
+
+    def first_filters(self) -> NDArray[np.float32]:
+        """Return the filters of the first convolution, shape (filters, kernel, kernel)."""
+        weight: Tensor = self.convolutions[0].get_parameter("weight")
+        return np.asarray(weight[:, 0].detach().cpu().numpy(), dtype=np.float32)
 
     def penalty(self) -> Tensor:
         """Return the sum of the squared weights of fc1 and fc2, which L2 regularisation weighs."""

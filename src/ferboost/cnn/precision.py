@@ -1,11 +1,12 @@
 """Choosing number format and memory layout for training by measuring them on this machine."""
 
 import copy
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -17,6 +18,10 @@ __all__ = ["Precision", "choose_device", "choose_precision"]
 # bfloat16 rounds: it has to be clearly faster to be worth it, and a choice near a tie would
 # differ between two runs on one machine.
 _LEAST_GAIN = 1.2
+# The first steps are slow, since kernels are chosen in them.
+_REPEATS = 8
+
+NumberFormat = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Precision:
     """How a network is trained: the result of `choose_precision`, with its reason."""
 
     device: Literal["cpu", "cuda"]
-    number_format: Literal["float32", "bfloat16"]
+    number_format: NumberFormat
     channels_last: bool
     reason: str
 
@@ -67,22 +72,27 @@ def choose_precision(network: nn.Module, batch_size: int) -> Precision:
     Precision
     """
     device = choose_device()
-    times = {
-        (number_format, channels_last): _time_steps(
-            network, batch_size, Precision(device, number_format, channels_last, "")
-        )
-        for number_format in ("float32", "bfloat16")
+    candidates = [
+        Precision(device, number_format, channels_last, "")
+        for number_format in get_args(NumberFormat)
         for channels_last in (False, True)
+    ]
+    devices = list(range(torch.cuda.device_count())) if device == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        seconds = _fastest_in_turns(
+            [_training_step(network, batch_size, precision) for precision in candidates], device
+        )
+    times = {
+        (candidate.number_format, candidate.channels_last): time
+        for candidate, time in zip(candidates, seconds, strict=True)
     }
     fastest = {
         number_format: min((False, True), key=lambda last: times[number_format, last])
-        for number_format in ("float32", "bfloat16")
+        for number_format in get_args(NumberFormat)
     }
     plain = times["float32", fastest["float32"]]
     rounded = times["bfloat16", fastest["bfloat16"]]
-    chosen: Literal["float32", "bfloat16"] = (
-        "bfloat16" if plain > _LEAST_GAIN * rounded else "float32"
-    )
+    chosen: NumberFormat = "bfloat16" if plain > _LEAST_GAIN * rounded else "float32"
     reason = (
         f"measured on {device} for {batch_size} images a step: float32 {plain * 1e3:.1f} ms, "
         f"bfloat16 {rounded * 1e3:.1f} ms ({plain / rounded:.1f} times as fast; taken from "
@@ -91,22 +101,29 @@ def choose_precision(network: nn.Module, batch_size: int) -> Precision:
     return Precision(device, chosen, fastest[chosen], reason)
 
 
-def _time_steps(network: nn.Module, batch_size: int, precision: Precision) -> float:
-    devices = list(range(torch.cuda.device_count())) if precision.device == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        trial = precision.place(copy.deepcopy(network)).train()
-        images = torch.randint(0, 256, (batch_size, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
-        images = images.to(precision.device)
+def _training_step(network: nn.Module, batch_size: int, precision: Precision) -> Callable[[], None]:
+    trial = precision.place(copy.deepcopy(network)).train()
+    images = torch.randint(0, 256, (batch_size, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
+    images = images.to(precision.device)
 
-        def step() -> None:
-            with precision.autocast():
-                loss = trial(images).logsumexp(dim=1).mean()
-            loss.backward()
+    def step() -> None:
+        with precision.autocast():
+            loss = trial(images).logsumexp(dim=1).mean()
+        loss.backward()
 
-        for _ in range(2):
-            step()
-        # The fastest of several: other programs only ever make a step slower.
-        return min(_seconds(step, precision.device) for _ in range(7))
+    return step
+
+
+def _fastest_in_turns(actions: Sequence[Callable[[], None]], device: str) -> list[float]:
+    """Time every action several times, in turns; return the fewest seconds of each.
+
+    Other programs only ever make an action slower, and in turns they disturb all alike.
+    """
+    fewest = [math.inf] * len(actions)
+    for _ in range(_REPEATS):
+        for position, action in enumerate(actions):
+            fewest[position] = min(fewest[position], _seconds(action, device))
+    return fewest
 
 
 def _seconds(action: Callable[[], None], device: str) -> float:

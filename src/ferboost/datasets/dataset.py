@@ -121,6 +121,10 @@ class FaceDataset:
         """Return the number of images per class in `split`, shape (len(classes),), int64."""
         return np.bincount(self.labels[self.splits == split], minlength=len(self.classes))
 
+    def split_counts(self) -> dict[str, tuple[int, ...]]:
+        """Return the number of images per class of each split that has any."""
+        return {s: tuple(self.counts(s).tolist()) for s in SPLITS if self.has(s)}
+
     def with_classes(self, classes: Sequence[str]) -> "FaceDataset":
         """Return the same images with their labels counted in another order of the classes.
 

@@ -12,7 +12,7 @@ from ferboost.datasets.tables import row_name
 from ferboost.emotions import FERPLUS_COLUMNS
 from ferboost.errors import DataError
 
-__all__ = ["VoteTable", "join_votes", "majority_labels", "read_votes", "soft_labels"]
+__all__ = ["VoteTable", "describe_votes", "join_votes", "majority_labels", "read_votes", "soft_labels"]
 
 _COLUMNS = tuple(FERPLUS_COLUMNS)
 # Measured: the clear majorities agree with 66 % of FER-2013's own labels (26,775 training images);
@@ -132,7 +132,26 @@ def soft_labels(dataset: FaceDataset) -> NDArray[np.float32]:
         if emotion in dataset.classes:
             counts[:, dataset.classes.index(emotion)] += dataset.votes[:, column]
     totals = counts.sum(axis=1, keepdims=True)
-    return counts / np.maximum(totals, 1)
+    shares: NDArray[np.float32] = counts / np.maximum(totals, 1)
+    return shares
+
+
+def describe_votes(dataset: FaceDataset) -> dict[str, float]:
+    """Say how many images have votes, and how far their majority agrees with the labels.
+
+    Returns
+    -------
+    dict of str to float
+        ``images_with_votes`` and ``clear_majorities`` (numbers of images), and ``agreement`` (share
+        of the clear majorities that are the label).
+    """
+    majority = majority_labels(dataset)
+    clear = majority >= 0
+    return {
+        "images_with_votes": int((soft_labels(dataset).sum(axis=1) > 0).sum()),
+        "clear_majorities": int(clear.sum()),
+        "agreement": float((majority == dataset.labels)[clear].mean()) if clear.any() else 0.0,
+    }
 
 
 def majority_labels(dataset: FaceDataset) -> NDArray[np.int64]:

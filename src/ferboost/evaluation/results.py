@@ -59,14 +59,14 @@ class Results:
     classes : tuple of str
     labels : ndarray of int64, shape (n,)
         The true classes of the evaluated images.
-    clean : ndarray of bool, shape (n,)
-        False where the image is an exact copy of a training image.
+    clean : ndarray of bool, shape (n,), or None
+        False where the image is an exact copy of a training image; None where it is not known.
     seeds : tuple of SeedResults
     """
 
     classes: tuple[str, ...]
     labels: NDArray[np.int64]
-    clean: NDArray[np.bool_]
+    clean: NDArray[np.bool_] | None
     seeds: tuple[SeedResults, ...]
 
     @property

@@ -89,7 +89,9 @@ def _hashes_path(run: Run) -> Path:
 
 def save_results(run: Run, results: Results) -> None:
     """Keep the results of a run on its test split in ``predictions.npz``."""
-    arrays: dict[str, NDArray[np.generic]] = {"labels": results.labels, "clean": results.clean}
+    arrays: dict[str, NDArray[np.generic]] = {"labels": results.labels}
+    if results.clean is not None:
+        arrays["clean"] = results.clean
     for seed in results.seeds:
         for variant, probabilities in seed.probabilities.items():
             time = seed.predict_times[variant]
@@ -134,7 +136,7 @@ def load_results(run: Run) -> Results:
                 },
             )
         )
-    return Results(run.record.classes, arrays["labels"], arrays["clean"], tuple(seeds))
+    return Results(run.record.classes, arrays["labels"], arrays.get("clean"), tuple(seeds))
 
 
 def _results_path(run: Run) -> Path:

@@ -7,21 +7,24 @@ import numpy as np
 
 from ferboost.cnn.network import FaceNetwork
 from ferboost.config import Settings
-from ferboost.datasets.dataset import SPLITS, FaceDataset
+from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import prepare_splits
-from ferboost.errors import RunError
+from ferboost.errors import RunError, SettingsError
 from ferboost.evaluation.results import Results
+from ferboost.files import copy_file
+from ferboost.models import load_seed_model
 from ferboost.pipeline.evaluating import (
     evaluate_run,
     has_training_hashes,
     save_results,
     save_training_hashes,
 )
-from ferboost.pipeline.training import SeedTraining
+from ferboost.pipeline.examples import save_examples
+from ferboost.pipeline.training import CNN_FILES, SeedTraining
 from ferboost.progress import Monitor
 from ferboost.runs import DataRecord, Run, RunRecord, describe_environment
 
-__all__ = ["execute_run", "resume_run", "start_run"]
+__all__ = ["branch_run", "execute_run", "resume_run", "start_run"]
 
 
 def start_run(
@@ -58,11 +61,7 @@ def start_run(
         data=DataRecord(
             path=str(Path(dataset.source).resolve()),
             fingerprint=dataset.fingerprint,
-            counts={
-                split: tuple(prepared.counts(split).tolist())
-                for split in SPLITS
-                if prepared.has(split)
-            },
+            counts=prepared.split_counts(),
             notes=prepared.notes,
         ),
         environment=describe_environment(),
@@ -87,6 +86,39 @@ def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
             "changed); start a new run"
         )
     return run, _prepare(dataset, run.settings)
+
+
+def branch_run(
+    origin: Run, path: Path, dataset: FaceDataset, settings: Settings, command: str
+) -> tuple[Run, FaceDataset]:
+    """Make a new run with the trained CNNs of `origin` and other trees.
+
+    Parameters
+    ----------
+    origin : Run
+        All of its CNNs must be trained.
+    path, dataset, settings, command
+        As for `start_run`; the settings may differ from the origin's in ``trees`` only.
+
+    Raises
+    ------
+    SettingsError
+        If other settings than those of the trees differ.
+    RunError
+        If a CNN is missing, or the data set has changed.
+    """
+    if settings.model_copy(update={"trees": origin.settings.trees}) != origin.settings:
+        raise SettingsError("a run branches off with other trees only; start a new one by train")
+    for seed in settings.seeds:
+        load_seed_model(origin, seed)
+    if dataset.fingerprint != origin.record.data.fingerprint:
+        raise RunError(f"{dataset.source} is not the data that {origin.path} was made with")
+    run, prepared = start_run(path, dataset, settings, command)
+    copy_file(origin.path / "precision.json", run.path / "precision.json")
+    for seed in settings.seeds:
+        for name in CNN_FILES:
+            copy_file(origin.seed_path(seed) / name, run.seed_path(seed) / name)
+    return run, prepared
 
 
 def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
@@ -114,6 +146,7 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
         # protocol is asked for, which selects on it.
         held_out = prepared.split("test" if run.settings.protocol == "paper" else "validation")
         train = prepared.split("train")
+        save_examples(run, train)
         for seed in run.settings.seeds:
             SeedTraining(run, seed, train, held_out, monitor).finish()
         results = evaluate_run(run, prepared.split("test"), monitor)

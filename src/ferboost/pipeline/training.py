@@ -28,7 +28,10 @@ from ferboost.models import load_seed_model, network_path, trees_path
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 
-__all__ = ["CurvesRecord", "SeedTraining", "read_curves", "read_train_accuracy"]
+__all__ = ["CNN_FILES", "CurvesRecord", "SeedTraining", "read_curves", "read_train_accuracy"]
+
+#: What the trained CNN of a seed consists of; the network last, since it says "finished".
+CNN_FILES = ("metrics.csv", "cnn.json", "network.safetensors")
 
 _CURVES = "cnn.json"
 _TRAIN_ACCURACY = "train-accuracy.json"

@@ -1,5 +1,7 @@
 """Figures of a data set: how many images each class has, and what they look like."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
@@ -16,20 +18,22 @@ _SAMPLES = 8
 _GAP = 2
 
 
-def draw_class_distribution(dataset: FaceDataset) -> Figure:
+def draw_class_distribution(classes: Sequence[str], counts: Mapping[str, Sequence[int]]) -> Figure:
     """Draw the number of images of each class in each split (the study's figure 7).
 
     Parameters
     ----------
-    dataset : FaceDataset
+    classes : sequence of str
+    counts : mapping of str to sequence of int
+        Images per class, by split.
 
     Returns
     -------
     Figure
         One bar per class and split, labelled with the count and its share of the split.
     """
-    splits = [split for split in SPLITS if dataset.has(split)]
-    rows = np.arange(len(dataset.classes))
+    splits = list(counts)
+    rows = np.arange(len(classes))
     thickness = 0.84 / max(1, len(splits))
     figure, axes = new_axes(
         "Images per class",
@@ -38,19 +42,19 @@ def draw_class_distribution(dataset: FaceDataset) -> Figure:
         height=1.2 + len(rows) * (0.16 + 0.2 * max(1, len(splits))),
         grid="x",
     )
-    greatest = max((int(dataset.counts(split).max()) for split in splits), default=1)
+    greatest = max((max(counts[split]) for split in splits), default=1)
     for position, split in enumerate(splits):
-        counts = dataset.counts(split)
+        total = sum(counts[split])
         bars = axes.barh(
             rows + (position - (len(splits) - 1) / 2) * thickness,
-            counts,
+            counts[split],
             height=thickness * 0.92,
             color=_SPLIT_COLORS[split],
-            label=f"{split}, {counts.sum():,} images",
+            label=f"{split}, {total:,} images",
         )
-        labels = [f"{count:,}  ({100 * count / counts.sum():.1f} %)" for count in counts]
+        labels = [f"{count:,}  ({100 * count / total:.1f} %)" for count in counts[split]]
         axes.bar_label(bars, labels, padding=3, fontsize=8.5, color=INK)
-    axes.set_yticks(rows, [plain_text(name) for name in dataset.classes])
+    axes.set_yticks(rows, [plain_text(name) for name in classes])
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     # Room for the label beside the longest bar.
