@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from ferboost.cnn.network import FaceNetwork
+from ferboost.errors import SettingsError
 
-__all__ = ["PIXEL_SIDE", "pixel_features", "tap_features"]
+__all__ = ["PIXEL_SIDE", "feature_matrix", "pixel_features", "tap_features"]
 
 #: Side of the image that the trees on pixels see.
 PIXEL_SIDE = 8
@@ -63,6 +64,35 @@ def tap_features(
                 arrays[tap] = np.empty((len(images), values.shape[1]), dtype=np.float32)
             arrays[tap][start : start + len(values)] = values
     return arrays
+
+
+def feature_matrix(
+    network: FaceNetwork | None, images: NDArray[np.uint8], tap: str
+) -> NDArray[np.float32]:
+    """Return what the trees on one tap see.
+
+    Parameters
+    ----------
+    network : FaceNetwork or None
+        ``"pixels"`` needs none.
+    images : ndarray of uint8, shape (n, 48, 48)
+    tap : str
+        ``"pixels"``, or one that `tap_features` knows.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, width)
+
+    Raises
+    ------
+    SettingsError
+        If the tap needs a network and there is none.
+    """
+    if tap == "pixels":
+        return pixel_features(images)
+    if network is None:
+        raise SettingsError(f"the tap {tap!r} is a layer of a network, and there is none")
+    return tap_features(network, images, [tap])[tap]
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ from ferboost.cnn.checkpoint import load_weights
 from ferboost.cnn.network import FaceNetwork
 from ferboost.errors import RunError
 from ferboost.evaluation.results import PredictTime
-from ferboost.features import pixel_features, tap_features
+from ferboost.features import feature_matrix, pixel_features, tap_features
 from ferboost.runs import Run
 
 __all__ = ["SeedModel", "load_seed_model", "network_path", "trees_path"]
@@ -76,9 +76,7 @@ class SeedModel:
             return PredictTime(cnn=seconds, trees=0.0, whole=seconds)
 
         def features() -> NDArray[np.float32]:
-            if variant == "pixels":
-                return pixel_features(images)
-            return tap_features(self.network, images, [variant])[variant]
+            return feature_matrix(self.network, images, variant)
 
         given = features()
         trees = self.trees[variant]

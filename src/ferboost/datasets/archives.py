@@ -1,97 +1,178 @@
 """Folders and zip files as lists of members that are read one at a time."""
 
+import lzma
+import os
+import re
+import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
-from ferboost.errors import DataError
+from ferboost.errors import DataError, FerboostError
 
-__all__ = ["Archive", "Member", "open_archive"]
+__all__ = ["Archive", "Member", "open_archive", "walk_folder"]
 
 # A zip bomb expands a thousandfold; PNG files do not shrink in a zip, text shrinks to a tenth.
 _MAX_RATIO = 200
 _MAX_TOTAL_BYTES = 64 * 2**30
 
+_DRIVE = re.compile(r"[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_DAMAGE = (
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in a folder or zip: its path below the root, its size, and how to read it."""
+    """A file in a folder or zip: its path below the root, its size, and how to open it.
+
+    Opening, and reading within the context, raises `DataError` where the file is damaged.
+    """
 
     path: PurePosixPath
     size: int
-    read: Callable[[], bytes]
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
+
+    def read(self) -> bytes:
+        """Return the whole content."""
+        with self.open() as stream:
+            return stream.read()
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A folder or zip: its files in the order of their paths, and its folders without any."""
+    """A folder or zip: its files in the order of their paths, and its folders."""
 
     members: list[Member]
-    empty_folders: list[PurePosixPath]
+    folders: list[PurePosixPath]
 
 
 @contextmanager
 def open_archive(root: Path) -> Iterator[Archive]:
     """Open a folder or a zip and list what it holds.
 
-    Hidden files and the folders that macOS adds to a zip are left out.
+    Hidden files and the folders that macOS adds to a zip are left out. Links are followed.
 
     Raises
     ------
     DataError
-        If the zip is damaged, encrypted, a bomb, or has paths that leave it.
+        If the zip is damaged, encrypted, a bomb, holds a path twice or has paths that leave it, or
+        if a folder cannot be listed.
     """
     if root.is_dir():
-        folders = {
-            PurePosixPath(f.relative_to(root).as_posix()) for f in root.rglob("*") if f.is_dir()
-        }
-        yield _archive(_folder_members(root), folders)
+        yield _list_folder(root)
         return
-    try:
+    with _as_data_error(f"{root} is not a complete zip file"):
         archive = zipfile.ZipFile(root)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise DataError(
-            f"{root} is not a complete zip file ({error}); download or copy it again"
-        ) from error
     with archive:
-        folders = {PurePosixPath(i.filename) for i in archive.infolist() if i.is_dir()}
-        yield _archive(_zip_members(root, archive), folders)
+        yield _list_zip(root, archive)
 
 
-def _archive(members: Iterator[Member], folders: set[PurePosixPath]) -> Archive:
-    visible = [member for member in members if _is_visible(member.path)]
-    filled = {parent for member in visible for parent in member.path.parents}
-    return Archive(
-        members=sorted(visible, key=lambda member: member.path),
-        empty_folders=sorted(folder for folder in folders - filled if _is_visible(folder)),
-    )
+@contextmanager
+def _as_data_error(problem: str) -> Iterator[None]:
+    try:
+        yield
+    except FerboostError:
+        raise
+    except _DAMAGE as error:
+        raise DataError(f"{problem} ({error}); download or copy it again") from error
 
 
 def _is_visible(path: PurePosixPath) -> bool:
     return not any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
-def _folder_members(root: Path) -> Iterator[Member]:
-    for file in root.rglob("*"):
-        if file.is_file():
-            relative = PurePosixPath(file.relative_to(root).as_posix())
-            yield Member(relative, file.stat().st_size, file.read_bytes)
+def walk_folder(root: Path) -> Iterator[tuple[PurePosixPath, os.stat_result]]:
+    """Yield the path below `root` and the state of everything visible in it, links followed.
+
+    A link that leads nowhere is yielded with its own state.
+
+    Raises
+    ------
+    DataError
+        If a folder cannot be listed, or a link leads back to a folder above it.
+    """
+    yield from _walk(root, PurePosixPath(), {_identity(root.stat())})
 
 
-def _zip_members(root: Path, archive: zipfile.ZipFile) -> Iterator[Member]:
+def _walk(
+    folder: Path, below: PurePosixPath, above: set[tuple[int, int]]
+) -> Iterator[tuple[PurePosixPath, os.stat_result]]:
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"cannot list the folder {folder}: {error.strerror}") from error
+    for entry in entries:
+        path = below / entry.name
+        if not _is_visible(path):
+            continue
+        try:
+            status = Path(entry.path).stat() if entry.is_dir() else entry.stat()
+        except OSError:
+            status = entry.stat(follow_symlinks=False)
+        yield path, status
+        if stat.S_ISDIR(status.st_mode):
+            if _identity(status) in above:
+                raise DataError(f"{entry.path} leads back to a folder above it; remove this link")
+            yield from _walk(Path(entry.path), path, above | {_identity(status)})
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _list_folder(root: Path) -> Archive:
+    members, folders = [], []
+    for path, status in walk_folder(root):
+        _refuse_control_characters(root, str(path))
+        if stat.S_ISDIR(status.st_mode):
+            folders.append(path)
+        else:
+            regular = stat.S_ISREG(status.st_mode)
+            members.append(Member(path, status.st_size, _file_opener(root / path, regular)))
+    return Archive(members, folders)
+
+
+def _file_opener(
+    file: Path, is_regular: bool
+) -> Callable[[], AbstractContextManager[IO[bytes]]]:
+    @contextmanager
+    def opened() -> Iterator[IO[bytes]]:
+        if not is_regular:
+            raise DataError(f"{file} is a broken link, a pipe or a device, not a file; remove it")
+        with _as_data_error(f"{file} cannot be read"), file.open("rb") as stream:
+            yield stream
+
+    return opened
+
+
+def _list_zip(root: Path, archive: zipfile.ZipFile) -> Archive:
+    members: dict[PurePosixPath, Member] = {}
+    folders = set()
     total = 0
     for info in archive.infolist():
-        if info.is_dir():
+        path = _safe_path(root, info.filename)
+        if not path.parts or not _is_visible(path):
             continue
-        path = PurePosixPath(info.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-            raise DataError(
-                f"{root} has the member {info.filename!r}, which points outside of it; "
-                "do not trust this file"
-            )
+        if info.is_dir():
+            folders.add(path)
+            continue
+        if path in members:
+            raise DataError(f"{root} holds {info.filename} twice; unpack it and pack it again")
         if info.flag_bits & 0x1:
             raise DataError(f"{root} is encrypted ({info.filename}); unpack it first")
         total += info.file_size
@@ -101,16 +182,35 @@ def _zip_members(root: Path, archive: zipfile.ZipFile) -> Iterator[Member]:
                 f"{root} looks like a zip bomb: {info.filename} expands {ratio:,.0f} times to "
                 f"{info.file_size:,} bytes; do not trust this file"
             )
-        yield Member(path, info.file_size, _zip_reader(root, archive, info))
+        members[path] = Member(path, info.file_size, _zip_opener(root, archive, info))
+        folders.update(path.parents)
+    return Archive(sorted(members.values(), key=lambda member: member.path), sorted(folders))
 
 
-def _zip_reader(root: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], bytes]:
-    def read() -> bytes:
-        try:
-            return archive.read(info)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-            raise DataError(
-                f"{info.filename} in {root} is damaged ({error}); download or copy it again"
-            ) from error
+def _safe_path(root: Path, name: str) -> PurePosixPath:
+    _refuse_control_characters(root, name)
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or _DRIVE.match(name):
+        raise DataError(
+            f"{root} has the member {name!r}, which points outside of it; do not trust this file"
+        )
+    return path
 
-    return read
+
+def _refuse_control_characters(root: Path, name: str) -> None:
+    if _CONTROL.search(name):
+        raise DataError(f"{root} has control characters in the file name {name!r}; rename it")
+
+
+def _zip_opener(
+    root: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo
+) -> Callable[[], AbstractContextManager[IO[bytes]]]:
+    @contextmanager
+    def opened() -> Iterator[IO[bytes]]:
+        with (
+            _as_data_error(f"{info.filename} in {root} is damaged"),
+            archive.open(info) as stream,
+        ):
+            yield stream
+
+    return opened

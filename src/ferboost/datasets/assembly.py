@@ -12,10 +12,22 @@ from ferboost.datasets.dataset import IMAGE_SIZE, FaceDataset
 from ferboost.emotions import EMOTIONS, FER2013_ORDER, parse_emotion
 from ferboost.errors import DataError
 
-__all__ = ["LabelledFace", "Progress", "assemble", "parse_split"]
+__all__ = [
+    "LabelledFace",
+    "Progress",
+    "assemble",
+    "ignore_progress",
+    "parse_split",
+    "settle_classes",
+]
 
 #: Called with how many of how many images are done.
 Progress = Callable[[int, int], None]
+
+
+def ignore_progress(_done: int, _total: int) -> None:
+    """Take no notice of the progress."""
+
 
 _SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -24,9 +36,12 @@ _SPLIT_NAMES = {
 }
 _SPLITS = {alias: split for split, aliases in _SPLIT_NAMES.items() for alias in aliases}
 _CHANGE_NOTES = {
+    "rotation": "turned upright, as their EXIF data says",
     "colour": "converted from colour to gray",
+    "transparency": "laid on white where they were transparent",
     "depth": "converted from 16 or 32 bits to 8",
     "size": f"cut to a centred square and resized to {IMAGE_SIZE} x {IMAGE_SIZE} pixels",
+    "frames": "reduced to the first of their frames",
 }
 
 
@@ -76,9 +91,9 @@ def assemble(faces: Iterable[LabelledFace], source: str, notes: Iterable[str] = 
         changes.update(item.changes)
     if not names:
         raise DataError(f"{source} holds no images; expected folders such as train/happy/*.png")
-    classes, lookup = _settle_classes(Counter(labels), source)
+    classes, lookup = settle_classes(Counter(labels), source)
     converted = [
-        f"{changes[c]:,} images were {note}." for c, note in _CHANGE_NOTES.items() if changes[c]
+        f"Images {note}: {changes[c]:,}." for c, note in _CHANGE_NOTES.items() if changes[c]
     ]
     return FaceDataset(
         images=np.frombuffer(pixels, dtype=np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE),
@@ -91,8 +106,17 @@ def assemble(faces: Iterable[LabelledFace], source: str, notes: Iterable[str] = 
     )
 
 
-def _settle_classes(found: Counter[str], source: str) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Return the class names in order, and the class index of every label found."""
+def settle_classes(found: Counter[str], source: str) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Return the class names in order, and the class index of every label found.
+
+    Labels that all stand for emotions, or are the numbers 0 to 6, become the names of
+    `ferboost.emotions.EMOTIONS`; other labels stay as they are, in alphabetical order.
+
+    Raises
+    ------
+    DataError
+        If there is another label beside the seven emotions.
+    """
     if set(found) <= {str(i) for i in range(len(FER2013_ORDER))} and "0" in found:
         meaning: dict[str, str | None] = {str(i): e for i, e in enumerate(FER2013_ORDER)}
     else:

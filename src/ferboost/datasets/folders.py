@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 
 from ferboost.datasets.archives import Archive, Member
 from ferboost.datasets.assembly import LabelledFace, Progress, parse_split
-from ferboost.datasets.images import IMAGE_SUFFIXES, decode_face
+from ferboost.datasets.images import IMAGE_SUFFIXES, MAX_IMAGE_BYTES, decode_face
 from ferboost.emotions import parse_emotion
-from ferboost.errors import DataError
+from ferboost.errors import DataError, ImageError
 
 __all__ = ["is_image", "parse_folders", "read_images"]
 
@@ -47,12 +47,7 @@ def read_images(archive: Archive, source: str, progress: Progress) -> Iterator[L
         If an image is in no class folder or cannot be read, or a class folder is empty.
     """
     images = [member for member in archive.members if is_image(member)]
-    siblings = {member.path.parent.parent for member in images}
-    for folder in archive.empty_folders:
-        if folder.parent in siblings and not parse_split(folder.name):
-            raise DataError(
-                f"the class folder {folder} in {source} holds no images; fill it or remove it"
-            )
+    _refuse_empty_class(archive, images, source)
     for position, member in enumerate(images):
         split, label = parse_folders(member.path)
         if label is None:
@@ -60,6 +55,21 @@ def read_images(archive: Archive, source: str, progress: Progress) -> Iterator[L
                 f"{member.path} in {source} is in no class folder; expected a path such as "
                 "train/happy/NAME.png"
             )
-        face, changes = decode_face(member.read(), f"{member.path} in {source}")
+        name = f"{member.path} in {source}"
+        if member.size > MAX_IMAGE_BYTES:
+            raise ImageError(f"{name} has {member.size:,} bytes; at most {MAX_IMAGE_BYTES:,} are read")
+        face, changes = decode_face(member.read(), name)
         yield LabelledFace(str(member.path), split, label, face, changes)
         progress(position + 1, len(images))
+
+
+def _refuse_empty_class(archive: Archive, images: list[Member], source: str) -> None:
+    with_images = {parent for member in images for parent in member.path.parents}
+    with_files = {parent for member in archive.members for parent in member.path.parents}
+    siblings = {member.path.parent.parent for member in images}
+    for folder in archive.folders:
+        filled = with_images if parse_emotion(folder.name) else with_files
+        if folder.parent in siblings and folder not in filled and not parse_split(folder.name):
+            raise DataError(
+                f"the class folder {folder} in {source} holds no images; fill it or remove it"
+            )

@@ -1,12 +1,12 @@
 """Encoded images of any kind to faces of 48 x 48 gray pixels."""
 
 import io
-import struct
 import warnings
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import ImageError
@@ -24,17 +24,35 @@ MAX_IMAGE_BYTES = 64 * 2**20
 #: An image with more pixels than this is refused before it is decoded (a decompression bomb).
 MAX_IMAGE_PIXELS = 64_000_000
 
+# Pillow goes by the content, and would run Ghostscript on PostScript that is named .png.
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
+# EXIF 2.3, tag 0x0112, and what brings each orientation upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# White in images of more than 8 bits: floats from 0 to 1, 8-bit values as floats, 16 and 32 bits.
+_WHITE_POINTS = (1.0, 2.0**8 - 1, 2.0**16 - 1, 2.0**31 - 1)
+
 
 def decode_face(content: bytes, name: str) -> tuple[NDArray[np.uint8], frozenset[str]]:
     """Decode an image and bring it to the form of FER-2013.
 
-    Colour becomes gray (ITU-R 601 luma), 16 bits become 8, other sizes are cut to a centred square
-    and resampled with antialiasing.
+    The image is turned upright as its EXIF data says; colour becomes gray (ITU-R 601 luma),
+    transparent parts white, 16 bits become 8; other sizes are cut to a centred square and resampled
+    with antialiasing. Of several frames the first is taken.
 
     Parameters
     ----------
     content : bytes
-        The encoded image in any format that Pillow reads.
+        The encoded image: AVIF, BMP, GIF, JPEG, PNG, PPM, TIFF or WebP.
     name : str
         What the message of an error calls the image.
 
@@ -42,7 +60,8 @@ def decode_face(content: bytes, name: str) -> tuple[NDArray[np.uint8], frozenset
     -------
     face : ndarray of uint8, shape (48, 48)
     changes : frozenset of str
-        What was done beyond decoding: ``"colour"``, ``"depth"`` and ``"size"``.
+        What was done beyond decoding: ``"rotation"``, ``"colour"``, ``"transparency"``,
+        ``"depth"``, ``"size"`` and ``"frames"``.
 
     Raises
     ------
@@ -56,45 +75,79 @@ def decode_face(content: bytes, name: str) -> tuple[NDArray[np.uint8], frozenset
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's size and metadata warnings; sizes: below
-            with Image.open(io.BytesIO(content)) as image:
-                width, height = image.size
-                if width * height > MAX_IMAGE_PIXELS:
-                    raise ImageError(
-                        f"{name} is {width} x {height} pixels; at most {MAX_IMAGE_PIXELS:,} pixels "
-                        "are decoded"
-                    )
-                if image.mode == "L" and image.size == (IMAGE_SIZE, IMAGE_SIZE):
-                    return np.asarray(image), frozenset()
-                return _convert(image)
+            with Image.open(io.BytesIO(content), formats=_available_formats()) as image:
+                _refuse_bomb(image, name)
+                return _to_face(image)
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{name} is not an image in a known format; remove or replace it"
         ) from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name} decodes to too many pixels; remove it") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError) as error:
+    except Exception as error:  # noqa: BLE001 - Pillow raises a dozen kinds on damaged bytes
         raise ImageError(f"{name} is a damaged image ({error}); remove or replace it") from error
 
 
-def _convert(image: Image.Image) -> tuple[NDArray[np.uint8], frozenset[str]]:
+@cache
+def _available_formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def _refuse_bomb(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_IMAGE_PIXELS:
+        raise ImageError(
+            f"{name} is {width} x {height} pixels; at most {MAX_IMAGE_PIXELS:,} pixels are decoded"
+        )
+
+
+def _to_face(image: Image.Image) -> tuple[NDArray[np.uint8], frozenset[str]]:
+    image.load()
+    if image.mode == "L" and image.size == (IMAGE_SIZE, IMAGE_SIZE) and not image.info:
+        return np.asarray(image), frozenset()  # no metadata to heed: 3 times as fast
     changes = set()
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith(("I", "F")):
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        changes.add("frames")
+    turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    if turn is not None:
+        changes.add("rotation")
+        image = image.transpose(turn)
+    if image.mode.startswith(("I", "F")):
         changes.add("depth")
-        values = np.asarray(upright, dtype=np.float64)
-        top = 65535 if upright.mode.startswith("I") else max(values.max(), 1.0)
-        upright = Image.fromarray((np.clip(values / top, 0, 1) * 255).round().astype(np.uint8))
-    elif upright.mode not in ("L", "1"):
+        image = _to_8_bits(image)
+    elif image.has_transparency_data:
+        image, was_transparent = _on_white(image)
+        changes |= {"transparency"} if was_transparent else set()
+    if image.mode not in ("1", "L", "LA"):
         changes.add("colour")
-        if upright.mode in ("LA", "PA", "RGBA") or "transparency" in upright.info:
-            rgba = upright.convert("RGBA")
-            upright = Image.new("RGBA", rgba.size, "white")
-            upright.alpha_composite(rgba)
-    gray = upright.convert("L")
+    gray = image.convert("L")
     if gray.size != (IMAGE_SIZE, IMAGE_SIZE):
         changes.add("size")
         gray = ImageOps.fit(gray, (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
     return np.asarray(gray), frozenset(changes)
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("some pixels are not numbers")
+    top = values.max()
+    candidates = _WHITE_POINTS if image.mode == "F" else _WHITE_POINTS[2:]
+    white = next((candidate for candidate in candidates if top <= candidate), top)
+    return Image.fromarray((np.clip(values / white, 0, 1) * 255).round().astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Return the image without transparency, and whether any pixel had some."""
+    layers = image.convert("RGBA")
+    ground = Image.new("RGBA", layers.size, "white")
+    ground.alpha_composite(layers)
+    darkest, _ = layers.getchannel("A").getextrema()
+    is_gray = image.mode in ("1", "L", "LA")
+    return ground.convert("L" if is_gray else "RGB"), float(darkest) < 255  # type: ignore[arg-type]
 
 
 def encode_png(face: NDArray[np.uint8]) -> bytes:

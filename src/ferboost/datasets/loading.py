@@ -1,12 +1,18 @@
 """One function for every form in which a labelled set of faces is published."""
 
-import io
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
-from ferboost.datasets.archives import Member, open_archive
-from ferboost.datasets.assembly import LabelledFace, Progress, assemble, parse_split
+from ferboost.datasets.archives import Archive, Member, open_archive
+from ferboost.datasets.assembly import (
+    LabelledFace,
+    Progress,
+    assemble,
+    ignore_progress,
+    parse_split,
+)
 from ferboost.datasets.cache import cache_path, read_cache, write_cache
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.folders import is_image, read_images
@@ -16,15 +22,10 @@ from ferboost.errors import DataError
 __all__ = ["load_dataset"]
 
 _TABLE_SUFFIXES = (".csv", ".parquet")
-_LARGEST_TABLE_IN_ZIP = 2 * 2**30
-
-
-def _ignore(_done: int, _total: int) -> None:
-    """Take no notice of the progress."""
 
 
 def load_dataset(
-    path: Path | str, *, on_progress: Progress = _ignore, cache: bool = True
+    path: Path | str, *, on_progress: Progress = ignore_progress, cache: bool = True
 ) -> FaceDataset:
     """Read a labelled set of faces.
 
@@ -41,13 +42,17 @@ def load_dataset(
     Returns
     -------
     FaceDataset
-        With `images` uint8 of shape (n, 48, 48). Images in no split folder are ``"train"``.
+        With `images` uint8 of shape (n, 48, 48). Images whose split neither a folder, a column nor
+        the name of the table says are ``"train"``.
 
     Raises
     ------
     DataError
         If there is no such file, or it cannot be used; the message says where and why.
     """
+    source = Path(path)
+    with _as_data_error(source):
+        return _load(source, on_progress, cache)
     source = Path(path)
     if not source.exists():
         raise DataError(f"there is no file or folder {source}; check the path")
@@ -63,49 +68,51 @@ def load_dataset(
 
 
 def _read(source: Path, progress: Progress) -> FaceDataset:
-    if source.suffix.casefold() in _TABLE_SUFFIXES and source.is_file():
-        with source.open("rb") as stream:
-            return assemble(
-                _read_table(stream, source.name, str(source), source.stat().st_size, progress),
-                str(source),
-            )
-    if source.is_file() and source.suffix.casefold() != ".zip":
+    name = str(source)
+    if source.is_dir() or source.suffix.casefold() == ".zip":
+        with open_archive(source) as archive:
+            return _read_archive(archive, name, progress)
+    if source.suffix.casefold() not in _TABLE_SUFFIXES:
         raise DataError(
             f"{source} is no data set; expected a folder, or a .zip, .csv or .parquet file"
         )
-    with open_archive(source) as archive:
-        if any(is_image(member) for member in archive.members):
-            others = [str(m.path) for m in archive.members if not is_image(m)]
-            return assemble(
-                read_images(archive, str(source), progress), str(source), _left_out(others)
-            )
-        tables = [m for m in archive.members if m.path.suffix.casefold() in _TABLE_SUFFIXES]
-        others = [str(m.path) for m in archive.members if m not in tables]
-        return assemble(_read_tables(tables, source, progress), str(source), _left_out(others))
+    with source.open("rb") as stream:
+        path = PurePosixPath(source.name)
+        return assemble(_read_table(stream, path, name, source.stat().st_size, progress), name)
+
+
+def _read_archive(archive: Archive, name: str, progress: Progress) -> FaceDataset:
+    if any(is_image(member) for member in archive.members):
+        others = [str(m.path) for m in archive.members if not is_image(m)]
+        return assemble(read_images(archive, name, progress), name, _left_out(others))
+    tables = [m for m in archive.members if _is_table(m)]
+    others = [str(m.path) for m in archive.members if not _is_table(m)]
+    return assemble(_read_tables(tables, name, progress), name, _left_out(others))
+
+
+def _is_table(member: Member) -> bool:
+    return member.path.suffix.casefold() in _TABLE_SUFFIXES
 
 
 def _left_out(names: list[str]) -> list[str]:
     if not names:
         return []
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return [f"{len(names):,} files that are not images were left out: {shown}."]
+    return [f"Files of other kinds, left out: {len(names):,} ({shown})."]
 
 
-def _read_tables(tables: list[Member], source: Path, progress: Progress) -> Iterator[LabelledFace]:
+def _read_tables(tables: list[Member], source: str, progress: Progress) -> Iterator[LabelledFace]:
     for member in tables:
-        where = f"{member.path} in {source}"
-        if member.size > _LARGEST_TABLE_IN_ZIP:
-            raise DataError(f"{where} has {member.size:,} bytes; unpack it and read it alone")
-        yield from _read_table(
-            io.BytesIO(member.read()), member.path.name, where, member.size, progress
-        )
+        with member.open() as stream:
+            where = f"{member.path} in {source}"
+            yield from _read_table(stream, member.path, where, member.size, progress)
 
 
 def _read_table(
-    stream: IO[bytes], name: str, where: str, size: int, progress: Progress
+    stream: IO[bytes], path: PurePosixPath, where: str, size: int, progress: Progress
 ) -> Iterator[LabelledFace]:
-    if name.casefold().endswith(".csv"):
-        return read_csv(stream, where, size, progress)
-    words = name.replace(".", "-").replace("_", "-").split("-")
-    split = next((s for s in map(parse_split, words) if s), None)
+    words = re.split(r"[-_./]", str(path))
+    split = next((s for s in map(parse_split, reversed(words)) if s), None)
+    if path.suffix.casefold() == ".csv":
+        return read_csv(stream, where, split, size, progress)
     return read_parquet(stream, where, split, progress)

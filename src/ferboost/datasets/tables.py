@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from ferboost.datasets.assembly import LabelledFace, Progress, parse_split
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.datasets.images import decode_face
+from ferboost.emotions import FER2013_ORDER
 from ferboost.errors import DataError, MissingExtraError
 
-__all__ = ["read_csv", "read_parquet", "row_name"]
+__all__ = ["parse_label", "read_csv", "read_parquet", "row_name"]
 
 _PIXELS = IMAGE_SIZE * IMAGE_SIZE
 _LABEL_COLUMNS = ("emotion", "label", "labels", "class")
@@ -30,7 +31,7 @@ def row_name(index: int) -> str:
 
 
 def read_csv(
-    stream: IO[bytes], source: str, size: int, progress: Progress
+    stream: IO[bytes], source: str, split: str | None, size: int, progress: Progress
 ) -> Iterator[LabelledFace]:
     """Read ``emotion,pixels,Usage`` in any order of the columns, one row at a time.
 
@@ -39,6 +40,8 @@ def read_csv(
     stream : binary file
     source : str
         For messages.
+    split : str or None
+        The split of all rows, where no column names it.
     size : int
         Bytes in the stream, for `progress`, which is told bytes.
 
@@ -63,23 +66,24 @@ def read_csv(
                 raise DataError(f"{where} has {len(row)} columns, expected {len(header)}")
             yield LabelledFace(
                 name=row_name(index),
-                split=None if usage_at is None else _split_of(row[usage_at], where),
-                label=_label_of(row[label_at], where),
+                split=split if usage_at is None else _split_of(row[usage_at], where),
+                label=parse_label(row[label_at], where),
                 face=_parse_pixels(row[pixels_at], where),
             )
             done += sum(map(len, row)) + len(row)
             progress(min(done, size), size)
+        progress(size, size)
     except csv.Error as error:
         raise DataError(f"line {rows.line_num} of {source} is not CSV: {error}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{source} is not a text file (after line {rows.line_num})") from error
+        raise DataError(f"{source} is not UTF-8 text (after line {rows.line_num})") from error
 
 
 def _find_column(header: list[str], names: Iterable[str], source: str) -> int:
     for name in names:
         if name in header:
             return header.index(name)
-    found = ", ".join(column for column in header[:6] if column)[:100] or "nothing"
+    found = ", ".join(repr(column) for column in header[:6] if column)[:100] or "nothing"
     raise DataError(
         f"{source} has no column {next(iter(names))!r} in its first line (found: {found}); "
         "expected emotion,pixels,Usage"
@@ -90,23 +94,36 @@ def _split_of(text: str, where: str) -> str:
     split = parse_split(text)
     if split is None:
         raise DataError(
-            f"{where} has the usage {text[:40]!r}; expected Training, PublicTest or PrivateTest"
+            f"{where} has the usage {text[:40]!r}; expected Training, Validation, PublicTest or "
+            "PrivateTest"
         )
     return split
 
 
-def _label_of(text: str, where: str) -> str:
+def parse_label(text: str, where: str) -> str:
+    """Return the class that a cell names: an emotion where it is a number from 0 to 6.
+
+    Raises
+    ------
+    DataError
+        If the cell is empty or another number, "nan" included.
+    """
     label = text.strip()
-    if not label or (label.lstrip("-").isdecimal() and not 0 <= int(label) <= 6):
-        raise DataError(f"{where} has the label {label!r}; expected 0 to 6 or a class name")
+    try:
+        number = float(label)
+    except ValueError:
+        number = None
+    if number is not None and number in range(len(FER2013_ORDER)):
+        return FER2013_ORDER[int(number)]
+    if number is not None or not label:
+        raise DataError(f"{where} has the label {label[:40]!r}; expected 0 to 6 or a class name")
     return label
 
 
 def _parse_pixels(text: str, where: str) -> NDArray[np.uint8]:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "error", DeprecationWarning
-        )  # how numpy reports text that is no number
+        # DeprecationWarning is how numpy reports text that is no number.
+        warnings.simplefilter("error", DeprecationWarning)
         try:
             values = np.fromstring(text, dtype=np.int64, sep=" ")
         except (DeprecationWarning, ValueError) as error:
@@ -172,9 +189,8 @@ def read_parquet(
                 index += 1
             progress(index, total)
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{source} is not a complete Parquet file ({error})") from error
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{source} is not a complete Parquet file ({reason})") from error
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, column: str) -> list[str] | None:
@@ -202,4 +218,4 @@ def _parquet_label(cell: object, class_names: list[str] | None, where: str) -> s
         if not 0 <= cell < len(class_names):
             raise DataError(f"{where} has the label {cell}, expected 0 to {len(class_names) - 1}")
         return class_names[cell]
-    return _label_of("" if cell is None else str(cell), where)
+    return parse_label("" if cell is None else str(cell), where)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.augmentation import augment_as_published
@@ -22,7 +21,7 @@ from ferboost.config import Settings
 from ferboost.datasets.balancing import balance
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import RunError
-from ferboost.features import pixel_features, tap_features
+from ferboost.features import feature_matrix
 from ferboost.files import write_json, write_text
 from ferboost.models import load_seed_model, network_path, trees_path
 from ferboost.progress import Monitor
@@ -223,10 +222,11 @@ class SeedTraining:
                 watched = None
                 if watches:
                     watched = (
-                        _features(network, self._held_out.images, tap),
+                        feature_matrix(network, self._held_out.images, tap),
                         self._held_out.labels,
                     )
-                trees.fit(_features(network, train.images, tap), train.labels, watched, tell)
+                seen = feature_matrix(network, train.images, tap)
+                trees.fit(seen, train.labels, watched, tell)
             trees.save(trees_path(self.folder, tap))
             self._log(f"trees on {tap}: {trees.rounds_} rounds")
 
@@ -251,9 +251,3 @@ def _write_curves(path: Path, history: Sequence[EpochRecord]) -> None:
     rows = [",".join(asdict(history[0]))]
     rows += [",".join(f"{value:.6g}" for value in asdict(record).values()) for record in history]
     write_text(path, "\n".join(rows) + "\n")
-
-
-def _features(network: FaceNetwork, images: NDArray[np.uint8], tap: str) -> NDArray[np.float32]:
-    if tap == "pixels":
-        return pixel_features(images)
-    return tap_features(network, images, [tap])[tap]

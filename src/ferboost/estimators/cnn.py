@@ -1,0 +1,225 @@
+"""The convolutional network as a classifier and as a transformer."""
+
+# ruff: noqa: N803 - scikit-learn's contract has a capital X
+
+from functools import cache
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ferboost.cnn.curves import EpochRecord
+from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.precision import Precision, choose_precision
+from ferboost.cnn.training import train_network
+from ferboost.config import TAPS, CNNSettings, Settings, parse_settings
+from ferboost.datasets.arrays import read_image_array
+from ferboost.estimators.shared import (
+    FaceClassifier,
+    OnEpoch,
+    RandomState,
+    check_tap,
+    draw_seed,
+    hold_out,
+    ignore_epoch,
+    read_labelled,
+)
+from ferboost.features import feature_matrix
+
+__all__ = ["CNNClassifier", "cnn_settings"]
+
+_CNN_TAPS = tuple(tap for tap in TAPS if tap != "pixels")
+_WITHOUT_INFLUENCE_ON_SPEED = {"l2", "learning_rate", "epochs", "patience", "augmentation"}
+
+
+class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
+    """The convolutional network; the defaults are the published one.
+
+    Parameters
+    ----------
+    tap : {"flatten", "fc1", "fc2", "output"}
+        The layer whose output `transform` returns. It may be set after fitting, too.
+    filters, kernel_size, stride, padding, pooling, pool_size, dropout, dense, l2
+        The network; see `ferboost.config.CNNSettings`.
+    learning_rate, batch_size, epochs, patience, augmentation
+        Its training; see `ferboost.config.CNNSettings`.
+    validation_fraction : float
+        Share of the images that `fit` cuts off to choose the best epoch, between 0 and 1.
+    precision : Precision, optional
+        How to train. None measures what this machine does fastest, once per process for each shape
+        of the network; give the `precision_` of a fitted model to repeat it in another process.
+    random_state : int, RandomState or None
+        Decides the cut, the first weights, the order of the images and dropout. The same integer
+        and precision give the same model on the same machine, and the one that a run with this
+        seed has, if the images for training and validation are the same.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (classes,)
+        The labels in sorted order.
+    network_ : FaceNetwork
+        With the weights of the lowest validation loss.
+    history_ : tuple of EpochRecord
+        The learning curves.
+    best_epoch_ : int
+        The epoch whose weights were kept, from 1.
+    precision_ : Precision
+        How the network was trained, and why so.
+    """
+
+    network_: FaceNetwork
+    history_: tuple[EpochRecord, ...]
+    best_epoch_: int
+    precision_: Precision
+
+    def __init__(
+        self,
+        *,
+        tap: str = "fc1",
+        filters: tuple[int, ...] = (32, 64, 64),
+        kernel_size: int = 3,
+        stride: int = 1,
+        padding: Literal["valid", "zero"] = "valid",
+        pooling: Literal["max", "average", "none"] = "max",
+        pool_size: int = 2,
+        dropout: float = 0.3,
+        dense: tuple[int, int] = (64, 7),
+        l2: float = 1e-4,
+        learning_rate: float = 1e-3,
+        batch_size: int = 64,
+        epochs: int = 50,
+        patience: int | None = None,
+        augmentation: Literal["none", "published"] = "none",
+        validation_fraction: float = 0.1,
+        precision: Precision | None = None,
+        random_state: RandomState = 0,
+    ) -> None:
+        self.tap = tap
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.pooling = pooling
+        self.pool_size = pool_size
+        self.dropout = dropout
+        self.dense = dense
+        self.l2 = l2
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.patience = patience
+        self.augmentation = augmentation
+        self.validation_fraction = validation_fraction
+        self.precision = precision
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
+        on_epoch: OnEpoch = ignore_epoch,
+    ) -> Self:
+        """Train the network, and keep the weights of the epoch with the lowest validation loss.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, 48, 48) or (n, 2304)
+        y : array-like, shape (n,)
+            Labels of any type that can be sorted.
+        validation : tuple (X, y), optional
+            What chooses the epoch. Without it, a part of the images is cut off: at random, the
+            same share of each class, equal images on one side.
+        on_epoch : callable, optional
+            Called after every epoch with the list of `EpochRecord` so far.
+
+        Raises
+        ------
+        DataError
+            If images or labels cannot be used.
+        SettingsError
+            If a parameter cannot be right.
+        TrainingDivergedError
+            If the loss is no longer a number.
+        """
+        check_tap(self.tap, _CNN_TAPS)
+        settings = cnn_settings(self)
+        classes, given = read_labelled(X, y)
+        train, held_out = hold_out(classes, given, validation, settings)
+        (seed,) = settings.seeds
+        network = _new_network(settings.cnn, len(classes), seed)
+        precision = self.precision or _measured_precision(
+            CNNSettings(**settings.cnn.model_dump(exclude=_WITHOUT_INFLUENCE_ON_SPEED)),
+            len(classes),
+        )
+        state = train_network(
+            network, train, held_out, settings.cnn, precision, seed=seed, on_epoch=on_epoch
+        )
+        # The layout of a network that is read from a file, for the same sums to the last bit.
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.classes_ = classes
+        self.network_ = network
+        self.history_ = tuple(state.history)
+        self.best_epoch_ = state.best_epoch
+        self.precision_ = precision
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return what the layer `tap` makes of each image.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, 48, 48) or (n, 2304)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, width of the layer)
+
+        Raises
+        ------
+        NotFittedError
+            Of scikit-learn, before `fit`.
+        DataError
+            If the images cannot be used.
+        SettingsError
+            If there is no such tap.
+        """
+        check_is_fitted(self)
+        check_tap(self.tap, _CNN_TAPS)
+        return feature_matrix(self.network_, read_image_array(X), self.tap)
+
+    def _probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return feature_matrix(self.network_, images, "output")
+
+
+def cnn_settings(cnn: CNNClassifier) -> Settings:
+    """Return the parameters of a classifier as settings: `seeds`, `data` and `cnn`.
+
+    Raises
+    ------
+    SettingsError
+        If a parameter cannot be right.
+    """
+    return parse_settings(
+        {
+            "seeds": (draw_seed(cnn.random_state),),
+            "data": {"validation_fraction": cnn.validation_fraction},
+            "cnn": {name: getattr(cnn, name) for name in CNNSettings.model_fields},
+        }
+    )
+
+
+def _new_network(settings: CNNSettings, classes: int, seed: int) -> FaceNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return FaceNetwork(settings, classes)
+
+
+# Once per process: folds and points of a grid are trained alike, and a fit can be repeated.
+@cache
+def _measured_precision(settings: CNNSettings, classes: int) -> Precision:
+    return choose_precision(_new_network(settings, classes, seed=0), settings.batch_size)

@@ -1,0 +1,167 @@
+"""What the classifiers have in common: the contract, and how they read what they are given."""
+
+# ruff: noqa: N803 - scikit-learn's contract has a capital X
+
+import numbers
+from collections.abc import Callable, Collection
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from ferboost.cnn.curves import EpochRecord
+from ferboost.cnn.training import LabelledImages
+from ferboost.config import Settings
+from ferboost.datasets.arrays import (
+    encode_labels,
+    find_classes,
+    read_image_array,
+    read_label_array,
+)
+from ferboost.datasets.dataset import hash_images
+from ferboost.datasets.splitting import stratified_sample
+from ferboost.errors import DataError, SettingsError
+
+__all__ = [
+    "FaceClassifier",
+    "OnEpoch",
+    "RandomState",
+    "check_tap",
+    "draw_seed",
+    "hold_out",
+    "ignore_epoch",
+    "read_labelled",
+]
+
+OnEpoch = Callable[[list[EpochRecord]], None]
+RandomState = int | np.random.RandomState | None
+
+
+class FaceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """What both classifiers share; a subclass gives `fit` and `_probabilities`."""
+
+    classes_: NDArray[np.generic]
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the probability of each class, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, 48, 48) or (n, 2304)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, classes)
+
+        Raises
+        ------
+        NotFittedError
+            Of scikit-learn, before `fit`.
+        DataError
+            If the images cannot be used.
+        """
+        check_is_fitted(self)
+        return self._probabilities(read_image_array(X))
+
+    def predict(self, X: ArrayLike) -> NDArray[np.generic]:
+        """Return the most probable label of each image.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, 48, 48) or (n, 2304)
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Of the type of `classes_`.
+
+        Raises
+        ------
+        NotFittedError, DataError
+            As `predict_proba`.
+        """
+        best: NDArray[np.intp] = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def _probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raise NotImplementedError
+
+
+def ignore_epoch(_history: list[EpochRecord]) -> None:
+    """Take no notice."""
+
+
+def check_tap(tap: str, known: Collection[str]) -> str:
+    """Return `tap`.
+
+    Raises
+    ------
+    SettingsError
+        If it is not one of the known ones.
+    """
+    if tap not in known:
+        raise SettingsError(f"no tap {tap!r}; there are: {', '.join(known)}")
+    return tap
+
+
+def draw_seed(random_state: RandomState) -> int:
+    """Return an integer itself; from anything else, a seed drawn as scikit-learn would."""
+    if isinstance(random_state, numbers.Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31))
+
+
+def read_labelled(X: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.generic], LabelledImages]:
+    """Return the sorted classes, and the images with their position among them.
+
+    Raises
+    ------
+    DataError
+        If images or labels cannot be used.
+    """
+    images = read_image_array(X)
+    labels = read_label_array(y, len(images))
+    classes = find_classes(labels)
+    return classes, LabelledImages(images, encode_labels(labels, classes))
+
+
+def hold_out(
+    classes: NDArray[np.generic],
+    given: LabelledImages,
+    validation: tuple[ArrayLike, ArrayLike] | None,
+    settings: Settings,
+) -> tuple[LabelledImages, LabelledImages]:
+    """Return the images to train on, and those that choose the epoch and stop the trees.
+
+    Parameters
+    ----------
+    classes : ndarray, shape (classes,)
+    given : LabelledImages
+    validation : tuple (X, y) or None
+        None cuts a part off `given`: stratified, equal images on one side.
+    settings : Settings
+        Its `data.validation_fraction` and first seed decide the cut.
+
+    Raises
+    ------
+    DataError
+        If the validation images cannot be used, or there are too few images to cut.
+    """
+    if validation is not None:
+        images = read_image_array(validation[0])
+        labels = read_label_array(validation[1], len(images))
+        return given, LabelledImages(images, encode_labels(labels, classes))
+    fraction = settings.data.validation_fraction
+    groups = hash_images(given.images)
+    picked = stratified_sample(given.labels, groups, fraction, settings.seeds[0])
+    if not picked.any():
+        raise DataError(
+            f"{len(picked)} images of {len(classes)} classes leave none for validation at a "
+            f"validation_fraction of {fraction}; give more images, or fit(..., validation=(X, y))"
+        )
+    return (
+        LabelledImages(given.images[~picked], given.labels[~picked]),
+        LabelledImages(given.images[picked], given.labels[picked]),
+    )
