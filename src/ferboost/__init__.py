@@ -1,1 +1,129 @@
-"""Facial emotion recognition with gradient boosted CNNs."""
+"""Facial emotion recognition with gradient boosted CNNs.
+
+Every name below is loaded when it is first used, so that ``import ferboost`` is instant and needs
+none of the packages that train.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ferboost.config import Settings, load_settings
+    from ferboost.datasets import FaceDataset, load_dataset
+    from ferboost.datasets.synthetic import generate_faces
+    from ferboost.emotions import EMOTIONS
+    from ferboost.errors import (
+        DataError,
+        FerboostError,
+        ImageError,
+        MissingExtraError,
+        RunError,
+        SettingsError,
+        StorageError,
+    )
+    from ferboost.estimators import BoostedCNNClassifier, CNNClassifier
+    from ferboost.evaluation.results import Results
+    from ferboost.evaluation.summary import summarize
+    from ferboost.pipeline import (
+        branch_run,
+        evaluate_run,
+        execute_run,
+        load_results,
+        resume_run,
+        start_run,
+    )
+    from ferboost.prediction import predict_files
+    from ferboost.progress import Monitor
+    from ferboost.report import write_report
+    from ferboost.runs import Run
+
+    __version__: str
+
+__all__ = [
+    "EMOTIONS",
+    "BoostedCNNClassifier",
+    "CNNClassifier",
+    "DataError",
+    "FaceDataset",
+    "FerboostError",
+    "ImageError",
+    "MissingExtraError",
+    "Monitor",
+    "Results",
+    "Run",
+    "RunError",
+    "Settings",
+    "SettingsError",
+    "StorageError",
+    "__version__",
+    "branch_run",
+    "evaluate_run",
+    "execute_run",
+    "generate_faces",
+    "load_dataset",
+    "load_results",
+    "load_settings",
+    "predict_files",
+    "resume_run",
+    "start_run",
+    "summarize",
+    "write_report",
+]
+
+_NAMES_BY_MODULE = {
+    "ferboost.config": ("Settings", "load_settings"),
+    "ferboost.datasets": ("FaceDataset", "load_dataset"),
+    "ferboost.datasets.synthetic": ("generate_faces",),
+    "ferboost.emotions": ("EMOTIONS",),
+    "ferboost.errors": (
+        "DataError",
+        "FerboostError",
+        "ImageError",
+        "MissingExtraError",
+        "RunError",
+        "SettingsError",
+        "StorageError",
+    ),
+    "ferboost.estimators": ("BoostedCNNClassifier", "CNNClassifier"),
+    "ferboost.evaluation.results": ("Results",),
+    "ferboost.evaluation.summary": ("summarize",),
+    "ferboost.pipeline": (
+        "branch_run",
+        "evaluate_run",
+        "execute_run",
+        "load_results",
+        "resume_run",
+        "start_run",
+    ),
+    "ferboost.prediction": ("predict_files",),
+    "ferboost.progress": ("Monitor",),
+    "ferboost.report": ("write_report",),
+    "ferboost.runs": ("Run",),
+}
+_MODULES = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ferboost")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'ferboost' has no attribute {name!r}")
+    try:
+        value = getattr(import_module(_MODULES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "ferboost":
+            raise
+        from ferboost.errors import MissingExtraError
+
+        raise MissingExtraError(
+            f"{name} needs the package {error.name}, which is not installed; "
+            "install it: pip install 'ferboost[train]'"
+        ) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

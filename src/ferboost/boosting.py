@@ -1,5 +1,6 @@
 """Gradient boosted trees on features: the published method, in which they replace upper layers."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,12 @@ class BoostedTrees:
         DataError
             If a class has no row.
         """
-        if len(np.unique(labels)) < self.classes:
-            raise DataError(f"trees need rows of all {self.classes} classes")
+        counts = np.bincount(labels, minlength=self.classes)
+        if counts.min() == 0:
+            raise DataError(
+                f"class {counts.argmin()} of {self.classes} has no image for the trees to learn "
+                "from; add some"
+            )
         settings = self.settings
         parameters = {
             "objective": "multi:softprob",
@@ -103,11 +108,11 @@ class BoostedTrees:
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return probabilities, float32 of shape (n, classes), of features (n, width)."""
-        parts = [
-            self.booster_.inplace_predict(features[start : start + _PREDICT_ROWS])
-            for start in range(0, len(features), _PREDICT_ROWS)
-        ]
-        return np.concatenate(parts).astype(np.float32).reshape(-1, self.classes)
+        probabilities = np.empty((len(features), self.classes), dtype=np.float32)
+        for start in range(0, len(features), _PREDICT_ROWS):
+            rows = slice(start, start + _PREDICT_ROWS)
+            probabilities[rows] = self.booster_.inplace_predict(features[rows])
+        return probabilities
 
     def save(self, path: Path) -> None:
         """Write the trees to `path` as UBJSON, atomically."""
@@ -128,6 +133,10 @@ class BoostedTrees:
         except (OSError, xgboost.core.XGBoostError) as error:
             reason = str(error).strip().splitlines()[0]
             raise RunError(f"cannot read the trees {path} ({reason}); restore the run") from error
+        config = json.loads(trees.booster_.save_config())
+        found = int(config["learner"]["learner_model_param"]["num_class"])
+        if found != classes:
+            raise RunError(f"{path} has trees for {found} classes, not {classes}; restore the run")
         trees.rounds_ = trees.booster_.num_boosted_rounds()
         return trees
 

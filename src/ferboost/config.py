@@ -194,6 +194,8 @@ def _parse_override(text: str) -> dict[str, Any]:
     parts = key.strip().split(".")
     if not equals or not all(parts):
         raise SettingsError(f"--set takes KEY=VALUE, such as cnn.epochs=20; found {text!r}")
+    if parts[0] == "preset":
+        raise SettingsError("--set cannot change the preset; choose one with --preset")
     try:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

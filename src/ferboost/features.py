@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ferboost.cnn.network import FaceNetwork
+from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import SettingsError
 
 __all__ = ["PIXEL_SIDE", "feature_matrix", "pixel_features", "tap_features"]
@@ -29,10 +30,10 @@ def pixel_features(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     ndarray of float32, shape (n, 64)
         Gray values from 0 to 255.
     """
-    count, height, _ = images.shape
-    blocks = images.reshape(count, PIXEL_SIDE, height // PIXEL_SIDE, PIXEL_SIDE, -1)
+    block = IMAGE_SIZE // PIXEL_SIDE
+    blocks = images.reshape(len(images), PIXEL_SIDE, block, PIXEL_SIDE, block)
     means: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
-    return means.reshape(count, -1)
+    return means.reshape(len(images), PIXEL_SIDE**2)
 
 
 def tap_features(
@@ -100,6 +101,7 @@ def _batches(
     network: FaceNetwork, images: NDArray[np.uint8]
 ) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
     device = next(network.parameters()).device
-    for start in range(0, len(images), _BATCH):
-        batch = torch.from_numpy(np.ascontiguousarray(images[start : start + _BATCH]))
+    for start in range(0, max(len(images), 1), _BATCH):
+        # A copy, since torch refuses mirrored arrays and warns of read-only ones.
+        batch = torch.from_numpy(images[start : start + _BATCH].copy())
         yield start, network.taps(batch.to(device))

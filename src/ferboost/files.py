@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,15 @@ from typing import Any
 
 from ferboost.errors import StorageError
 
-__all__ = ["atomic_path", "copy_file", "storage_errors", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "atomic_folder",
+    "atomic_path",
+    "copy_file",
+    "storage_errors",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 _STORAGE_ERRORS = {
     errno.ENOSPC: "the disk is full",
@@ -20,7 +29,10 @@ _STORAGE_ERRORS = {
     errno.EROFS: "the file system is read-only",
     errno.EFBIG: "the file size limit is reached",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EEXIST: "a part of the path is a file, not a folder",
+    errno.EIO: "the disk reports an error",
     errno.EISDIR: "there is a folder of that name",
+    errno.ENOTEMPTY: "there is a folder with something in it",
     errno.ENAMETOOLONG: "the name is too long",
 }
 
@@ -56,10 +68,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises
     ------
     StorageError
-        If the disk is full or the place cannot be written.
+        If the disk is full, the place cannot be written, or a folder, a pipe or a device is there.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = _temporary_beside(path)
     with storage_errors(path):
+        if path.exists() and not path.is_file():
+            raise StorageError(f"cannot write {path}: that is a folder, a pipe or a device")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -69,6 +83,40 @@ def atomic_path(path: Path) -> Iterator[Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path` that takes its place once the block ends well.
+
+    When the block raises, the temporary folder is removed with all that is in it.
+
+    Parameters
+    ----------
+    path : Path
+        The folder to be written: none is there yet, or an empty one.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the place cannot be written or is not free.
+    """
+    temporary = _temporary_beside(path)
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.mkdir()
+            yield temporary
+            if path.is_dir():
+                path.rmdir()  # POSIX would replace an empty folder, Windows would not
+            temporary.rename(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def _temporary_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ferboost.datasets.images import decode_face
-from ferboost.errors import FerboostError, ImageError, SettingsError
+from ferboost.errors import FerboostError, ImageError, RunError, SettingsError
 from ferboost.models import load_seed_model
 from ferboost.runs import Run
 
@@ -60,10 +60,15 @@ def predict_files(
         If the run has no such variant.
     """
     models = [load_seed_model(run, seed) for seed in run.settings.seeds]
-    if variant not in models[0].variants:
-        raise SettingsError(
-            f"{run.path} has no variant {variant!r}; it has: {', '.join(models[0].variants)}"
-        )
+    known = ("cnn", *run.settings.trees.taps)
+    if variant not in known:
+        raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {', '.join(known)}")
+    for model, seed in zip(models, run.settings.seeds, strict=True):
+        if variant not in model.variants:
+            raise RunError(
+                f"{run.path} is not finished (seed {seed} has no trees on {variant}); "
+                f"go on with: ferboost train --resume {run.path}"
+            )
     faces, read, failures = [], [], []
     for path in paths:
         try:

@@ -14,9 +14,17 @@ from ferboost.config import Settings
 from ferboost.errors import RunError
 from ferboost.files import storage_errors, write_json
 
-__all__ = ["DataRecord", "Run", "RunRecord", "describe_environment", "next_run_path"]
+__all__ = [
+    "DataRecord",
+    "Run",
+    "RunRecord",
+    "describe_environment",
+    "next_run_path",
+    "refuse_existing",
+]
 
 _RECORD = "run.json"
+_LEFTOVERS = ".*.part"  # see `ferboost.files.atomic_path`
 _PACKAGES = ("ferboost", "numpy", "torch", "xgboost-cpu", "xgboost", "scikit-learn", "scipy")
 
 
@@ -81,10 +89,7 @@ class Run:
         StorageError
             If it cannot be written.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunError(
-                f"{path} exists already; go on with it by --resume {path}, or choose another place"
-            )
+        refuse_existing(path)
         write_json(path / _RECORD, record.model_dump(mode="json"))
         return cls(path, record)
 
@@ -127,6 +132,8 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Keep other processes from writing to the run; the lock ends with the process.
 
+        What a killed process left half written is removed.
+
         Raises
         ------
         RunError
@@ -143,9 +150,30 @@ class Run:
                     f"another process is working on {self.path}; wait for it or stop it"
                 ) from error
         try:
+            for leftover in (*self.path.glob(_LEFTOVERS), *self.path.glob(f"*/{_LEFTOVERS}")):
+                if leftover.is_file():
+                    leftover.unlink()
             yield
         finally:
             lock.release()
+
+
+def refuse_existing(path: Path) -> None:
+    """Check that a run can be made at `path`.
+
+    Raises
+    ------
+    RunError
+        If there is something already, other than what a killed process left half written.
+    """
+    if path.is_dir():
+        taken = any(not entry.match(_LEFTOVERS) for entry in path.iterdir())
+    else:
+        taken = path.exists()
+    if taken:
+        raise RunError(
+            f"{path} exists already; go on with it by --resume {path}, or choose another place"
+        )
 
 
 def next_run_path(parent: Path, stem: str) -> Path:

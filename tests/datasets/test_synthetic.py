@@ -118,7 +118,7 @@ def test_a_small_cnn_recognises_most_expressions() -> None:
 
 
 def _pixels(faces: FaceDataset) -> NDArray[np.float32]:
-    return faces.images.reshape(len(faces), -1).astype(np.float32) / 255
+    return (faces.images.reshape(len(faces), -1) / 255).astype(np.float32)
 
 
 def _train_and_predict(train: FaceDataset, test: FaceDataset) -> NDArray[np.int64]:
@@ -139,14 +139,16 @@ def _train_and_predict(train: FaceDataset, test: FaceDataset) -> NDArray[np.int6
             nn.init.xavier_uniform_(parameter)
         else:
             nn.init.zeros_(parameter)
-    network = network.to(memory_format=torch.channels_last)
     images = torch.from_numpy(_pixels(train)).reshape(-1, 1, 48, 48)
     labels = torch.from_numpy(train.labels)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, eps=1e-7)
     for _ in range(9):
-        for batch in torch.randperm(len(images)).split(64):
+        order = torch.randperm(len(images))
+        for start in range(0, len(order), 64):
+            batch = order[start : start + 64]
+            loss = nn.functional.cross_entropy(network(images[batch]), labels[batch])
             optimizer.zero_grad()
-            nn.functional.cross_entropy(network(images[batch]), labels[batch]).backward()
+            torch.autograd.backward(loss)
             optimizer.step()
     network.eval()
     with torch.no_grad():

@@ -1,36 +1,76 @@
 """The command line: parses, calls, prints."""
 
+import os
 import sys
+from io import TextIOWrapper
+from typing import NoReturn
+
+from typer import TyperException
 
 from ferboost.cli.application import app
-from ferboost.errors import FerboostError
+from ferboost.cli.console import Interrupted
+from ferboost.errors import FerboostError, MissingExtraError
 
 __all__ = ["app", "main"]
 
-_EXTRA_MODULES = {
-    "filelock", "jinja2", "matplotlib", "pyarrow", "safetensors", "scipy", "sklearn", "torch",
-    "xgboost",
-}  # fmt: skip
+_EXTRA_MODULES = {"jinja2", "matplotlib", "pyarrow", "safetensors", "scipy", "sklearn", "torch"} | {
+    "xgboost"
+}
+#: What torch and XGBoost say, which have no MemoryError.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
 
 def main() -> None:
     """Run ``ferboost``, and turn its errors into one line and an exit code."""
+    _tolerate_any_file_name()
     try:
-        app()
+        code = app(prog_name="ferboost", standalone_mode=False)
+        sys.stdout.flush()
+    except Interrupted as interruption:
+        _stop(f"interrupted; {interruption}", 130)
+    except TyperException as error:
+        _stop(f"error: {_explain_misuse(error)}", error.exit_code)
+    except MissingExtraError as error:
+        _stop(f"error: {error}", 2)
     except FerboostError as error:
-        _fail(str(error), error.exit_code)
+        _stop(f"error: {error}", error.exit_code)
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
         if module not in _EXTRA_MODULES:
             raise
-        _fail(f"this needs {module}; run: pip install 'ferboost[train]'", 2)
-    except MemoryError:
-        _fail("out of memory; use smaller data, or close other programs", 1)
+        _stop(f"error: this needs {module}; run: pip install 'ferboost[train]'", 2)
+    except BrokenPipeError:
+        # Whoever read the output has left, as head does. Python would complain at exit once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
-        _fail(f"{error.strerror or error}: {error.filename or 'unknown file'}", 1)
+        where = error.filename or "a file or the output"
+        _stop(f"error: cannot use {where}: {error.strerror or error}", 1)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(w in str(error) for w in _OUT_OF_MEMORY):
+            raise
+        _stop("error: out of memory; choose smaller settings or data, or close other programs", 1)
+    if code == 130:
+        _stop("interrupted", code)
+    sys.exit(code)
 
 
-def _fail(message: str, code: int) -> None:
-    line = " ".join(message.split())
-    sys.stderr.write(f"ferboost: error: {line}\n")
+def _tolerate_any_file_name() -> None:
+    """Print what the terminal's encoding lacks as an escape instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _explain_misuse(error: TyperException) -> str:
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    hint = f"; see: {context.command_path} --help" if context else ""
+    return message[:1].lower() + message[1:] + hint
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    words = "".join(c if c.isprintable() else " " for c in message).split()
+    line_break = "\n" if code == 130 and sys.stderr.isatty() else ""  # after the terminal's ^C
+    sys.stderr.write(f"{line_break}ferboost: {' '.join(words)}\n")
     sys.exit(code)

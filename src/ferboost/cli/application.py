@@ -4,44 +4,44 @@ from typing import Annotated
 
 import typer
 
-from ferboost.cli import data, evaluation, training
+from ferboost.cli import data, evaluation, prediction, settings, training
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="ferboost",
-    help="Facial emotion recognition with gradient boosted CNNs.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
 )
 
 
-def _print_version(*, wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"ferboost {version('ferboost')}")
-        raise typer.Exit
-
-
-@app.callback()
+@app.callback(
+    invoke_without_command=True,
+    epilog="Try it without any data: ferboost demo",
+)
 def _options(
+    context: typer.Context,
     version: Annotated[
-        bool,
-        typer.Option("--version", is_eager=True, help="Print the version and exit."),
+        bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Facial emotion recognition with gradient boosted CNNs."""
-    _print_version(wanted=version)
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"ferboost {version_of('ferboost')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
-app.command("train")(training.train)
-app.command("boost")(training.boost)
-app.command("evaluate")(evaluation.evaluate)
-app.command("compare")(evaluation.compare)
-app.command("predict")(evaluation.predict)
-app.command("report")(training.report)
-app.command("demo")(training.demo)
+app.command(epilog=training.TRAIN_EXAMPLES)(training.train)
+app.command(epilog=training.BOOST_EXAMPLES)(training.boost)
+app.command(epilog=evaluation.EVALUATE_EXAMPLES)(evaluation.evaluate)
+app.command(epilog=evaluation.COMPARE_EXAMPLES)(evaluation.compare)
+app.command(epilog=prediction.PREDICT_EXAMPLES)(prediction.predict)
+app.command()(training.report)
+app.command(epilog=settings.SETTINGS_EXAMPLES)(settings.settings)
+app.command()(training.demo)
 app.add_typer(data.app, name="data")

@@ -5,26 +5,23 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-
+from ferboost.errors import FerboostError
 from ferboost.progress import Monitor, Tell
 
-__all__ = ["ConsoleMonitor", "print_json", "print_table"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["ConsoleMonitor", "Interrupted", "print_json", "print_table"]
 
 # Redrawing at every step would cost more than the step.
 _SECONDS_BETWEEN_UPDATES = 0.1
+_SECONDS_BETWEEN_LINES = 30
+
+
+class Interrupted(FerboostError):
+    """The user stopped the work; the message says how to go on with it."""
 
 
 class ConsoleMonitor(Monitor):
@@ -34,6 +31,8 @@ class ConsoleMonitor(Monitor):
     """
 
     def __init__(self) -> None:
+        from rich.console import Console
+
         self._console = Console(stderr=True, highlight=False)
 
     def log(self, message: str) -> None:
@@ -44,12 +43,22 @@ class ConsoleMonitor(Monitor):
     def stage(self, description: str) -> Iterator[Tell]:
         """Show a bar with the share done, the time left, and the details told."""
         if not self._console.is_terminal:
-            yield _LinePrinter(self._console, description)
+            yield _LinePrinter(self, description)
             return
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            SpinnerColumn,
+            TaskProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
         with Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=10),
             TaskProgressColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
@@ -71,19 +80,17 @@ class ConsoleMonitor(Monitor):
 
 
 class _LinePrinter:
-    _SECONDS = 30
-
-    def __init__(self, console: Console, description: str) -> None:
-        self._console = console
+    def __init__(self, monitor: ConsoleMonitor, description: str) -> None:
+        self._monitor = monitor
         self._description = description
         self._last = time.monotonic()
 
     def __call__(self, done: int, total: int, detail: str = "") -> None:
         now = time.monotonic()
-        if now - self._last > self._SECONDS:
+        if now - self._last > _SECONDS_BETWEEN_LINES:
             self._last = now
-            text = f"{self._description}: {done / max(total, 1):.0%} {detail}".rstrip()
-            self._console.print(text, markup=False, soft_wrap=True)
+            text = f"{self._description}: {done / max(total, 1):.0%} {detail}"
+            self._monitor.log(text.rstrip())
 
 
 def print_json(content: Any) -> None:  # Any: whatever json can encode
@@ -92,10 +99,17 @@ def print_json(content: Any) -> None:  # Any: whatever json can encode
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on standard output; all columns but the first are aligned to the right."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="right" if position else "left")
-    for row in rows:
-        table.add_row(*row)
-    Console(highlight=False, markup=False, emoji=False).print(table)
+    """Print a table on standard output; all columns but the first are aligned to the right.
+
+    Nothing is wrapped or cut, whether it goes to a terminal, a file or another program.
+    """
+    from rich.cells import cell_len  # a Chinese character is two columns wide
+
+    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    sys.stdout.write(f"{title}\n\n")
+    for row in (columns, ["-" * width for width in widths], *rows):
+        gaps = [" " * (width - cell_len(cell)) for width, cell in zip(widths, row, strict=True)]
+        first, *others = zip(row, gaps, strict=True)
+        cells = ["".join(first), *(gap + cell for cell, gap in others)]
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+    sys.stdout.write("\n")

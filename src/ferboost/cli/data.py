@@ -1,7 +1,7 @@
 """``ferboost data``: what is in a data set, what is wrong with it, and other forms of it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,19 +10,30 @@ from ferboost.cli.console import ConsoleMonitor, print_json, print_table
 if TYPE_CHECKING:
     from ferboost.datasets import FaceDataset
 
-__all__ = ["app", "load"]
+__all__ = ["JsonOption", "app", "load"]
 
-app = typer.Typer(
-    help="Look at data sets, check and convert them.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(rich_markup_mode=None)
 
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="A folder, zip, CSV or Parquet file.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-VotesOption = Annotated[
-    Path | None, typer.Option(help="FER+ votes (fer2013new.csv) to join by image name.")
+OutArgument = Annotated[
+    Path, typer.Argument(metavar="OUT", help="A new folder, or a .zip, .csv or .parquet file.")
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+INFO_EXAMPLES = """\b
+Examples:
+  ferboost data info fer2013.zip --out figures/
+  ferboost data info fer2013.csv --votes fer2013new.csv --json
+"""
+
+
+@app.callback(invoke_without_command=True)
+def _options(context: typer.Context) -> None:
+    """Look at data sets, check and convert them."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def load(path: Path) -> "FaceDataset":
@@ -33,36 +44,44 @@ def load(path: Path) -> "FaceDataset":
         return load_dataset(path, on_progress=lambda done, total: tell(done, total, ""))
 
 
-@app.command()
+@app.command(epilog=INFO_EXAMPLES)
 def info(
     data: DataArgument,
-    votes: VotesOption = None,
+    votes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="FER+ votes (fer2013new.csv) to join by image name."),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for class-distribution.png and samples.png."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Draw class-distribution.png and samples.png into this folder.",
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Count the images of each class, and draw the distribution and a grid of samples."""
+    """Count the images of each class, and draw them."""
     from ferboost.datasets.votes import describe_votes, join_votes, read_votes
 
     dataset = load(data)
-    described: dict[str, object] = {
-        "source": str(data),
-        "images": len(dataset),
-        "classes": list(dataset.classes),
-        "counts": {split: list(counts) for split, counts in dataset.split_counts().items()},
-        "fingerprint": dataset.fingerprint,
-        "notes": list(dataset.notes),
-    }
-    if votes is not None:
-        described["votes"] = describe_votes(join_votes(dataset, read_votes(votes)))
-    if out is not None:
-        described["figures"] = [str(path) for path in _draw(dataset, out)]
+    joined = None if votes is None else describe_votes(join_votes(dataset, read_votes(votes)))
+    figures = [] if out is None else _draw(dataset, out)
+    counts = dataset.split_counts()
     if json:
+        described: dict[str, Any] = {
+            "source": str(data),
+            "images": len(dataset),
+            "classes": list(dataset.classes),
+            "counts": {split: list(numbers) for split, numbers in counts.items()},
+            "fingerprint": dataset.fingerprint,
+            "notes": list(dataset.notes),
+            "votes": joined,
+            "figures": [str(path) for path in figures],
+        }
         print_json(described)
         return
-    counts = dataset.split_counts()
     rows = [
         (name, *(f"{numbers[i]:,}" for numbers in counts.values()))
         for i, name in enumerate(dataset.classes)
@@ -71,9 +90,12 @@ def info(
     print_table(f"{data}: {len(dataset):,} images", ("class", *counts), rows)
     for note in dataset.notes:
         typer.echo(note)
-    if "votes" in described:
-        typer.echo(f"FER+ votes: {described['votes']}")
-    for figure in described.get("figures", []):  # type: ignore[attr-defined]
+    if joined is not None:
+        typer.echo(
+            f"{joined['images_with_votes']:,} images have FER+ votes; {joined['clear_majorities']:,} "
+            f"of them a clear majority, which is the label in {joined['agreement']:.1%}."
+        )
+    for figure in figures:
         typer.echo(f"drew {figure}")
 
 
@@ -93,7 +115,12 @@ def _draw(dataset: "FaceDataset", folder: Path) -> list[Path]:
 
 @app.command()
 def check(data: DataArgument, json: JsonOption = False) -> None:
-    """Look for copies, leaks, contradictions, blanks and tampering; exit with 1 on an error."""
+    """Look for copies, leaks, contradictions, tampering.
+
+    Counts exact and near copies, copies that lie in train and in test, copies with other labels,
+    and blanks, and compares the data to the genuine FER-2013. The exit code is 1 where there is an
+    error.
+    """
     from ferboost.datasets.audit import audit
 
     dataset = load(data)
@@ -104,15 +131,13 @@ def check(data: DataArgument, json: JsonOption = False) -> None:
         print_json(result.to_dict())
     else:
         for split in result.splits:
-            rows = [
-                (
-                    name,
-                    f"{split.counts[i]:,}",
-                    "" if split.published is None else f"{split.published[i]:,}",
-                )
-                for i, name in enumerate(result.classes)
-            ]
-            print_table(f"{split.split}", ("class", "images", "FER-2013 has"), rows)
+            columns = ["class", "images"]
+            rows = [[n, f"{count:,}"] for n, count in zip(result.classes, split.counts, strict=True)]
+            if split.published is not None:
+                columns.append("FER-2013 has")
+                for row, published in zip(rows, split.published, strict=True):
+                    row.append(f"{published:,}")
+            print_table(split.split, columns, rows)
         for finding in result.findings:
             shown = ", ".join(finding.names[:3]) + (", ..." if len(finding.names) > 3 else "")
             typer.echo(f"{finding.level}: {finding.message}" + (f" ({shown})" if shown else ""))
@@ -121,12 +146,7 @@ def check(data: DataArgument, json: JsonOption = False) -> None:
 
 
 @app.command()
-def convert(
-    data: DataArgument,
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A folder, or a .zip, .csv or .parquet file.")
-    ],
-) -> None:
+def convert(data: DataArgument, out: OutArgument) -> None:
     """Write a data set in another of the published forms."""
     from ferboost.datasets.writing import write_dataset
 
@@ -138,13 +158,18 @@ def convert(
 
 @app.command()
 def generate(
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A folder, or a .zip, .csv or .parquet file.")
-    ],
-    count_per_class: Annotated[int, typer.Option(help="Images of each emotion.")] = 500,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same faces.")] = 0,
+    out: OutArgument,
+    count_per_class: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100_000, help="Images of each emotion.")
+    ] = 500,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="The same seed draws the same faces.")
+    ] = 0,
 ) -> None:
-    """Draw faces of the seven emotions, to try everything without a data set of people."""
+    """Draw faces of the seven emotions, to try things on.
+
+    No person is in them: all are made of a few hundred random numbers.
+    """
     from ferboost.datasets.synthetic import generate_faces
     from ferboost.datasets.writing import write_dataset
 

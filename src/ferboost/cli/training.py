@@ -9,53 +9,80 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ferboost.cli.console import ConsoleMonitor, print_json
+from ferboost.cli.console import ConsoleMonitor, Interrupted, print_json
 from ferboost.cli.data import JsonOption, load
+from ferboost.cli.settings import PresetOption, SetOption
 
 if TYPE_CHECKING:
     from ferboost.datasets import FaceDataset
     from ferboost.runs import Run
 
-__all__ = ["boost", "demo", "report", "train"]
+__all__ = ["BOOST_EXAMPLES", "TRAIN_EXAMPLES", "boost", "demo", "report", "train"]
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as cnn.learning_rate=3e-4."),
-]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Run directory; default: runs/NAME-NUMBER.")
+    Path | None, typer.Option("--out", "-o", metavar="RUN", help="The new run directory.")
 ]
+
+TRAIN_EXAMPLES = """\b
+Examples:
+  ferboost train fer2013.zip --seeds 3
+  ferboost train faces/ --set cnn.epochs=20 --set cnn.padding=zero
+  ferboost train --resume runs/paper-clean-1
+
+Every setting, its value and its meaning: ferboost settings
+"""
+
+BOOST_EXAMPLES = """\b
+Examples:
+  ferboost boost runs/paper-clean-1 --tap fc1 --set trees.rounds=50
+  ferboost boost runs/paper-clean-1 --tap flatten --tap pixels -o runs/two
+
+Every setting, its value and its meaning: ferboost settings
+"""
 
 
 def train(
+    context: typer.Context,
     data: Annotated[
         Path | None,
         typer.Argument(
-            metavar="DATA", help="A folder, zip, CSV or Parquet file of labelled faces."
+            metavar="DATA", help="Labelled faces: a folder, zip, CSV or Parquet file."
         ),
     ] = None,
-    preset: Annotated[str, typer.Option(help="Settings to start from: paper.")] = "paper",
+    preset: PresetOption = "paper",
     protocol: Annotated[
         Literal["clean", "paper"],
-        typer.Option(help="clean: select on validation images; paper: on test, as published."),
+        typer.Option(
+            help="clean: select on validation images cut off train; paper: on the test images, as "
+            "published."
+        ),
     ] = "clean",
-    seeds: Annotated[int, typer.Option(min=1, help="How many models to train.")] = 1,
-    first_seed: Annotated[int, typer.Option(min=0, help="The first seed; others follow.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1000, help="How many models to train.")
+    ] = 1,
+    first_seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="The first seed; the others follow.")
+    ] = 0,
     changes: SetOption = None,
     out: OutOption = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with an interrupted run; its settings stay."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Train a CNN, put trees on its taps, evaluate both, and write a report."""
+    """Train a CNN, put trees on it, evaluate, report.
+
+    Everything is kept in a run directory, by default runs/PRESET-PROTOCOL-NUMBER. Stop at any
+    moment and go on by --resume.
+    """
     from ferboost.config import load_settings
     from ferboost.errors import SettingsError
     from ferboost.pipeline import resume_run, start_run
     from ferboost.runs import Run, next_run_path
 
     if resume is not None:
+        _refuse_changes(context)
         source = data or Path(Run.open(resume).record.data.path)
         run, prepared = resume_run(resume, load(source))
     elif data is None:
@@ -73,16 +100,23 @@ def train(
 
 
 def boost(
-    run: RunArgument,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run with trained CNNs.")],
     tap: Annotated[
         list[str] | None,
-        typer.Option(help="Tap to put trees on; may be repeated. Default: those of RUN."),
+        typer.Option(
+            metavar="NAME",
+            help="What to put trees on: flatten, fc1, fc2, output or pixels; may be repeated. "
+            "Default: what RUN has.",
+        ),
     ] = None,
     changes: SetOption = None,
     out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Put other trees on the CNNs of a finished run; the result is a new run."""
+    """Put other trees on the CNNs of a run.
+
+    The result is a new run, by default RUN-boost-NUMBER; only settings of trees can be changed.
+    """
     from ferboost.config import change_settings
     from ferboost.errors import SettingsError
     from ferboost.pipeline import branch_run
@@ -90,7 +124,7 @@ def boost(
 
     strangers = [change for change in changes or () if not change.startswith("trees.")]
     if strangers:
-        raise SettingsError(f"boost changes trees.* only, the CNN stays: found {strangers[0]}")
+        raise SettingsError(f"boost changes trees.* only, the CNN stays; found {strangers[0]!r}")
     origin = Run.open(run)
     settings = change_settings(
         origin.settings, changes or (), {"trees": {"taps": tap}} if tap else {}
@@ -102,7 +136,9 @@ def boost(
     _finish(branch, prepared, json=json)
 
 
-def report(run: RunArgument) -> None:
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
+) -> None:
     """Write the report of a finished run again."""
     from ferboost.runs import Run
 
@@ -111,11 +147,16 @@ def report(run: RunArgument) -> None:
 
 def demo(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")] = Path("demo"),
-    count_per_class: Annotated[int, typer.Option(min=20, help="Faces of each emotion.")] = 500,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the faces.")] = 15,
+    count_per_class: Annotated[
+        int, typer.Option(metavar="N", min=20, help="Faces of each emotion.")
+    ] = 500,
+    epochs: Annotated[int, typer.Option(metavar="N", min=1, help="Passes over the faces.")] = 15,
 ) -> None:
-    """Draw faces, train, boost, evaluate, report, and predict a photo: all in a minute or two."""
-    from ferboost.cli.evaluation import predict
+    """Try everything on drawn faces, in a minute or two.
+
+    Draws faces of seven emotions, trains, boosts, evaluates, reports, and predicts a photo.
+    """
+    from ferboost.cli.prediction import predict
     from ferboost.config import load_settings
     from ferboost.datasets.images import encode_png
     from ferboost.datasets.synthetic import generate_faces
@@ -141,8 +182,25 @@ def _command() -> str:
     return shlex.join(["ferboost", *sys.argv[1:]])
 
 
+def _refuse_changes(context: typer.Context) -> None:
+    """Refuse options that a resumed run would have to ignore."""
+    from ferboost.errors import SettingsError
+
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is None or source.name == "DEFAULT" or parameter.name in _GO_WITH_RESUME:
+            continue
+        raise SettingsError(
+            f"--resume goes on with the settings of the run; leave out {parameter.opts[0]}, or "
+            "start a new run"
+        )
+
+
+_GO_WITH_RESUME = {"data", "resume", "json"}
+
+
 def _finish(run: "Run", prepared: "FaceDataset", *, json: bool) -> None:
-    from ferboost.cli.evaluation import describe_results, print_results
+    from ferboost.cli.results import describe_results, print_results
     from ferboost.pipeline import execute_run
 
     monitor = ConsoleMonitor()
@@ -156,18 +214,22 @@ def _finish(run: "Run", prepared: "FaceDataset", *, json: bool) -> None:
         described = describe_results(results) | {"run": str(run.path), "report": str(page)}
         print_json(described)
     else:
-        print_results(results, run)
+        print_results(results, run, own_test_split=True)
         typer.echo(f"report: {page}")
 
 
 @contextmanager
 def _resumable(run: "Run") -> Iterator[None]:
-    """Say how to go on when the user interrupts."""
+    """Say how to go on after an interruption or a full disk."""
+    from ferboost.errors import StorageError
+
+    how = f"go on with: ferboost train --resume {shlex.quote(str(run.path))}"
     try:
         yield
     except KeyboardInterrupt:
-        sys.stderr.write(f"\ninterrupted; go on with: ferboost train --resume {run.path}\n")
-        raise typer.Exit(130) from None
+        raise Interrupted(how) from None
+    except StorageError as error:
+        raise StorageError(f"{error}; then {how}") from error
 
 
 def _write_report(run: "Run") -> Path:

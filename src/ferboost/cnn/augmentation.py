@@ -38,6 +38,8 @@ def augment_as_published(images: Tensor, generator: torch.Generator) -> Tensor:
         Gray values from 0 to 255.
     """
     count = len(images)
+    if count == 0:  # which affine_grid refuses
+        return images.float()
 
     def uniform(reach: float) -> Tensor:
         draw = torch.rand(count, generator=generator) * 2 - 1

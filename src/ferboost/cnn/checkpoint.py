@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ferboost.cnn.curves import EpochRecord
 from ferboost.errors import RunError
-from ferboost.files import atomic_path
+from ferboost.files import write_bytes
 
 __all__ = [
     "TrainingState",
@@ -87,18 +87,17 @@ def load_state(
             f"{path} is the state of a training with other settings, data or machine; "
             "start a new run"
         )
-    network.load_state_dict(_below(tensors, "network."))
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in _below(tensors, "optimizer.").items():
-        index, _, moment = name.partition(".")
-        moments.setdefault(int(index), {})[moment] = tensor
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    return TrainingState(
-        history=[EpochRecord(**record) for record in json.loads(metadata["history"])],
-        best_epoch=int(metadata["best_epoch"]),
-        best_loss=float(metadata["best_loss"]),
-        best_weights=_below(tensors, "best."),
-    )
+    try:
+        network.load_state_dict(_below(tensors, "network."))
+        _restore_moments(optimizer, _below(tensors, "optimizer."))
+        return TrainingState(
+            history=[EpochRecord(**record) for record in json.loads(metadata["history"])],
+            best_epoch=int(metadata["best_epoch"]),
+            best_loss=float(metadata["best_loss"]),
+            best_weights=_below(tensors, "best."),
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise RunError(f"{path} is damaged; remove it to train this CNN anew") from error
 
 
 def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
@@ -120,10 +119,22 @@ def load_weights(path: Path, network: nn.Module) -> None:
         raise RunError(f"{path} holds the weights of another network; restore the run") from error
 
 
+def _restore_moments(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, _, moment = name.partition(".")
+        moments.setdefault(int(index), {})[moment] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    for parameter, restored in optimizer.state.items():
+        for name, tensor in restored.items():
+            if tensor.shape == parameter.shape:
+                # The fused Adam pairs values by their place in memory, whatever the strides say.
+                restored[name] = torch.empty_like(parameter).copy_(tensor)
+
+
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata)
+    write_bytes(path, save(plain, metadata))  # save_file reports a full disk as its own error
 
 
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -77,8 +77,7 @@ def choose_precision(network: nn.Module, batch_size: int) -> Precision:
         for number_format in get_args(NumberFormat)
         for channels_last in (False, True)
     ]
-    devices = list(range(torch.cuda.device_count())) if device == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         seconds = _fastest_in_turns(
             [_training_step(network, batch_size, precision) for precision in candidates], device
         )
@@ -92,10 +91,11 @@ def choose_precision(network: nn.Module, batch_size: int) -> Precision:
     }
     plain = times["float32", fastest["float32"]]
     rounded = times["bfloat16", fastest["bfloat16"]]
-    chosen: NumberFormat = "bfloat16" if plain > _LEAST_GAIN * rounded else "float32"
+    gain = plain / rounded
+    chosen: NumberFormat = "bfloat16" if gain >= _LEAST_GAIN else "float32"
     reason = (
         f"measured on {device} for {batch_size} images a step: float32 {plain * 1e3:.1f} ms, "
-        f"bfloat16 {rounded * 1e3:.1f} ms ({plain / rounded:.1f} times as fast; taken from "
+        f"bfloat16 {rounded * 1e3:.1f} ms ({gain:.2f} times as fast; taken from "
         f"{_LEAST_GAIN} on)"
     )
     return Precision(device, chosen, fastest[chosen], reason)

@@ -111,8 +111,7 @@ def train_network(
         state = TrainingState([], 0, math.inf, {})
     else:
         on_epoch(state.history)
-    devices = list(range(torch.cuda.device_count())) if precision.device == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         while not _is_finished(state, settings):
             epoch = len(state.history) + 1
             start = time.perf_counter()
@@ -170,7 +169,7 @@ def _train_epoch(
     torch.manual_seed(epoch_seed)
     generator = torch.Generator().manual_seed(epoch_seed)
     order = torch.randperm(len(train.images), generator=generator)
-    images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
+    images, labels = _tensors(train)
     total = len(order)
     seen, loss_sum, correct_sum = 0, 0.0, 0
     network.train()
@@ -198,13 +197,22 @@ def _evaluate(
 ) -> tuple[float, float]:
     """Return the loss, penalty included as in Keras, and the accuracy on `data`."""
     network.eval()
+    images, labels = _tensors(data)
     loss_sum, correct_sum = 0.0, 0
-    for start in range(0, len(data.images), _EVALUATION_BATCH):
-        x = torch.from_numpy(data.images[start : start + _EVALUATION_BATCH]).to(precision.device)
-        y = torch.from_numpy(data.labels[start : start + _EVALUATION_BATCH]).to(precision.device)
+    for start in range(0, len(images), _EVALUATION_BATCH):
+        x = images[start : start + _EVALUATION_BATCH].to(precision.device)
+        y = labels[start : start + _EVALUATION_BATCH].to(precision.device)
         with precision.autocast():
             logits = network(x)
         loss_sum += float(functional.cross_entropy(logits, y, reduction="sum"))
         correct_sum += int((logits.argmax(dim=1) == y).sum())
     penalty = settings.l2 * float(network.penalty())
-    return loss_sum / len(data.images) + penalty, correct_sum / len(data.images)
+    return loss_sum / len(images) + penalty, correct_sum / len(images)
+
+
+def _tensors(data: LabelledImages) -> tuple[Tensor, Tensor]:
+    # torch refuses mirrored arrays and warns of read-only ones, such as joblib hands to workers.
+    return (
+        torch.from_numpy(np.require(data.images, requirements=["C", "W"])),
+        torch.from_numpy(np.require(data.labels, requirements=["C", "W"])),
+    )

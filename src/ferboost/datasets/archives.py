@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ferboost.errors import DataError, FerboostError
 
-__all__ = ["Archive", "Member", "open_archive", "walk_folder"]
+__all__ = ["Archive", "Member", "open_archive", "open_file", "walk_folder"]
 
 # A zip bomb expands a thousandfold; PNG files do not shrink in a zip, text shrinks to a tenth.
 _MAX_RATIO = 200
@@ -91,6 +92,15 @@ def _as_data_error(problem: str) -> Iterator[None]:
         raise DataError(f"{problem} ({error}); download or copy it again") from error
 
 
+@contextmanager
+def open_file(file: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading; `DataError` where it cannot be read, then or within the context."""
+    if not file.is_file():
+        raise DataError(f"{file} is a broken link, a pipe or a device, not a file; remove it")
+    with _as_data_error(f"{file} cannot be read"), file.open("rb") as stream:
+        yield stream
+
+
 def _is_visible(path: PurePosixPath) -> bool:
     return not any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
@@ -142,22 +152,8 @@ def _list_folder(root: Path) -> Archive:
         if stat.S_ISDIR(status.st_mode):
             folders.append(path)
         else:
-            regular = stat.S_ISREG(status.st_mode)
-            members.append(Member(path, status.st_size, _file_opener(root / path, regular)))
+            members.append(Member(path, status.st_size, partial(open_file, root / path)))
     return Archive(members, folders)
-
-
-def _file_opener(
-    file: Path, is_regular: bool
-) -> Callable[[], AbstractContextManager[IO[bytes]]]:
-    @contextmanager
-    def opened() -> Iterator[IO[bytes]]:
-        if not is_regular:
-            raise DataError(f"{file} is a broken link, a pipe or a device, not a file; remove it")
-        with _as_data_error(f"{file} cannot be read"), file.open("rb") as stream:
-            yield stream
-
-    return opened
 
 
 def _list_zip(root: Path, archive: zipfile.ZipFile) -> Archive:
@@ -182,8 +178,9 @@ def _list_zip(root: Path, archive: zipfile.ZipFile) -> Archive:
                 f"{root} looks like a zip bomb: {info.filename} expands {ratio:,.0f} times to "
                 f"{info.file_size:,} bytes; do not trust this file"
             )
-        members[path] = Member(path, info.file_size, _zip_opener(root, archive, info))
-        folders.update(path.parents)
+        folders.add(path.parent)
+        members[path] = Member(path, info.file_size, partial(_open_zip_member, root, archive, info))
+    folders.update([above for folder in folders for above in folder.parents])
     return Archive(sorted(members.values(), key=lambda member: member.path), sorted(folders))
 
 
@@ -202,15 +199,9 @@ def _refuse_control_characters(root: Path, name: str) -> None:
         raise DataError(f"{root} has control characters in the file name {name!r}; rename it")
 
 
-def _zip_opener(
+@contextmanager
+def _open_zip_member(
     root: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo
-) -> Callable[[], AbstractContextManager[IO[bytes]]]:
-    @contextmanager
-    def opened() -> Iterator[IO[bytes]]:
-        with (
-            _as_data_error(f"{info.filename} in {root} is damaged"),
-            archive.open(info) as stream,
-        ):
-            yield stream
-
-    return opened
+) -> Iterator[IO[bytes]]:
+    with _as_data_error(f"{info.filename} in {root} is damaged"), archive.open(info) as stream:
+        yield stream

@@ -2,43 +2,48 @@
 
 import hashlib
 import os
-import zipfile
-from pathlib import Path
+import stat
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from platformdirs import user_cache_path
 
+from ferboost.datasets.archives import walk_folder
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.errors import StorageError
 from ferboost.files import atomic_path
 
 __all__ = ["cache_path", "read_cache", "write_cache"]
 
 # Counts up whenever a reader gives another result for the same file.
-_FORMAT = 1
+_FORMAT = 2
 _KEPT_BYTES = 2 * 2**30
 
 
 def cache_path(source: Path) -> Path:
     """Return where the decoded form of `source` is kept: its name says the state of the source.
 
-    The state is the path, size and modification time of every file, so that a changed source is
+    The state is the path, size and times of change of every file, so that a changed source is
     decoded again.
+
+    Raises
+    ------
+    DataError
+        If a folder in `source` cannot be listed.
     """
-    state = hashlib.blake2b(f"{_FORMAT} {source.resolve()}".encode(), digest_size=16)
-    for entry in sorted(source.rglob("*")) if source.is_dir() else [source]:
-        status = entry.stat()
-        if entry.is_file():
-            state.update(f"{entry}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
-        else:
-            state.update(f"{entry}\0".encode())
+    entries = walk_folder(source) if source.is_dir() else [(PurePosixPath(), source.stat())]
+    state = hashlib.blake2b(f"{_FORMAT} ".encode() + os.fsencode(source.resolve()), digest_size=16)
+    for path, status in entries:
+        state.update(b"\0" + os.fsencode(path))
+        if not stat.S_ISDIR(status.st_mode):
+            state.update(b"\0%d %d %d" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     return user_cache_path("ferboost") / "datasets" / f"{state.hexdigest()}.npz"
 
 
 def read_cache(path: Path, source: str) -> FaceDataset | None:
     """Return the data set kept at `path`, or None where there is none that can be read."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             dataset = FaceDataset(
                 images=arrays["images"],
                 labels=arrays["labels"],
@@ -48,15 +53,16 @@ def read_cache(path: Path, source: str) -> FaceDataset | None:
                 source=source,
                 notes=tuple(str(note) for note in arrays["notes"]),
             )
-        os.utime(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # noqa: BLE001 - numpy and zipfile raise a dozen kinds on damaged bytes
         return None
+    with suppress(OSError):
+        os.utime(path)
     return dataset
 
 
 def write_cache(path: Path, dataset: FaceDataset) -> None:
     """Keep `dataset` at `path`; where that is impossible, go on without a cache."""
-    try:
+    with suppress(OSError):
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
@@ -68,8 +74,6 @@ def write_cache(path: Path, dataset: FaceDataset) -> None:
                 notes=np.array(dataset.notes, dtype=np.str_),
             )
         _forget_oldest(path.parent)
-    except (OSError, StorageError):
-        return
 
 
 def _forget_oldest(folder: Path) -> None:

@@ -57,19 +57,27 @@ def read_images(archive: Archive, source: str, progress: Progress) -> Iterator[L
             )
         name = f"{member.path} in {source}"
         if member.size > MAX_IMAGE_BYTES:
-            raise ImageError(f"{name} has {member.size:,} bytes; at most {MAX_IMAGE_BYTES:,} are read")
+            raise ImageError(
+                f"{name} has {member.size:,} bytes; at most {MAX_IMAGE_BYTES:,} are read"
+            )
         face, changes = decode_face(member.read(), name)
         yield LabelledFace(str(member.path), split, label, face, changes)
         progress(position + 1, len(images))
 
 
 def _refuse_empty_class(archive: Archive, images: list[Member], source: str) -> None:
-    with_images = {parent for member in images for parent in member.path.parents}
-    with_files = {parent for member in archive.members for parent in member.path.parents}
-    siblings = {member.path.parent.parent for member in images}
+    with_images = _folders_of(images)
+    with_files = _folders_of(archive.members)
+    siblings = {folder.parent for folder in {member.path.parent for member in images}}
     for folder in archive.folders:
         filled = with_images if parse_emotion(folder.name) else with_files
         if folder.parent in siblings and folder not in filled and not parse_split(folder.name):
             raise DataError(
                 f"the class folder {folder} in {source} holds no images; fill it or remove it"
             )
+
+
+def _folders_of(members: list[Member]) -> set[PurePosixPath]:
+    """Return the folders that hold any of the files, at any depth."""
+    direct = {member.path.parent for member in members}
+    return direct | {above for folder in direct for above in folder.parents}

@@ -15,7 +15,20 @@ __all__ = ["IMAGE_SUFFIXES", "MAX_IMAGE_BYTES", "MAX_IMAGE_PIXELS", "decode_face
 
 #: File name endings that are read as images.
 IMAGE_SUFFIXES = frozenset(
-    ".avif .bmp .gif .jfif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()
+    {
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".jfif",
+        ".jpeg",
+        ".jpg",
+        ".pgm",
+        ".png",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    }
 )
 
 #: An encoded image larger than this is refused: no face needs it.
@@ -86,7 +99,7 @@ def decode_face(content: bytes, name: str) -> tuple[NDArray[np.uint8], frozenset
         ) from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name} decodes to too many pixels; remove it") from error
-    except Exception as error:  # noqa: BLE001 - Pillow raises a dozen kinds on damaged bytes
+    except Exception as error:  # Pillow raises a dozen kinds on damaged bytes
         raise ImageError(f"{name} is a damaged image ({error}); remove or replace it") from error
 
 

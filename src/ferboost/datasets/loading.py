@@ -1,11 +1,13 @@
 """One function for every form in which a labelled set of faces is published."""
 
 import re
+import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from ferboost.datasets.archives import Archive, Member, open_archive
+from ferboost.datasets.archives import Archive, Member, open_archive, open_file
 from ferboost.datasets.assembly import (
     LabelledFace,
     Progress,
@@ -51,11 +53,7 @@ def load_dataset(
         If there is no such file, or it cannot be used; the message says where and why.
     """
     source = Path(path)
-    with _as_data_error(source):
-        return _load(source, on_progress, cache)
-    source = Path(path)
-    if not source.exists():
-        raise DataError(f"there is no file or folder {source}; check the path")
+    _refuse_unreadable(source)
     place = cache_path(source) if cache else None
     if place is not None:
         cached = read_cache(place, str(source))
@@ -67,6 +65,17 @@ def load_dataset(
     return dataset
 
 
+def _refuse_unreadable(source: Path) -> None:
+    try:
+        mode = source.stat().st_mode
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file or folder {source}; check the path") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise DataError(f"cannot read {str(source)!r} ({error}); check the path") from error
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise DataError(f"{source} is a pipe or a device; expected a file or a folder")
+
+
 def _read(source: Path, progress: Progress) -> FaceDataset:
     name = str(source)
     if source.is_dir() or source.suffix.casefold() == ".zip":
@@ -76,7 +85,7 @@ def _read(source: Path, progress: Progress) -> FaceDataset:
         raise DataError(
             f"{source} is no data set; expected a folder, or a .zip, .csv or .parquet file"
         )
-    with source.open("rb") as stream:
+    with open_file(source) as stream:
         path = PurePosixPath(source.name)
         return assemble(_read_table(stream, path, name, source.stat().st_size, progress), name)
 
@@ -105,7 +114,8 @@ def _read_tables(tables: list[Member], source: str, progress: Progress) -> Itera
     for member in tables:
         with member.open() as stream:
             where = f"{member.path} in {source}"
-            yield from _read_table(stream, member.path, where, member.size, progress)
+            for face in _read_table(stream, member.path, where, member.size, progress):
+                yield face if len(tables) == 1 else replace(face, name=f"{member.path}/{face.name}")
 
 
 def _read_table(

@@ -21,8 +21,7 @@ def stratified_sample(
     ----------
     labels : ndarray of int64, shape (n,)
     groups : ndarray, shape (n,)
-        Images with the same value stay on one side; a group counts for the class of its first
-        image.
+        Images with the same value stay on one side; a group counts for the lowest of its labels.
     fraction : float
         From 0 to 1. Each class keeps at least one group on the side that is not picked.
     seed : int
@@ -33,16 +32,18 @@ def stratified_sample(
         True where an image is picked. The choice depends on the groups' values and the seed,
         not on the order of the images.
     """
-    values, first, member, sizes = np.unique(
-        groups, return_index=True, return_inverse=True, return_counts=True
-    )
-    group_labels = labels[first]
+    values, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    group_labels = np.full(len(values), np.iinfo(np.int64).max)
+    np.minimum.at(group_labels, member, labels)
     order = np.random.default_rng(seed).permutation(len(values))
     picked = np.zeros(len(values), dtype=bool)
     for label in np.unique(group_labels):
         own = order[group_labels[order] == label]
-        wanted = round(fraction * int(sizes[own].sum()))
-        picked[own[:-1][np.cumsum(sizes[own[:-1]]) <= wanted]] = True
+        missing = round(fraction * int(sizes[own].sum()))
+        for group in own[:-1]:
+            if sizes[group] <= missing:
+                picked[group] = True
+                missing -= int(sizes[group])
     return picked[member]
 
 

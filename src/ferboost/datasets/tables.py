@@ -5,7 +5,7 @@ import io
 import json
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.datasets.images import decode_face
 from ferboost.emotions import FER2013_ORDER
 from ferboost.errors import DataError, MissingExtraError
+
+if TYPE_CHECKING:
+    import _csv  # the type of csv.reader has no public name before Python 3.12
 
 __all__ = ["parse_label", "read_csv", "read_parquet", "row_name"]
 
@@ -38,6 +41,7 @@ def read_csv(
     Parameters
     ----------
     stream : binary file
+        It is closed at the end.
     source : str
         For messages.
     split : str or None
@@ -52,31 +56,37 @@ def read_csv(
         names the line.
     """
     csv.field_size_limit(_LONGEST_LINE)
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="strict", newline="")
-    rows = csv.reader(text)
+    with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+        rows = csv.reader(text)
+        try:
+            yield from _read_rows(rows, source, split, size, progress)
+        except csv.Error as error:
+            raise DataError(f"line {rows.line_num} of {source} is not CSV: {error}") from error
+        except UnicodeDecodeError as error:
+            raise DataError(f"{source} is not UTF-8 text (after line {rows.line_num})") from error
+
+
+def _read_rows(
+    rows: "_csv.Reader", source: str, split: str | None, size: int, progress: Progress
+) -> Iterator[LabelledFace]:
+    header = [column.strip().casefold() for column in next(rows, [])]
+    label_at = _find_column(header, _LABEL_COLUMNS, source)
+    pixels_at = _find_column(header, ("pixels",), source)
+    usage_at = next((header.index(c) for c in _SPLIT_COLUMNS if c in header), None)
     done = 0
-    try:
-        header = [column.strip().casefold() for column in next(rows, [])]
-        label_at = _find_column(header, _LABEL_COLUMNS, source)
-        pixels_at = _find_column(header, ("pixels",), source)
-        usage_at = next((header.index(c) for c in _SPLIT_COLUMNS if c in header), None)
-        for index, row in enumerate(row for row in rows if row):
-            where = f"line {rows.line_num} of {source}"
-            if len(row) != len(header):
-                raise DataError(f"{where} has {len(row)} columns, expected {len(header)}")
-            yield LabelledFace(
-                name=row_name(index),
-                split=split if usage_at is None else _split_of(row[usage_at], where),
-                label=parse_label(row[label_at], where),
-                face=_parse_pixels(row[pixels_at], where),
-            )
-            done += sum(map(len, row)) + len(row)
-            progress(min(done, size), size)
-        progress(size, size)
-    except csv.Error as error:
-        raise DataError(f"line {rows.line_num} of {source} is not CSV: {error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{source} is not UTF-8 text (after line {rows.line_num})") from error
+    for index, row in enumerate(filter(None, rows)):
+        where = f"line {rows.line_num} of {source}"
+        if len(row) != len(header):
+            raise DataError(f"{where} has {len(row)} columns, expected {len(header)}")
+        yield LabelledFace(
+            name=row_name(index),
+            split=split if usage_at is None else _split_of(row[usage_at], where),
+            label=parse_label(row[label_at], where),
+            face=_parse_pixels(row[pixels_at], where),
+        )
+        done += sum(map(len, row)) + len(row)
+        progress(min(done, size), size)
+    progress(size, size)
 
 
 def _find_column(header: list[str], names: Iterable[str], source: str) -> int:

@@ -12,7 +12,14 @@ from ferboost.datasets.tables import row_name
 from ferboost.emotions import FERPLUS_COLUMNS
 from ferboost.errors import DataError
 
-__all__ = ["VoteTable", "describe_votes", "join_votes", "majority_labels", "read_votes", "soft_labels"]
+__all__ = [
+    "VoteTable",
+    "describe_votes",
+    "join_votes",
+    "majority_labels",
+    "read_votes",
+    "soft_labels",
+]
 
 _COLUMNS = tuple(FERPLUS_COLUMNS)
 # Measured: the clear majorities agree with 66 % of FER-2013's own labels (26,775 training images);
@@ -60,14 +67,16 @@ def read_votes(path: Path | str) -> VoteTable:
                 )
             name_at = header.index("Image name")
             at = [header.index(column) for column in _COLUMNS]
-            for row in rows:
+            for row in filter(None, rows):
                 where = f"line {rows.line_num} of {source}"
                 if len(row) != len(header):
                     raise DataError(f"{where} has {len(row)} columns, expected {len(header)}")
                 names.append(row[name_at].strip())
                 votes.append(_counts([row[i] for i in at], where))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{source} is not a CSV file ({error})") from error
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{source} cannot be read as a CSV file ({error})") from error
+    if not names:
+        raise DataError(f"{source} holds no votes; expected FER+'s fer2013new.csv")
     return VoteTable(tuple(names), np.array(votes, dtype=np.uint8).reshape(-1, len(_COLUMNS)))
 
 
@@ -80,8 +89,8 @@ def _counts(cells: list[str], where: str) -> list[int]:
 def join_votes(dataset: FaceDataset, table: VoteTable) -> FaceDataset:
     """Give each image its votes, found by its file name.
 
-    Images from a CSV or Parquet edition have no names; they are joined by their row, where the two
-    tables are equally long. Images without votes get zeros.
+    Images from a CSV or Parquet edition have no names; they are joined by their row, where they
+    stood in one table as long as that of the votes. Images without votes get zeros.
 
     Raises
     ------
@@ -91,10 +100,11 @@ def join_votes(dataset: FaceDataset, table: VoteTable) -> FaceDataset:
     unknown = set(dataset.classes) - set(FERPLUS_COLUMNS.values())
     if unknown:
         raise DataError(f"FER+ votes are of emotions; {dataset.source} has {sorted(unknown)[0]!r}")
-    rows: dict[str, int] = {name: row for row, name in enumerate(table.names) if name}
-    if len(dataset) == len(table.names):
-        rows |= {row_name(row): row for row in range(len(table.names))}
-    found = np.array([rows.get(PurePosixPath(str(name)).name, -1) for name in dataset.names])
+    by_name = {name: row for row, name in enumerate(table.names) if name}
+    rows = range(len(table.names) if len(dataset) == len(table.names) else 0)
+    by_row = {row_name(row): row for row in rows}
+    names = map(str, dataset.names)
+    found = np.array([by_row.get(n, by_name.get(PurePosixPath(n).name, -1)) for n in names])
     votes = np.where((found >= 0)[:, None], table.votes[found], 0).astype(np.uint8)
     joined = replace(dataset, votes=votes)
     majority = majority_labels(joined)

@@ -215,7 +215,7 @@ def cnn_settings(cnn: CNNClassifier) -> Settings:
 
 def _new_network(settings: CNNSettings, classes: int, seed: int) -> FaceNetwork:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return FaceNetwork(settings, classes)
 
 

@@ -1,6 +1,10 @@
 """Evaluating the models of a run, and keeping what came out."""
 
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,26 +121,28 @@ def load_results(run: Run) -> Results:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
-    except (OSError, ValueError, EOFError) as error:
-        raise RunError(f"{path} is damaged ({error}); evaluate the run again") from error
-    seeds = []
-    for seed in run.settings.seeds:
-        curves = read_curves(run, seed)
-        train_accuracy = read_train_accuracy(run, seed)
-        seeds.append(
-            SeedResults(
-                seed=seed,
-                history=curves.history,
-                best_epoch=curves.best_epoch,
-                probabilities={v: arrays[f"{seed}/{v}"] for v in train_accuracy},
-                train_accuracy=train_accuracy,
-                predict_times={
-                    v: PredictTime(*map(float, arrays[f"{seed}/{v}/seconds"]))
-                    for v in train_accuracy
-                },
-            )
-        )
-    return Results(run.record.classes, arrays["labels"], arrays.get("clean"), tuple(seeds))
+        seeds = tuple(_load_seed(run, seed, arrays) for seed in run.settings.seeds)
+        return Results(run.record.classes, arrays["labels"], arrays.get("clean"), seeds)
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); remove it and go on with: "
+            f"ferboost train --resume {run.path}"
+        ) from error
+
+
+def _load_seed(run: Run, seed: int, arrays: Mapping[str, NDArray[Any]]) -> SeedResults:
+    curves = read_curves(run, seed)
+    train_accuracy = read_train_accuracy(run, seed)
+    return SeedResults(
+        seed=seed,
+        history=curves.history,
+        best_epoch=curves.best_epoch,
+        probabilities={v: arrays[f"{seed}/{v}"] for v in train_accuracy},
+        train_accuracy=train_accuracy,
+        predict_times={
+            v: PredictTime(*map(float, arrays[f"{seed}/{v}/seconds"])) for v in train_accuracy
+        },
+    )
 
 
 def _results_path(run: Run) -> Path:

@@ -11,7 +11,7 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import prepare_splits
 from ferboost.errors import RunError, SettingsError
 from ferboost.evaluation.results import Results
-from ferboost.files import copy_file
+from ferboost.files import atomic_folder, copy_file
 from ferboost.models import load_seed_model
 from ferboost.pipeline.evaluating import (
     evaluate_run,
@@ -22,7 +22,7 @@ from ferboost.pipeline.evaluating import (
 from ferboost.pipeline.examples import save_examples
 from ferboost.pipeline.training import CNN_FILES, SeedTraining
 from ferboost.progress import Monitor
-from ferboost.runs import DataRecord, Run, RunRecord, describe_environment
+from ferboost.runs import DataRecord, Run, RunRecord, describe_environment, refuse_existing
 
 __all__ = ["branch_run", "execute_run", "resume_run", "start_run"]
 
@@ -113,12 +113,14 @@ def branch_run(
         load_seed_model(origin, seed)
     if dataset.fingerprint != origin.record.data.fingerprint:
         raise RunError(f"{dataset.source} is not the data that {origin.path} was made with")
-    run, prepared = start_run(path, dataset, settings, command)
-    copy_file(origin.path / "precision.json", run.path / "precision.json")
-    for seed in settings.seeds:
-        for name in CNN_FILES:
-            copy_file(origin.seed_path(seed) / name, run.seed_path(seed) / name)
-    return run, prepared
+    refuse_existing(path)
+    with atomic_folder(path) as folder:  # a branch without its CNNs would train them anew
+        run, prepared = start_run(folder, dataset, settings, command)
+        copy_file(origin.path / "precision.json", folder / "precision.json")
+        for seed in settings.seeds:
+            for name in CNN_FILES:
+                copy_file(origin.seed_path(seed) / name, run.seed_path(seed) / name)
+    return Run(path, run.record), prepared
 
 
 def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:

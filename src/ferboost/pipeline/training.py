@@ -64,7 +64,7 @@ def read_curves(run: Run, seed: int) -> CurvesRecord:
         history = tuple(EpochRecord(**record) for record in content["history"])
         return CurvesRecord(content["best_epoch"], history)
     except (KeyError, TypeError) as error:
-        raise RunError(f"{run.seed_path(seed) / _CURVES} is damaged ({error})") from error
+        raise _damaged(run.seed_path(seed) / _CURVES, error) from error
 
 
 def read_train_accuracy(run: Run, seed: int) -> dict[str, float]:
@@ -75,7 +75,11 @@ def read_train_accuracy(run: Run, seed: int) -> dict[str, float]:
     RunError
         If the seed is not finished, or its record is damaged.
     """
-    return {str(k): float(v) for k, v in _read_record(run, seed, _TRAIN_ACCURACY).items()}
+    content = _read_record(run, seed, _TRAIN_ACCURACY)
+    try:
+        return {variant: float(accuracy) for variant, accuracy in content.items()}
+    except (TypeError, ValueError) as error:
+        raise _damaged(run.seed_path(seed) / _TRAIN_ACCURACY, error) from error
 
 
 def _read_record(run: Run, seed: int, name: str) -> dict[str, Any]:  # Any: JSON values
@@ -85,13 +89,21 @@ def _read_record(run: Run, seed: int, name: str) -> dict[str, Any]:  # Any: JSON
             f"{run.path} is not finished (seed {seed}); "
             f"go on with: ferboost train --resume {run.path}"
         )
+    return _read_json(file)
+
+
+def _read_json(file: Path) -> dict[str, Any]:  # Any: JSON values
     try:
         content = json.loads(file.read_bytes())
     except ValueError as error:
-        raise RunError(f"{file} is damaged ({error}); restore the run") from error
+        raise _damaged(file, error) from error
     if not isinstance(content, dict):
-        raise RunError(f"{file} is damaged (no JSON object); restore the run")
+        raise _damaged(file, "no JSON object")
     return content
+
+
+def _damaged(file: Path, reason: object) -> RunError:
+    return RunError(f"{file} is damaged ({reason}); restore the run")
 
 
 class SeedTraining:
@@ -137,10 +149,10 @@ class SeedTraining:
 
     def _train_cnn(self, train: LabelledImages) -> None:
         settings = self.run.settings.cnn
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seed)
             network = FaceNetwork(settings, len(self.run.record.classes))
-        precision = self._precision(network)
+        precision = self._precision(network, len(train.images))
         history: list[EpochRecord] = []
 
         def on_epoch(finished: Sequence[EpochRecord]) -> None:
@@ -178,11 +190,11 @@ class SeedTraining:
             f"{np.median([record.seconds for record in state.history]):.2f} s an epoch"
         )
 
-    def _precision(self, network: FaceNetwork) -> Precision:
+    def _precision(self, network: FaceNetwork, images: int) -> Precision:
         """Return the run's precision: measured when it starts, the same when it goes on."""
         file = self.run.path / "precision.json"
         if file.exists():
-            precision = Precision(**json.loads(file.read_bytes()))
+            precision = _read_precision(file)
             if precision.device == "cuda" and choose_device() != "cuda":
                 raise RunError(
                     f"{self.run.path} was started on a GPU, and there is none here; resume it there"
@@ -190,7 +202,8 @@ class SeedTraining:
             return precision
         with self.monitor.stage("choose precision") as tell:
             tell(0, 1, "timing float32 and bfloat16")
-            precision = choose_precision(network, self.run.settings.cnn.batch_size)
+            batch_size = min(self.run.settings.cnn.batch_size, images)
+            precision = choose_precision(network, batch_size)
             tell(1, 1, precision.number_format)
         write_json(file, precision.to_dict())
         self._log(
@@ -245,6 +258,13 @@ def _training_images(train: FaceDataset, settings: Settings, seed: int) -> Label
     changed = augment_as_published(torch.from_numpy(images[copied]), generator)
     images[copied] = changed.round().to(torch.uint8).numpy()
     return LabelledImages(images, train.labels[index])
+
+
+def _read_precision(file: Path) -> Precision:
+    try:
+        return Precision(**_read_json(file))
+    except TypeError as error:
+        raise _damaged(file, error) from error
 
 
 def _write_curves(path: Path, history: Sequence[EpochRecord]) -> None:

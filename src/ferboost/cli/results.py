@@ -1,0 +1,120 @@
+"""Results in a table and in JSON."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ferboost.cli.console import print_table
+
+if TYPE_CHECKING:
+    from ferboost.evaluation.results import Results
+    from ferboost.evaluation.summary import VariantSummary
+    from ferboost.runs import Run
+
+__all__ = ["describe_results", "in_words", "print_results"]
+
+
+def in_words(variant: str) -> str:
+    """Return what a sentence calls a variant."""
+    return "CNN" if variant == "cnn" else f"trees on {variant}"
+
+
+def describe_results(results: "Results") -> dict[str, Any]:  # Any: JSON values
+    """Return results as JSON can hold them: those of the CNN, then of every variant.
+
+    Values are means over the seeds, but for ``n``, ``n_clean`` and the lists ``per_seed``.
+    """
+    from ferboost.evaluation.summary import summarize
+
+    variants = {summary.variant: _describe(summary) for summary in summarize(results)}
+    return {**variants["cnn"], "classes": list(results.classes), "variants": variants}
+
+
+def _describe(summary: "VariantSummary") -> dict[str, Any]:  # Any: JSON values
+    first = summary.per_seed[0]
+    measures = {m: summary.by_class(m) for m in ("accuracy", "precision", "f1", "auc")}
+    per_class = {
+        name: {"n": first.per_class[name].n} | {m: values[name] for m, values in measures.items()}
+        for name in first.per_class
+    }
+    described: dict[str, Any] = {
+        "accuracy": summary.accuracy,
+        "interval": list(summary.interval),
+        "n": first.n,
+        "accuracy_clean": summary.accuracy_clean,
+        "interval_clean": None if summary.interval_clean is None else list(summary.interval_clean),
+        "n_clean": first.n_clean,
+        "balanced_accuracy": summary.balanced_accuracy,
+        "macro_f1": summary.macro_f1,
+        "log_loss": summary.log_loss,
+        "ece": summary.ece,
+        "per_class": per_class,
+        "predict_seconds": asdict(summary.predict_time),
+        "seeds": len(summary.per_seed),
+        "accuracy_deviation": summary.deviation,
+        "per_seed": [metrics.to_dict() for metrics in summary.per_seed],
+    }
+    if summary.against_cnn is not None:
+        described["against_cnn"] = {
+            "difference_points": summary.against_cnn.difference,
+            "interval_points": list(summary.against_cnn.interval),
+            "mcnemar_p": summary.against_cnn.pooled.p,
+        }
+    return described
+
+
+def print_results(results: "Results", run: "Run", *, own_test_split: bool) -> None:
+    """Print a table of all variants, and how each compares to the CNN.
+
+    Parameters
+    ----------
+    results : Results
+    run : Run
+    own_test_split : bool
+        Whether the images are those that the run itself was evaluated on: then the published
+        figures belong beside them, and the published protocol has selected on them.
+    """
+    from ferboost.evaluation.summary import summarize
+    from ferboost.report.writing import is_published_setting
+
+    reference = _published() if own_test_split and is_published_setting(run) else {}
+    summaries = summarize(results)
+    count = len(results.labels)
+    clean = "" if results.clean is None else f", {int(results.clean.sum()):,} of them not in train"
+    seeds = f"{len(results.seeds)} seed" + ("s" if len(results.seeds) > 1 else "")
+    columns = ["model", "accuracy", "95 %", "clean", "balanced", "to CNN", "time"]
+    rows = [_row(summary) for summary in summaries]
+    if reference:
+        columns.append("paper")
+        for row, summary in zip(rows, summaries, strict=True):
+            row.append(f"{reference[summary.variant]:.2f}" if summary.variant in reference else "")
+    print_table(f"{count:,} faces{clean}; {seeds}; accuracies in percent", columns, rows)
+    if own_test_split and run.settings.protocol == "paper":
+        typer.echo("The models were selected on these very images, as in the published study.")
+    for summary in summaries:
+        if summary.against_cnn is not None:
+            typer.echo(summary.against_cnn.sentence("the CNN", in_words(summary.variant)))
+
+
+def _row(summary: "VariantSummary") -> list[str]:
+    low, high = summary.interval
+    spread = "" if summary.deviation is None else f" ± {100 * summary.deviation:.2f}"
+    return [
+        "CNN" if summary.variant == "cnn" else f"trees: {summary.variant}",
+        f"{100 * summary.accuracy:.2f}{spread}",
+        f"{100 * low:.1f} - {100 * high:.1f}",
+        "" if summary.accuracy_clean is None else f"{100 * summary.accuracy_clean:.2f}",
+        f"{100 * summary.balanced_accuracy:.2f}",
+        "" if summary.against_cnn is None else f"{summary.against_cnn.difference:+.2f}",
+        f"{summary.predict_time.whole:.2f} s",
+    ]
+
+
+def _published() -> dict[str, float]:
+    from ferboost.published import published
+
+    return {
+        "cnn": published()["cnn"]["result"]["test_accuracy"],
+        **published()["xgboost_by_tap"],
+    }

@@ -1,0 +1,118 @@
+"""``ferboost settings``."""
+
+import json as json_format
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ferboost.cli.console import print_json
+from ferboost.cli.data import JsonOption
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+__all__ = ["SETTINGS_EXAMPLES", "PresetOption", "SetOption", "describe_settings", "settings"]
+
+PresetOption = Annotated[
+    str, typer.Option(metavar="NAME", help="Settings to start from. There is: paper.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting, such as cnn.learning_rate=3e-4; may be repeated.",
+    ),
+]
+
+SETTINGS_EXAMPLES = """\b
+Examples:
+  ferboost settings
+  ferboost settings --preset paper --set cnn.epochs=20 --json
+"""
+
+_LIMITS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
+
+
+@dataclass(frozen=True)
+class SettingDescription:
+    """A setting as ``--set`` knows it.
+
+    Attributes
+    ----------
+    key : str
+        Such as ``"cnn.epochs"``.
+    value : object
+        As JSON holds it.
+    meaning : str
+        One or two sentences.
+    allowed : str
+        What the value can be, in words.
+    """
+
+    key: str
+    value: object
+    meaning: str
+    allowed: str
+
+
+def settings(
+    preset: PresetOption = "paper", changes: SetOption = None, json: JsonOption = False
+) -> None:
+    """List every setting: its value, its meaning and what it can be.
+
+    The lines without indentation are what --set takes.
+    """
+    from ferboost.config import load_settings
+
+    described = list(describe_settings(load_settings(preset, changes or ())))
+    if json:
+        print_json([asdict(setting) for setting in described])
+        return
+    for setting in described:
+        typer.echo(f"{setting.key}={_as_text(setting.value)}")
+        sentences = f"{setting.meaning} ({setting.allowed})"
+        typer.echo(textwrap.indent(textwrap.fill(sentences, 76), "    "))
+
+
+def describe_settings(model: "BaseModel", prefix: str = "") -> Iterator[SettingDescription]:
+    """Describe every field of settings, nested ones as ``SECTION.KEY``."""
+    from pydantic import BaseModel
+
+    schema = type(model).model_json_schema()["properties"]
+    values = model.model_dump(mode="json")
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from describe_settings(value, f"{prefix}{name}.")
+        else:
+            meaning = " ".join((field.description or "").split())
+            yield SettingDescription(prefix + name, values[name], meaning, _allowed(schema[name]))
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json_format.dumps(value)
+
+
+def _allowed(schema: dict[str, Any]) -> str:  # Any: JSON schema
+    if "anyOf" in schema:
+        return " or ".join(map(_allowed, schema["anyOf"]))
+    if "enum" in schema:
+        return "one of: " + ", ".join(schema["enum"])
+    if "prefixItems" in schema:
+        return f"list of {len(schema['prefixItems'])}, each {_allowed(schema['prefixItems'][0])}"
+    if "items" in schema:
+        return f"list, each {_allowed(schema['items'])}"
+    names = {"boolean": "true or false", "integer": "whole number", "null": "none"}
+    limits = [f"{words} {schema[key]:g}" for key, words in _LIMITS.items() if key in schema]
+    return ", ".join((names.get(schema["type"], schema["type"]), *limits))

@@ -1,0 +1,155 @@
+"""``ferboost evaluate``, ``compare`` and ``predict``."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from shell import SMALL, Trained, ferboost
+
+from ferboost.datasets.images import encode_png
+from ferboost.emotions import EMOTIONS
+
+
+def test_evaluate_gives_every_measure_as_json(trained: Trained) -> None:
+    outcome = ferboost("evaluate", trained.run, trained.faces, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    result = json.loads(outcome.out)
+    low, high = result["interval"]
+    assert 0 <= low <= result["accuracy"] <= high <= 1
+    assert result["n_clean"] <= result["n"]
+    assert 0 <= result["accuracy_clean"] <= 1
+    for measure in ("balanced_accuracy", "macro_f1", "ece"):
+        assert 0 <= result[measure] <= 1
+    assert result["log_loss"] > 0
+    assert list(result["per_class"]) == result["classes"] == list(EMOTIONS)
+    assert result["per_class"]["happy"].keys() == {"n", "accuracy", "precision", "f1", "auc"}
+    assert list(result["variants"]) == ["cnn", "fc1", "pixels"]
+    assert result["variants"]["fc1"]["against_cnn"].keys() == {
+        "difference_points",
+        "interval_points",
+        "mcnemar_p",
+    }
+
+
+def test_evaluate_on_the_data_of_the_run_repeats_its_results(trained: Trained) -> None:
+    """The test images were cut off by the run, the data has none of its own."""
+    with zipfile.ZipFile("unsplit.zip", "w") as unsplit, zipfile.ZipFile(trained.faces) as faces:
+        for name in faces.namelist():
+            unsplit.writestr(name.partition("/")[2], faces.read(name))
+    trained_outcome = ferboost("train", "unsplit.zip", "-o", "run", "--json", *SMALL)
+    evaluated = ferboost("evaluate", "run", "unsplit.zip", "--json")
+    assert evaluated.code == 0
+    ours, theirs = json.loads(trained_outcome.out), json.loads(evaluated.out)
+    assert theirs["per_seed"] == ours["per_seed"]
+    assert "cut off the training images" in trained_outcome.err
+
+
+def test_evaluate_counts_images_that_were_trained_on_as_not_clean(trained: Trained) -> None:
+    result = json.loads(
+        ferboost("evaluate", trained.run, trained.faces, "--split", "train", "--json").out
+    )
+    assert result["n"] > 0
+    assert (result["n_clean"], result["accuracy_clean"]) == (0, None)
+
+
+def test_evaluate_takes_a_folder_that_holds_nothing_but_test(trained: Trained) -> None:
+    for emotion in ("happy", "sad"):
+        folder = Path("faces/test") / emotion
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_bytes(encode_png(np.full((48, 48), len(emotion), np.uint8)))
+    outcome = ferboost("evaluate", trained.run, "faces", "--json")
+    result = json.loads(outcome.out)
+    assert (outcome.code, result["n"], result["n_clean"]) == (0, 2, 2)
+    assert result["per_class"]["angry"]["n"] == 0
+
+
+def test_evaluate_prints_a_table_of_at_most_80_columns(trained: Trained) -> None:
+    outcome = ferboost("evaluate", trained.run, trained.faces)
+    assert (outcome.code, outcome.err) == (0, "")
+    title, _, header, rule, *rest = outcome.out.splitlines()
+    assert "2 seeds" in title
+    assert header.split("  ")[0] == "model"
+    assert "paper" not in header  # not FER-2013
+    assert max(map(len, (title, header, rule, *rest[:3]))) <= 80
+    assert [row.partition("  ")[0] for row in rest[:3]] == ["CNN", "trees: fc1", "trees: pixels"]
+    assert rest[3] == ""
+    assert len(rest[4:]) == 2  # a sentence for each of the trees
+    assert all("the CNN" in sentence for sentence in rest[4:])
+
+
+def test_the_published_protocol_is_not_blamed_on_other_images(trained: Trained, run: Path) -> None:
+    record = json.loads((run / "run.json").read_bytes())
+    record["settings"]["protocol"] = "paper"
+    (run / "run.json").write_text(json.dumps(record))
+    assert "selected on these" in ferboost("evaluate", run, trained.faces).out
+    assert "selected on these" not in ferboost("evaluate", run, trained.faces, "--split", "all").out
+
+
+def test_compare_pairs_the_variants_of_one_run(trained: Trained) -> None:
+    outcome = ferboost("compare", trained.run, trained.faces)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert len(outcome.out.splitlines()) == 3  # CNN, fc1, pixels: three pairs
+    outcome = ferboost(
+        "compare", trained.run, trained.faces, "--variant", "cnn", "--variant", "fc1", "--json"
+    )
+    (pair,) = json.loads(outcome.out)
+    assert pair["a"] == f"CNN ({trained.run})"
+    assert pair["b"] == f"trees on fc1 ({trained.run})"
+    low, high = pair["interval_points"]
+    assert low <= pair["difference_points"] <= high
+    assert 0 < pair["mcnemar_p"] <= 1
+    assert pair["a"] in pair["sentence"]
+
+
+def test_compare_pairs_each_variant_with_itself_in_another_run(trained: Trained, run: Path) -> None:
+    outcome = ferboost("compare", trained.run, run, trained.faces, "--json")
+    pairs = json.loads(outcome.out)
+    assert [pair["a"] for pair in pairs] == [
+        f"{name} ({trained.run})" for name in ("CNN", "trees on fc1", "trees on pixels")
+    ]
+    assert [pair["b"] for pair in pairs] == [
+        f"{name} (run)" for name in ("CNN", "trees on fc1", "trees on pixels")
+    ]
+    assert all(pair["difference_points"] == 0 for pair in pairs)
+    assert all(pair["sentence"].startswith("No difference shown") for pair in pairs)
+
+
+def test_compare_refuses_runs_with_different_numbers_of_seeds(trained: Trained, run: Path) -> None:
+    record = json.loads((run / "run.json").read_bytes())
+    record["settings"]["seeds"] = [0]
+    (run / "run.json").write_text(json.dumps(record))
+    outcome = ferboost("compare", trained.run, run, trained.faces)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "run has 1" in outcome.err
+
+
+@pytest.mark.parametrize("variant", ["cnn", "fc1"])
+def test_predict_ranks_the_emotions_of_each_picture(trained: Trained, variant: str) -> None:
+    photo = Path("photo.png")
+    photo.write_bytes(encode_png(np.full((48, 48), 128, np.uint8)))
+    outcome = ferboost("predict", photo, photo, "--model", trained.run, "--variant", variant)
+    assert (outcome.code, outcome.err) == (0, "")
+    first, second = outcome.out.splitlines()
+    assert first == second
+    assert first.startswith("photo.png: ")
+    assert first.count("%") == 3
+    result = json.loads(
+        ferboost("predict", photo, "-m", trained.run, "--variant", variant, "--json").out
+    )
+    shares = result[0]["probabilities"]
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+    assert result[0]["emotion"] == max(shares, key=shares.__getitem__)
+    assert result[0]["emotion"] in first
+
+
+def test_predict_reports_what_is_no_picture_and_does_the_rest(trained: Trained) -> None:
+    Path("photo.png").write_bytes(encode_png(np.full((48, 48), 128, np.uint8)))
+    Path("notes.txt").write_text("happy")
+    outcome = ferboost("predict", "notes.txt", "photo.png", "--model", trained.run)
+    assert outcome.code == 1
+    assert outcome.out.startswith("photo.png: ")
+    assert outcome.out.count("\n") == 1
+    assert outcome.err.startswith("ferboost: error: notes.txt is not an image")
+    assert outcome.err.count("\n") == 1

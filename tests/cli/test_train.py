@@ -1,0 +1,105 @@
+"""``ferboost train``, ``boost``, ``report`` and ``demo``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from shell import SMALL, Trained, ferboost
+
+from ferboost.runs import Run
+
+
+def test_a_run_directory_holds_models_predictions_and_a_report(trained: Trained) -> None:
+    files = {str(path.relative_to(trained.run)) for path in trained.run.rglob("*")}
+    assert files >= {"run.json", "log.txt", "predictions.npz", "report.html"}
+    for seed in ("seed-0", "seed-1"):
+        assert files >= {f"{seed}/network.safetensors", f"{seed}/metrics.csv"}
+        assert files >= {f"{seed}/trees-fc1.ubj", f"{seed}/trees-pixels.ubj"}
+    assert not [name for name in files if name.endswith(".part") or "state" in name]
+
+
+def test_train_prints_results_as_json_and_its_decisions_on_standard_error(
+    trained: Trained,
+) -> None:
+    result = json.loads(trained.outcome.out)
+    assert result["run"] == str(trained.run)
+    assert result["report"] == str(trained.run / "report.html")
+    assert list(result["variants"]) == ["cnn", "fc1", "pixels"]
+    assert result["seeds"] == 2
+    lines = trained.outcome.err.splitlines()
+    assert lines[0] == f"run directory: {trained.run}"
+    assert any("precision" in line for line in lines)
+
+
+def test_the_command_is_kept_so_that_it_can_be_repeated(trained: Trained) -> None:
+    command = Run.open(trained.run).record.command
+    assert command.startswith(f"ferboost train {trained.faces} --seeds 2 ")
+    assert "--set=cnn.filters=[4,4]" in command
+
+
+def test_a_run_without_a_name_gets_the_next_free_number(trained: Trained) -> None:
+    Path("runs/paper-paper-1").mkdir(parents=True)
+    outcome = ferboost("train", trained.faces, "--protocol", "paper", *SMALL, "--set=trees.taps=[]")
+    assert outcome.code == 0
+    run = Run.open(Path("runs/paper-paper-2"))
+    assert run.settings.protocol == "paper"
+    assert outcome.out.rstrip().endswith("report: runs/paper-paper-2/report.html")
+    assert "selected on these very images" in outcome.out
+
+
+def test_the_first_seed_can_be_chosen(trained: Trained) -> None:
+    ferboost("train", trained.faces, "-o", "mine", "--first-seed", 7, "--set=cnn.epochs=0")
+    assert not Path("mine").exists()
+    outcome = ferboost("train", trained.faces, "-o", "mine", "--first-seed", 7, *SMALL)
+    assert outcome.code == 0
+    assert Run.open(Path("mine")).settings.seeds == (7,)
+    assert Path("mine/seed-7/network.safetensors").exists()
+
+
+def test_resuming_a_finished_run_gives_its_results_again(trained: Trained, run: Path) -> None:
+    outcome = ferboost("train", "--resume", run, "--json")
+    assert outcome.code == 0
+    first, again = json.loads(trained.outcome.out), json.loads(outcome.out)
+    assert again["per_seed"] == first["per_seed"]
+
+
+def test_boost_makes_a_new_run_of_the_same_cnns(trained: Trained, run: Path) -> None:
+    outcome = ferboost("boost", run, "--tap", "output", "--set", "trees.max_depth=2")
+    assert outcome.code == 0
+    branch = Run.open(Path("run-boost-1"))
+    assert branch.settings.trees.taps == ("output",)
+    assert branch.settings.trees.max_depth == 2
+    network = Path("seed-1/network.safetensors")
+    assert (branch.path / network).read_bytes() == (run / network).read_bytes()
+    rows = [line.split("  ")[0] for line in outcome.out.splitlines() if line[:6] in ("CNN   ", "trees:")]
+    assert rows == ["CNN", "trees: output"]
+    assert "report: run-boost-1/report.html" in outcome.out
+
+
+def test_report_is_written_again(run: Path) -> None:
+    page = (run / "report.html").read_text("utf-8")
+    (run / "report.html").unlink()
+    outcome = ferboost("report", run)
+    assert (outcome.code, outcome.out) == (0, "report: run/report.html\n")
+    assert "<html" in (run / "report.html").read_text("utf-8")
+    assert len((run / "report.html").read_text("utf-8")) == pytest.approx(len(page), rel=0.01)
+
+
+def test_a_training_that_diverges_says_so_and_what_to_lower(trained: Trained) -> None:
+    outcome = ferboost("train", trained.faces, *SMALL, "--set=cnn.learning_rate=1e30")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.count("ferboost: error: ") == 1
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith("ferboost: error: ")
+    assert "cnn.learning_rate" in last
+
+
+def test_demo_goes_from_drawn_faces_to_a_prediction() -> None:
+    outcome = ferboost("demo", "tour", "--count-per-class", 20, "--epochs", 1)
+    assert outcome.code == 0
+    for name in ("faces.zip", "photo.png", "run/report.html"):
+        assert (Path("tour") / name).exists()
+    lines = outcome.out.splitlines()
+    assert lines[-2] == "report: tour/run/report.html"
+    assert lines[-1].startswith("tour/photo.png: ")
+    assert "%" in lines[-1]
