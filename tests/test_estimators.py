@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.precision import Precision
@@ -23,9 +23,10 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.errors import DataError, SettingsError
 from ferboost.estimators import BoostedCNNClassifier, CNNClassifier
-from ferboost.evaluation.results import Results
+from ferboost.models import load_seed_model
 from ferboost.pipeline import execute_run, start_run
 from ferboost.progress import Monitor
+from ferboost.runs import Run
 
 PLAIN = Precision("cpu", "float32", channels_last=False, reason="fixed by the test")
 CLASSES = ("happy", "sad", "surprised")
@@ -33,8 +34,8 @@ CLASSES = ("happy", "sad", "surprised")
 
 def small_cnn(**changes: Any) -> CNNClassifier:
     parameters: dict[str, Any] = {
-        "filters": (4, 4),
-        "dense": (8, 6),
+        "filters": (8, 8),
+        "dense": (32, 16),
         "batch_size": 16,
         "epochs": 2,
         "validation_fraction": 0.2,
@@ -159,6 +160,7 @@ class TestPrediction:
             probabilities = model.predict_proba(images)
             assert probabilities.dtype == np.float32
             assert probabilities.shape == (len(images), 3)
+            assert len(np.unique(probabilities, axis=0)) > 3  # no dead network
             np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
     def test_predict_gives_the_labels_of_the_highest_probabilities(
@@ -208,7 +210,7 @@ class TestFeatures:
             features = clone_fitted(fitted_cnn, tap).transform(images)
             assert features.dtype == np.float32
             widths[tap] = features.shape[1]
-        assert widths == {"flatten": 400, "fc1": 8, "fc2": 6, "output": 3}
+        assert widths == {"flatten": 800, "fc1": 32, "fc2": 16, "output": 3}
 
     def test_output_features_are_the_probabilities(
         self, fitted_cnn: CNNClassifier, images: NDArray[np.uint8]
@@ -342,15 +344,16 @@ class TestRepeatability:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr("ferboost.pipeline.training.choose_precision", lambda *_: PLAIN)
-        results = run_like(fitted_boosted, dataset, tmp_path / "run")
-        test = dataset.split("test").images
-        probabilities = results.seeds[0].probabilities
+        run = run_like(fitted_boosted, dataset, tmp_path / "run")
+        probabilities = load_seed_model(run, 0).probabilities(dataset.images)
         assert fitted_boosted.cnn_ is not None
-        np.testing.assert_array_equal(fitted_boosted.cnn_.predict_proba(test), probabilities["cnn"])
-        np.testing.assert_array_equal(fitted_boosted.predict_proba(test), probabilities["fc1"])
+        for variant, model in (("cnn", fitted_boosted.cnn_), ("fc1", fitted_boosted)):
+            np.testing.assert_array_equal(
+                model.predict_proba(dataset.images), probabilities[variant]
+            )
 
 
-def run_like(model: BoostedCNNClassifier, dataset: FaceDataset, path: Path) -> Results:
+def run_like(model: BoostedCNNClassifier, dataset: FaceDataset, path: Path) -> Run:
     """Execute a run with the settings of `model`."""
     assert model.cnn is not None
     settings = load_settings(
@@ -359,7 +362,8 @@ def run_like(model: BoostedCNNClassifier, dataset: FaceDataset, path: Path) -> R
         trees={"taps": (model.tap,), "rounds": model.rounds, "max_depth": model.max_depth},
     )
     run, prepared = start_run(path, dataset, settings, command="pytest")
-    return execute_run(run, prepared, Monitor())
+    execute_run(run, prepared, Monitor())
+    return run
 
 
 class TestModelSelection:

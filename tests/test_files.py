@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import stat
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -52,15 +53,20 @@ def test_nothing_is_seen_before_the_block_ends(tmp_path: Path) -> None:
     assert path.read_text() == "new"
 
 
+def _fail_amid(writing: AbstractContextManager[Path], failure: BaseException) -> None:
+    with writing as temporary:
+        (temporary / "file" if temporary.is_dir() else temporary).write_text("half")
+        raise failure
+
+
 @pytest.mark.parametrize("failure", [ValueError("x"), KeyboardInterrupt()])
 def test_a_failure_keeps_the_old_file_and_leaves_nothing_else(
     tmp_path: Path, failure: BaseException
 ) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(type(failure)), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise failure
+    with pytest.raises(type(failure)):
+        _fail_amid(atomic_path(path), failure)
     assert path.read_text() == "old"
     assert names_in(tmp_path) == ["file"]
 
@@ -158,7 +164,6 @@ def test_a_folder_with_something_in_it_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_a_failure_amid_a_folder_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "folder") as temporary:
-        (temporary / "file").write_text("x")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        _fail_amid(atomic_folder(tmp_path / "folder"), KeyboardInterrupt())
     assert names_in(tmp_path) == []

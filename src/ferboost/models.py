@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
@@ -105,8 +104,7 @@ def load_seed_model(run: Run, seed: int) -> SeedModel:
             f"go on with: ferboost train --resume {run.path}"
         )
     load_weights(network_path(folder), network)
-    # float32 convolutions take half the time with channels last.
-    network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    network.eval()
     trees: dict[str, BoostedTrees] = {
         tap: BoostedTrees.load(trees_path(folder, tap), run.settings.trees, classes)
         for tap in run.settings.trees.taps

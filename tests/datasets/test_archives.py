@@ -98,7 +98,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
         for found in re.finditer(re.escape(signature), bytes(content)):
             content[found.start() + offset] |= 1
     path.write_bytes(content)
-    assert "is encrypted" in refused(path)
+    assert "is encrypted (happy/1.png); unpack it first" in refused(path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -27,7 +27,7 @@ def faces(
     """Return a data set with images of every class in every split."""
     numbers = np.arange(count)
     return FaceDataset(
-        images=np.stack([draw(seed) for seed in numbers]),
+        images=np.stack([draw(seed) for seed in range(count)]),
         labels=numbers % len(classes),
         splits=np.array([("train", "train", "test", "validation")[i // 7 % 4] for i in numbers]),
         names=np.array(names or [f"train/x/fer{i:07d}.png" for i in numbers]),

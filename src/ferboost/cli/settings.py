@@ -73,7 +73,8 @@ def settings(
     """
     from ferboost.config import load_settings
 
-    described = list(describe_settings(load_settings(preset, changes or ())))
+    chosen = load_settings(preset, changes or ())
+    described = [s for s in describe_settings(chosen) if s.key != "preset"]  # it has its own option
     if json:
         print_json([asdict(setting) for setting in described])
         return
@@ -106,7 +107,7 @@ def _as_text(value: object) -> str:
 
 def _allowed(schema: dict[str, Any]) -> str:  # Any: JSON schema
     if "anyOf" in schema:
-        return " or ".join(map(_allowed, schema["anyOf"]))
+        return "; or ".join(map(_allowed, schema["anyOf"]))
     if "enum" in schema:
         return "one of: " + ", ".join(schema["enum"])
     if "prefixItems" in schema:
@@ -114,5 +115,5 @@ def _allowed(schema: dict[str, Any]) -> str:  # Any: JSON schema
     if "items" in schema:
         return f"list, each {_allowed(schema['items'])}"
     names = {"boolean": "true or false", "integer": "whole number", "null": "none"}
-    limits = [f"{words} {schema[key]:g}" for key, words in _LIMITS.items() if key in schema]
+    limits = [f"{words} {schema[key]:,}" for key, words in _LIMITS.items() if key in schema]
     return ", ".join((names.get(schema["type"], schema["type"]), *limits))

@@ -198,8 +198,8 @@ def read_parquet(
                 )
                 index += 1
             progress(index, total)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = "".join(filter(str.isprintable, str(error).partition("\n")[0]))
         raise DataError(f"{source} is not a complete Parquet file ({reason})") from error
 
 

@@ -159,8 +159,6 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         state = train_network(
             network, train, held_out, settings.cnn, precision, seed=seed, on_epoch=on_epoch
         )
-        # The layout of a network that is read from a file, for the same sums to the last bit.
-        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.classes_ = classes
         self.network_ = network
         self.history_ = tuple(state.history)
