@@ -10,6 +10,7 @@ from shell import SMALL, Trained, ferboost
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.datasets.writing import write_dataset
 
+
 @pytest.fixture(scope="session", autouse=True)
 def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

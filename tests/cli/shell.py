@@ -64,7 +64,7 @@ def process(*arguments: object, before: str = "") -> Iterator["subprocess.Popen[
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        env=os.environ | {"PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"},
     ) as started:
         try:
             yield started

@@ -111,9 +111,7 @@ MISTAKES = {
     "empty folder": Mistake(
         "data info faces", ("faces", "no images"), prepare=lambda: Path("faces").mkdir()
     ),
-    "truncated zip": Mistake(
-        "data info faces.zip", ("faces.zip", "again"), prepare=truncated_zip
-    ),
+    "truncated zip": Mistake("data info faces.zip", ("faces.zip", "again"), prepare=truncated_zip),
     "zip slip": Mistake(
         "data info faces.zip",
         ("faces.zip", "../happy/a.png", "do not trust"),
@@ -257,7 +255,9 @@ MISTAKES = {
         "train data.zip -o notes.txt/run", ("notes.txt/run", "file"), prepare=file("notes.txt")
     ),
     "faces below a file": Mistake(
-        "data generate notes.txt/a.zip --count-per-class 1", ("notes.txt",), prepare=file("notes.txt")
+        "data generate notes.txt/a.zip --count-per-class 1",
+        ("notes.txt",),
+        prepare=file("notes.txt"),
     ),
     # Runs
     "resume of no run": Mistake(

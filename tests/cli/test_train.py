@@ -71,7 +71,9 @@ def test_boost_makes_a_new_run_of_the_same_cnns(trained: Trained, run: Path) -> 
     assert branch.settings.trees.max_depth == 2
     network = Path("seed-1/network.safetensors")
     assert (branch.path / network).read_bytes() == (run / network).read_bytes()
-    rows = [line.split("  ")[0] for line in outcome.out.splitlines() if line[:6] in ("CNN   ", "trees:")]
+    rows = [
+        line.split("  ")[0] for line in outcome.out.splitlines() if line[:6] in ("CNN   ", "trees:")
+    ]
     assert rows == ["CNN", "trees: output"]
     assert "report: run-boost-1/report.html" in outcome.out
 

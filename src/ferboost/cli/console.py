@@ -11,7 +11,7 @@ from ferboost.errors import FerboostError
 from ferboost.progress import Monitor, Tell
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    pass
 
 __all__ = ["ConsoleMonitor", "Interrupted", "print_json", "print_table"]
 

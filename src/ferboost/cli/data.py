@@ -132,7 +132,9 @@ def check(data: DataArgument, json: JsonOption = False) -> None:
     else:
         for split in result.splits:
             columns = ["class", "images"]
-            rows = [[n, f"{count:,}"] for n, count in zip(result.classes, split.counts, strict=True)]
+            rows = [
+                [n, f"{count:,}"] for n, count in zip(result.classes, split.counts, strict=True)
+            ]
             if split.published is not None:
                 columns.append("FER-2013 has")
                 for row, published in zip(rows, split.published, strict=True):

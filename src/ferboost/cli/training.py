@@ -45,9 +45,7 @@ def train(
     context: typer.Context,
     data: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="DATA", help="Labelled faces: a folder, zip, CSV or Parquet file."
-        ),
+        typer.Argument(metavar="DATA", help="Labelled faces: a folder, zip, CSV or Parquet file."),
     ] = None,
     preset: PresetOption = "paper",
     protocol: Annotated[

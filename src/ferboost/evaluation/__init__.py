@@ -1,0 +1,1 @@
+"""Metrics, intervals, paired comparison, and the results that they are made of."""
