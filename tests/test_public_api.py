@@ -16,9 +16,7 @@ HEAVY = {"matplotlib", "numpy", "pandas", "pydantic", "scipy", "sklearn", "torch
 
 def run_python(code: str) -> str:
     """Return what `code` prints in a fresh interpreter."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -12,9 +12,9 @@ from ferboost.datasets.writing import write_dataset
 
 
 @pytest.fixture(scope="session", autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def terminal() -> Iterator[None]:
+    """Have 80 columns and no colours."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("COLUMNS", "80")
         patch.delenv("FORCE_COLOR", raising=False)
         yield
@@ -30,7 +30,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, surroundings: None) -> Trained:
+def trained(tmp_path_factory: pytest.TempPathFactory, cache_home: Path, terminal: None) -> Trained:
     """Return a finished run. A test that changes it takes `run` instead."""
     folder = tmp_path_factory.mktemp("trained")
     faces = folder / "faces.zip"

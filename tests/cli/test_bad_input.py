@@ -6,6 +6,7 @@ import shlex
 import shutil
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,13 @@ def pictures(*paths: str) -> Callable[[], None]:
             write(path, encode_png(face))
 
     return prepare
+
+
+def huge_png() -> bytes:
+    """Return the beginning of an image of 100,000 x 100,000 pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    checksum = struct.pack(">I", zlib.crc32(header))
+    return PNG[:8] + struct.pack(">I", 13) + header + checksum + PNG[33:]
 
 
 def truncated_zip() -> None:
@@ -134,7 +142,7 @@ MISTAKES = {
     "png of 100,000 x 100,000 pixels": Mistake(
         "data info faces",
         ("happy/a.png", "pixels"),
-        prepare=file("faces/happy/a.png", PNG[:16] + struct.pack(">II", 100_000, 100_000)),
+        prepare=file("faces/happy/a.png", huge_png()),
     ),
     "image in no class folder": Mistake(
         "data info faces", ("a.png", "class folder"), prepare=pictures("faces/a.png")
@@ -220,23 +228,29 @@ MISTAKES = {
         "train data.zip --protocol fair", ("'fair'", "--protocol", "clean"), 2
     ),
     "seed twice": Mistake("train data.zip --set seeds=[1,1]", ("seeds",), 2),
-    "no seeds": Mistake("train data.zip --seeds 0", ("--seeds", "0"), 2),
+    "no seeds": Mistake("train data.zip --seeds 0", ("--seeds", "equal to 1"), 2),
     "unknown tap": Mistake("boost run --tap fc9", ("fc9", "flatten"), 2),
     "tap twice": Mistake("boost run --tap fc1 --tap fc1", ("trees.taps", "fc1"), 2),
     "boosting with another CNN": Mistake("boost run --set cnn.epochs=9", ("cnn.epochs=9",), 2),
     # Options
     "unknown command": Mistake("trian data.zip", ("trian", "'train'"), 2),
     "unknown option": Mistake("train data.zip --epochs 9", ("--epochs", "train --help"), 2),
-    "option without a value": Mistake("train data.zip --seeds", ("--seeds", "train --help"), 2),
-    "no number": Mistake("train data.zip --seeds three", ("--seeds", "three"), 2),
+    "option without a value": Mistake(
+        "train data.zip --seeds", ("--seeds", "requires an argument"), 2
+    ),
+    "no number": Mistake("train data.zip --seeds three", ("--seeds", "integer"), 2),
     "missing argument": Mistake("evaluate", ("RUN", "evaluate --help"), 2),
     "train on nothing": Mistake("train", ("DATA", "--resume"), 2),
     "train on two": Mistake("train data.zip more.zip", ("more.zip", "train --help"), 2),
     "resume with other settings": Mistake(
         "train --resume run --set cnn.epochs=9", ("--set", "--resume"), 2
     ),
-    "unknown form": Mistake("data generate faces.tar", ("faces.tar", ".zip"), 2),
-    "no faces to draw": Mistake("data generate faces.zip --count-per-class 0", ("0",), 2),
+    "unknown form": Mistake(
+        "data generate faces.tar --count-per-class 1", ("faces.tar", ".zip"), 2
+    ),
+    "no faces to draw": Mistake(
+        "data generate faces.zip --count-per-class 0", ("--count-per-class", "equal to 1"), 2
+    ),
     "conversion onto itself": Mistake("data convert data.zip data.zip", ("data.zip",), 2),
     "demo where something is": Mistake("demo run", ("run", "new folder"), 2),
     "unknown split": Mistake("evaluate run data.zip --split half", ("'half'", "validation"), 2),

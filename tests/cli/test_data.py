@@ -1,13 +1,15 @@
 """``ferboost data info``, ``check``, ``convert`` and ``generate``."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from shell import Trained, ferboost
 
-from ferboost.datasets import load_dataset
+from ferboost.datasets import FaceDataset, load_dataset
+from ferboost.datasets.audit import Audit, Finding, audit
 from ferboost.datasets.images import encode_png
 from ferboost.emotions import EMOTIONS, FERPLUS_COLUMNS
 
@@ -56,19 +58,35 @@ def test_check_of_good_data_succeeds(trained: Trained) -> None:
     outcome = ferboost("data", "check", trained.faces)
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.startswith("train\n\nclass")
+    assert outcome.out.endswith("\nNothing wrong was found.\n")
 
 
-def test_check_fails_where_there_is_an_error(trained: Trained, workplace: Path) -> None:
+def test_check_names_what_it_found(trained: Trained) -> None:
     face = encode_png(load_dataset(trained.faces).images[0])
     for folder in ("train/happy", "train/sad", "test/happy", "test/sad"):
         Path("faces", folder).mkdir(parents=True)
         Path("faces", folder, "a.png").write_bytes(face)
-    outcome = ferboost("data", "check", "faces", "--json")
+    outcome = ferboost("data", "check", "faces")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "\nwarning: " in outcome.out
+    assert "test/happy/a.png" in outcome.out
+
+
+def test_check_fails_where_there_is_an_error(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = Finding("error", "relabelled", "labels are wrong", ("a.png",))
+
+    def find(dataset: FaceDataset) -> Audit:
+        return replace(audit(dataset), findings=(finding,))
+
+    monkeypatch.setattr("ferboost.datasets.audit.audit", find)
+    outcome = ferboost("data", "check", trained.faces)
     assert (outcome.code, outcome.err) == (1, "")
-    assert any(finding["level"] == "error" for finding in json.loads(outcome.out)["findings"])
-    text = ferboost("data", "check", "faces")
-    assert text.code == 1
-    assert "\nerror: " in text.out
+    assert outcome.out.endswith("\nerror: labels are wrong (a.png)\n")
+    outcome = ferboost("data", "check", trained.faces, "--json")
+    assert (outcome.code, outcome.err) == (1, "")
+    assert json.loads(outcome.out)["findings"][0]["code"] == "relabelled"
 
 
 @pytest.mark.parametrize("target", ["faces", "faces.csv", "faces.parquet", "other.zip"])

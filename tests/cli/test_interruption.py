@@ -83,7 +83,7 @@ def test_a_full_disk_ends_in_one_line_and_the_run_can_be_resumed(
     assert (outcome.code, outcome.out) == (1, "")
     *before, last = outcome.err.splitlines()
     assert not [line for line in before if "error" in line]
-    assert last.startswith("ferboost: error: cannot write disk/run/")
+    assert last.startswith("ferboost: error: cannot write disk/run")
     assert "the disk is full" in last
     assert last.endswith("; then go on with: ferboost train --resume disk/run")
     assert not list(small_disk.rglob("*.part"))
@@ -109,7 +109,7 @@ def test_a_disk_that_fills_up_is_named_wherever_the_test_runs(
 
 def test_a_run_that_another_process_works_on_is_refused(trained: Trained) -> None:
     start_run(Path("run"), load_dataset(trained.faces), load_settings(), "ferboost")
-    lock = "import sys; from filelock import FileLock; FileLock('run/.lock').acquire()"
+    lock = "import filelock, sys; lock = filelock.FileLock('run/.lock'); lock.acquire()"
     holder = f"{lock}; print('locked', flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

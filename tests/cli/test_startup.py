@@ -77,7 +77,14 @@ def test_version_is_that_of_the_package() -> None:
 
 
 def without(module: str) -> str:
-    return f"import sys; sys.modules[{module!r}] = None"
+    return (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] == {module!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+    )
 
 
 @pytest.mark.parametrize("module", ["torch", "xgboost", "matplotlib"])

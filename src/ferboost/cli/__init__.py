@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -40,12 +41,12 @@ def main() -> None:
             raise
         _stop(f"error: this needs {module}; run: pip install 'ferboost[train]'", 2)
     except BrokenPipeError:
-        # Whoever read the output has left, as head does. Python would complain at exit once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read it has left, as head does
         sys.exit(1)
     except OSError as error:
-        where = error.filename or "a file or the output"
-        _stop(f"error: cannot use {where}: {error.strerror or error}", 1)
+        if error.filename is None:
+            _drop_output()
+        _stop(f"error: cannot use {error.filename or 'the output'}: {error.strerror or error}", 1)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(w in str(error) for w in _OUT_OF_MEMORY):
             raise
@@ -60,6 +61,12 @@ def _tolerate_any_file_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Throw away what could not be written, or Python would complain again when it exits."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain_misuse(error: TyperException) -> str:

@@ -140,6 +140,8 @@ def check(data: DataArgument, json: JsonOption = False) -> None:
                 for row, published in zip(rows, split.published, strict=True):
                     row.append(f"{published:,}")
             print_table(split.split, columns, rows)
+        if not result.findings:
+            typer.echo("Nothing wrong was found.")
         for finding in result.findings:
             shown = ", ".join(finding.names[:3]) + (", ..." if len(finding.names) > 3 else "")
             typer.echo(f"{finding.level}: {finding.message}" + (f" ({shown})" if shown else ""))

@@ -30,7 +30,7 @@ Examples:
 COMPARE_EXAMPLES = """\b
 Examples:
   ferboost compare runs/paper-clean-1 runs/paper-clean-2 fer2013.zip
-  ferboost compare runs/paper-clean-1 fer2013.zip --variant fc1 --variant output
+  ferboost compare runs/paper-clean-1 fer2013.zip --variant cnn --variant fc1
 """
 
 
@@ -97,8 +97,8 @@ def compare(
         raise SettingsError(f"only runs with equally many seeds can be compared: {counts}")
     compared = [
         (
-            _name(a),
-            _name(b),
+            _name(a, runs),
+            _name(b, runs),
             compare_pair(results[a[0]].correct(a[1]), results[b[0]].correct(b[1])),
         )
         for a, b in _pairs(results, variant)
@@ -143,9 +143,10 @@ def _pairs(
     return pairs
 
 
-def _name(model: tuple[Path, str]) -> str:
+def _name(model: tuple[Path, str], runs: "dict[Path, Run]") -> str:
+    """Return what a sentence calls a model."""
     path, variant = model
-    return f"{in_words(variant)} ({path})"
+    return in_words(variant) if len(runs) == 1 else f"{in_words(variant)} of {path}"
 
 
 def _check_split(split: str) -> None:

@@ -17,7 +17,7 @@ __all__ = ["describe_results", "in_words", "print_results"]
 
 def in_words(variant: str) -> str:
     """Return what a sentence calls a variant."""
-    return "CNN" if variant == "cnn" else f"trees on {variant}"
+    return "the CNN" if variant == "cnn" else f"trees on {variant}"
 
 
 def describe_results(results: "Results") -> dict[str, Any]:  # Any: JSON values
@@ -94,7 +94,7 @@ def print_results(results: "Results", run: "Run", *, own_test_split: bool) -> No
         typer.echo("The models were selected on these very images, as in the published study.")
     for summary in summaries:
         if summary.against_cnn is not None:
-            typer.echo(summary.against_cnn.sentence("the CNN", in_words(summary.variant)))
+            typer.echo(summary.against_cnn.sentence(in_words("cnn"), in_words(summary.variant)))
 
 
 def _row(summary: "VariantSummary") -> list[str]:

@@ -189,6 +189,13 @@ class SeedTraining:
             f"{best.validation_loss:.4f}, accuracy {best.validation_accuracy:.2%}; "
             f"{np.median([record.seconds for record in state.history]):.2f} s an epoch"
         )
+        majority = np.bincount(self._held_out.labels).max() / len(self._held_out.labels)
+        if best.validation_accuracy <= majority:
+            self._log(
+                f"the CNN learnt nothing: it is no better than always saying the commonest class "
+                f"({majority:.1%}). Its {settings.dense[1]} units of fc2 may have died; try another "
+                "seed, a wider cnn.dense or a lower cnn.learning_rate"
+            )
 
     def _precision(self, network: FaceNetwork, images: int) -> Precision:
         """Return the run's precision: measured when it starts, the same when it goes on."""

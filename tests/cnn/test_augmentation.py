@@ -1,0 +1,153 @@
+"""The published augmentation: every part acts, within its range, and as the generator says."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from ferboost.cnn import augmentation
+from ferboost.cnn.augmentation import augment_as_published
+
+COUNT = 600
+REACHES = ("_ROTATION", "_SHIFT", "_SHEAR", "_ZOOM", "_BRIGHTNESS")
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def spot(row: float, column: float) -> Tensor:
+    """Return equal images of a soft bright spot on black."""
+    rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    image = 200 * torch.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 8)
+    return image.expand(COUNT, 48, 48)
+
+
+def centres(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows and columns of the centres of mass, counted from the image's centre."""
+    weights = images / images.sum((1, 2), keepdim=True)
+    axis = torch.arange(48.0) - 23.5
+    return (weights.sum(2) * axis).sum(1), (weights.sum(1) * axis).sum(1)
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Switch all parts off; tests switch one on."""
+    for name in REACHES:
+        monkeypatch.setattr(augmentation, name, 0.0)
+    return monkeypatch
+
+
+def unmirrored(images: Tensor) -> Tensor:
+    """Mirror back what lies on the other side."""
+    flipped = centres(images)[1] < 0
+    return torch.where(flipped[:, None, None], images.flip(2), images)
+
+
+def test_gray_values_stay_between_0_and_255() -> None:
+    noise = torch.randint(0, 256, (COUNT, 48, 48), generator=generator(), dtype=torch.uint8)
+    changed = augment_as_published(noise, generator())
+    assert changed.dtype == torch.float32
+    assert changed.shape == noise.shape
+    assert changed.min() >= 0
+    assert changed.max() <= 255
+
+
+def test_white_stays_within_range_when_it_is_brightened() -> None:
+    changed = augment_as_published(torch.full((COUNT, 48, 48), 255.0), generator())
+    assert changed.max() == 255
+    assert changed.min() == pytest.approx(0.8 * 255, abs=1)
+
+
+def test_the_generator_alone_decides() -> None:
+    images = spot(20, 30)
+    torch.manual_seed(1)
+    first = augment_as_published(images, generator(5))
+    torch.manual_seed(2)
+    assert torch.equal(first, augment_as_published(images, generator(5)))
+    assert not torch.equal(first, augment_as_published(images, generator(6)))
+
+
+def test_the_images_given_are_not_changed() -> None:
+    images = spot(20, 30).clone()
+    before = images.clone()
+    augment_as_published(images, generator())
+    assert torch.equal(images, before)
+
+
+def test_no_image_gives_none() -> None:
+    assert augment_as_published(torch.zeros(0, 48, 48), generator()).shape == (0, 48, 48)
+
+
+def test_border_pixels_are_repeated_outside_of_the_image() -> None:
+    changed = augment_as_published(torch.full((COUNT, 48, 48), 100.0), generator())
+    flat = changed.flatten(1)
+    torch.testing.assert_close(flat.amin(1), flat.amax(1))
+
+
+def test_brightness_is_multiplied_by_0_8_to_1_2() -> None:
+    changed = augment_as_published(torch.full((COUNT, 48, 48), 100.0), generator())
+    factors = changed.mean((1, 2)) / 100
+    assert factors.min() == pytest.approx(0.8, abs=0.01)
+    assert factors.max() == pytest.approx(1.2, abs=0.01)
+    assert float(factors.mean()) == pytest.approx(1, abs=0.02)
+
+
+def test_without_its_parts_an_image_is_left_as_it_is_or_mirrored(only: pytest.MonkeyPatch) -> None:
+    images = spot(20, 34)
+    changed = augment_as_published(images, generator())
+    torch.testing.assert_close(unmirrored(changed), images, atol=1e-2, rtol=0)
+
+
+def test_about_half_of_the_images_are_mirrored(only: pytest.MonkeyPatch) -> None:
+    changed = augment_as_published(spot(20, 34), generator())
+    share = float((centres(changed)[1] < 0).float().mean())
+    assert abs(share - 0.5) < 4 * math.sqrt(0.25 / COUNT)
+
+
+def test_shift_moves_up_to_a_fifth_of_the_side_both_ways(only: pytest.MonkeyPatch) -> None:
+    only.setattr(augmentation, "_SHIFT", 0.2)
+    rows, columns = centres(augment_as_published(spot(23.5, 23.5), generator()))
+    for moved in (rows, columns):
+        assert float(moved.min()) == pytest.approx(-9.6, abs=0.3)
+        assert float(moved.max()) == pytest.approx(9.6, abs=0.3)
+        assert float(moved.abs().mean()) == pytest.approx(4.8, abs=0.5)
+    assert abs(float(torch.corrcoef(torch.stack((rows, columns)))[0, 1])) < 0.15
+
+
+def test_rotation_turns_up_to_20_degrees_both_ways(only: pytest.MonkeyPatch) -> None:
+    only.setattr(augmentation, "_ROTATION", math.radians(20))
+    rows, columns = centres(unmirrored(augment_as_published(spot(23.5, 37.5), generator())))
+    degrees = torch.rad2deg(torch.atan2(rows, columns))
+    assert float(degrees.min()) == pytest.approx(-20, abs=0.5)
+    assert float(degrees.max()) == pytest.approx(20, abs=0.5)
+    assert float(degrees.abs().mean()) == pytest.approx(10, abs=1)
+    torch.testing.assert_close(rows.hypot(columns), torch.full((COUNT,), 14.0), atol=0.1, rtol=0)
+
+
+def test_zoom_scales_each_axis_by_itself(only: pytest.MonkeyPatch) -> None:
+    only.setattr(augmentation, "_ZOOM", 0.2)
+    rows, columns = centres(unmirrored(augment_as_published(spot(33.5, 33.5), generator())))
+    for moved in (rows, columns):
+        # A sampling grid that is 0.8 to 1.2 times as wide shows things 1.25 to 0.83 times as large.
+        assert float(moved.min()) == pytest.approx(10 / 1.2, abs=0.2)
+        assert float(moved.max()) == pytest.approx(10 / 0.8, abs=0.2)
+    assert abs(float(torch.corrcoef(torch.stack((rows, columns)))[0, 1])) < 0.15
+
+
+def test_shear_slants_by_its_angle(only: pytest.MonkeyPatch) -> None:
+    only.setattr(augmentation, "_SHEAR", math.radians(20))
+    above = unmirrored(augment_as_published(spot(9.5, 37.5), generator()))
+    rows, columns = centres(above)
+    # Column 14 of the face is seen 14 rows up, where the grid is slanted by up to tan(20) * 14.
+    reach = math.tan(math.radians(20)) * 14
+    assert float(columns.min()) == pytest.approx(14 - reach, abs=0.3)
+    assert float(columns.max()) == pytest.approx(14 + reach, abs=0.3)
+
+
+def test_the_published_shear_is_next_to_nothing(only: pytest.MonkeyPatch) -> None:
+    only.setattr(augmentation, "_SHEAR", math.radians(0.2))
+    columns = centres(unmirrored(augment_as_published(spot(9.5, 37.5), generator())))[1]
+    moved = (columns - 14).abs()
+    assert 0.01 < float(moved.max()) < 0.1
