@@ -57,6 +57,11 @@ def pictures(*paths: str) -> Callable[[], None]:
     return prepare
 
 
+def one_class_empty() -> None:
+    pictures("faces/train/happy/a.png")()
+    Path("faces/train/sad").mkdir()
+
+
 def huge_png() -> bytes:
     """Return the beginning of an image of 100,000 x 100,000 pixels."""
     header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
@@ -150,7 +155,7 @@ MISTAKES = {
     "empty class folder": Mistake(
         "data info faces",
         ("train/sad", "no images"),
-        prepare=lambda: (pictures("faces/train/happy/a.png")(), Path("faces/train/sad").mkdir())[0],
+        prepare=one_class_empty,
     ),
     "seven emotions and a stranger": Mistake(
         "data info faces.csv",

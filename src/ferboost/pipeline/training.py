@@ -193,8 +193,8 @@ class SeedTraining:
         if best.validation_accuracy <= majority:
             self._log(
                 f"the CNN learnt nothing: it is no better than always saying the commonest class "
-                f"({majority:.1%}). Its {settings.dense[1]} units of fc2 may have died; try another "
-                "seed, a wider cnn.dense or a lower cnn.learning_rate"
+                f"({majority:.1%}). Its {settings.dense[1]} units of fc2 may have died; try "
+                "another seed, a wider cnn.dense or a lower cnn.learning_rate"
             )
 
     def _precision(self, network: FaceNetwork, images: int) -> Precision:
