@@ -3,9 +3,9 @@
 import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ferboost.errors import SettingsError
 
@@ -21,6 +21,8 @@ __all__ = [
     "parse_settings",
 ]
 
+_Item = TypeVar("_Item")
+
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Tap = Literal["flatten", "fc1", "fc2", "output", "pixels"]
@@ -33,6 +35,13 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+def _refuse_repeats(values: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value} stands there more than once")
+    return values
 
 
 class DataSettings(_Frozen):
@@ -49,7 +58,7 @@ class DataSettings(_Frozen):
 class CNNSettings(_Frozen):
     """The network and how it is trained. The defaults are the published network."""
 
-    filters: tuple[Positive, ...] = Field(default=(32, 64, 64))
+    filters: tuple[Positive, ...] = Field(default=(32, 64, 64), min_length=1)
     """Filters of each convolutional layer; their number is the depth."""
     kernel_size: Positive = 3
     """Height and width of every convolution, in pixels."""
@@ -82,7 +91,7 @@ class CNNSettings(_Frozen):
 class TreeSettings(_Frozen):
     """XGBoost on a tap. The defaults are the published ones."""
 
-    taps: tuple[Tap, ...] = TAPS
+    taps: Annotated[tuple[Tap, ...], AfterValidator(_refuse_repeats)] = TAPS
     """What to put trees on, one model each."""
     max_depth: Positive = 8
     """Greatest depth of a tree."""
@@ -105,7 +114,9 @@ class Settings(_Frozen):
     """The preset that the settings started from."""
     protocol: Literal["clean", "paper"] = "clean"
     """"clean": selects on validation images cut from train. "paper": as published, on test."""
-    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(_refuse_repeats)] = Field(
+        default=(0,), min_length=1
+    )
     """One model is trained for each."""
     data: DataSettings = DataSettings()
     """What is made of the data."""

@@ -46,6 +46,8 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         reason = _STORAGE_ERRORS.get(error.errno or 0)
+        if error.errno is None:  # numpy says "133 requested and 124 written"
+            reason = f"the disk is full, or took only a part of it ({error})"
         if reason is None:
             raise
         raise StorageError(

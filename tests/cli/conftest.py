@@ -41,6 +41,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cache_home: Path, terminal
 
 
 @pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the report out, which takes longer than a training here."""
+    monkeypatch.setattr("ferboost.report.write_report", lambda run: run.path / "report.html")
+
+
+@pytest.fixture
 def run(trained: Trained, workplace: Path) -> Path:
     """Copy the finished run to ``run`` in the working directory."""
     shutil.copytree(trained.run, workplace / "run")

@@ -44,14 +44,10 @@ class Trained:
 def ferboost(*arguments: object) -> Outcome:
     """Run a command in this process."""
     out, err = io.StringIO(), io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        redirect_stdout(out),
-        redirect_stderr(err),
-        pytest.raises(SystemExit) as stop,
-    ):
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["ferboost", *map(str, arguments)])
-        main()
+        with pytest.raises(SystemExit) as stop:
+            main()
     return Outcome(int(stop.value.code or 0), out.getvalue(), err.getvalue())
 
 

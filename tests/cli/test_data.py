@@ -50,7 +50,7 @@ def test_info_says_how_far_votes_agree_with_the_labels(trained: Trained) -> None
     Path("votes.csv").write_text("\n".join(rows) + "\n")
     outcome = ferboost("data", "info", trained.faces, "--votes", "votes.csv")
     assert (
-        "168 images have FER+ votes; 168 of them a clear majority, which is the label in 100.0%."
+        "168 images have FER+ votes, 168 of them a clear majority, which is the label in 100.0%."
     ) in outcome.out
 
 

@@ -33,7 +33,9 @@ def test_evaluate_gives_every_measure_as_json(trained: Trained) -> None:
     }
 
 
-def test_evaluate_on_the_data_of_the_run_repeats_its_results(trained: Trained) -> None:
+def test_evaluate_on_the_data_of_the_run_repeats_its_results(
+    trained: Trained, no_report: None
+) -> None:
     """The test images were cut off by the run, the data has none of its own."""
     with zipfile.ZipFile("unsplit.zip", "w") as unsplit, zipfile.ZipFile(trained.faces) as faces:
         for name in faces.namelist():

@@ -127,7 +127,7 @@ def test_a_full_disk_behind_the_output_is_an_error() -> None:
     in_full = "import os, sys; sys.stdout = open('/dev/full', 'w')"
     outcome = ferboost_process("settings", before=in_full)
     assert outcome.code == 1
-    assert outcome.err.startswith("ferboost: error: cannot use ")
+    assert outcome.err.startswith("ferboost: error: cannot write the output: ")
     assert outcome.err.count("\n") == 1
 
 

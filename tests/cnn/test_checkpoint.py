@@ -8,7 +8,6 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tiny import cnn_settings, copy_of, new_network, same
 from torch.optim import Adam
 
 from ferboost.cnn.checkpoint import (
@@ -22,6 +21,7 @@ from ferboost.cnn.checkpoint import (
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork
 from ferboost.errors import RunError, StorageError
+from tiny import cnn_settings, copy_of, new_network, same
 
 
 @pytest.fixture

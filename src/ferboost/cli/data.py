@@ -92,8 +92,9 @@ def info(
         typer.echo(note)
     if joined is not None:
         typer.echo(
-            f"{joined['images_with_votes']:,} images have FER+ votes; "
-            f"{joined['clear_majorities']:,} of them a clear majority, which is the label in {joined['agreement']:.1%}."
+            f"{joined['images_with_votes']:,} images have FER+ votes, "
+            f"{joined['clear_majorities']:,} of them a clear majority, which is the label in "
+            f"{joined['agreement']:.1%}."
         )
     for figure in figures:
         typer.echo(f"drew {figure}")

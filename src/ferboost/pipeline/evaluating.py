@@ -45,6 +45,8 @@ def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
         If the run is not finished.
     """
     known = evaluated.with_classes(run.record.classes)
+    for seed in run.settings.seeds:
+        read_train_accuracy(run, seed)  # refuses an unfinished run before anything is computed
     clean = ~np.isin(known.hashes, _training_hashes(run))
     seeds = []
     with monitor.stage("evaluate") as tell:
@@ -119,7 +121,8 @@ def load_results(run: Run) -> Results:
             f"{run.path} is not finished; go on with: ferboost train --resume {run.path}"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a damaged file open that it has opened itself.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = dict(archive)
         seeds = tuple(_load_seed(run, seed, arrays) for seed in run.settings.seeds)
         return Results(run.record.classes, arrays["labels"], arrays.get("clean"), seeds)

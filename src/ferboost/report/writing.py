@@ -1,5 +1,6 @@
 """Filling the report page from a run directory."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.precision import Precision
 from ferboost.config import CNNSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.emotions import EMOTIONS
+from ferboost.errors import RunError
 from ferboost.evaluation.results import Results
 from ferboost.files import write_text
 from ferboost.models import SeedModel, load_seed_model
@@ -92,9 +95,14 @@ def _data_facts(run: Run, results: Results) -> DataFacts:
 
 
 def _precision(run: Run) -> dict[str, str]:
-    lines = (run.path / "log.txt").read_text("utf-8").splitlines()
-    chosen = [line.partition("precision ")[2] for line in lines if ": precision " in line]
-    return {"precision": chosen[0]} if chosen else {}
+    try:
+        chosen = Precision(**json.loads((run.path / "precision.json").read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(
+            f"cannot read {run.path / 'precision.json'} ({error}); restore the run"
+        ) from error
+    layout = "last" if chosen.channels_last else "first"
+    return {"precision": f"{chosen.number_format}, channels {layout}: {chosen.reason}"}
 
 
 @torch.inference_mode()
