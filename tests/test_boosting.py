@@ -1,11 +1,14 @@
 """The trees: published defaults, probabilities, early stopping, files."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ferboost import boosting
@@ -174,16 +177,26 @@ class TestFiles:
         np.testing.assert_array_equal(loaded.predict_proba(ROWS), trees.predict_proba(ROWS))
         assert loaded.rounds_ == 6
 
-    @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x00" * 100, b"{}"])
-    def test_a_file_that_holds_no_trees_is_refused_in_one_line(
-        self, content: bytes, tmp_path: Path
+    def test_the_checksum_is_what_sha256sum_checks(
+        self, trees: BoostedTrees, tmp_path: Path
     ) -> None:
-        (tmp_path / "trees.ubj").write_bytes(content)
-        with pytest.raises(RunError, match=r"cannot read the trees .*trees\.ubj") as caught:
-            BoostedTrees.load(tmp_path / "trees.ubj", SMALL, CLASSES)
-        assert "\n" not in str(caught.value)
+        trees.save(tmp_path / "trees.ubj")
+        digest = hashlib.sha256((tmp_path / "trees.ubj").read_bytes()).hexdigest()
+        assert (tmp_path / "trees.ubj.sha256").read_text() == f"{digest}  trees.ubj\n"
 
-    @pytest.mark.parametrize("share", [0.01, 0.3, 0.9, 0.999])
+    @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+    def test_a_single_wrong_bit_is_refused_before_xgboost_reads_it(
+        self, trees: BoostedTrees, tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
+    ) -> None:
+        path = tmp_path_factory.mktemp("damaged") / "trees.ubj"
+        trees.save(path)
+        content = bytearray(path.read_bytes())
+        content[int(place * len(content))] ^= 1 << bit
+        path.write_bytes(content)
+        with pytest.raises(RunError, match=r"trees\.ubj is damaged: its SHA-256 is not"):
+            BoostedTrees.load(path, SMALL, CLASSES)
+
+    @pytest.mark.parametrize("share", [0, 0.3, 0.999])
     def test_a_file_that_is_cut_off_is_refused(
         self, trees: BoostedTrees, share: float, tmp_path: Path
     ) -> None:
@@ -191,16 +204,28 @@ class TestFiles:
         trees.save(path)
         content = path.read_bytes()
         path.write_bytes(content[: int(share * len(content))])
-        with pytest.raises(RunError, match="cannot read the trees"):
+        with pytest.raises(RunError, match="is damaged"):
             BoostedTrees.load(path, SMALL, CLASSES)
 
-    def test_a_missing_file_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(RunError, match="cannot read the trees"):
+    @pytest.mark.parametrize("missing", ["trees.ubj", "trees.ubj.sha256"])
+    def test_trees_without_their_file_or_checksum_are_refused(
+        self, trees: BoostedTrees, missing: str, tmp_path: Path
+    ) -> None:
+        trees.save(tmp_path / "trees.ubj")
+        (tmp_path / missing).unlink()
+        with pytest.raises(RunError, match=r"cannot read the trees .*trees\.ubj"):
             BoostedTrees.load(tmp_path / "trees.ubj", SMALL, CLASSES)
 
-    def test_trees_for_other_classes_are_refused(
-        self, trees: BoostedTrees, tmp_path: Path
+    @pytest.mark.parametrize("content", ["", "no checksum"])
+    def test_a_damaged_checksum_is_refused(
+        self, trees: BoostedTrees, content: str, tmp_path: Path
     ) -> None:
+        trees.save(tmp_path / "trees.ubj")
+        (tmp_path / "trees.ubj.sha256").write_text(content)
+        with pytest.raises(RunError, match="is damaged"):
+            BoostedTrees.load(tmp_path / "trees.ubj", SMALL, CLASSES)
+
+    def test_trees_for_other_classes_are_refused(self, trees: BoostedTrees, tmp_path: Path) -> None:
         trees.save(tmp_path / "trees.ubj")
         with pytest.raises(RunError, match="has trees for 3 classes, not 7"):
             BoostedTrees.load(tmp_path / "trees.ubj", SMALL, 7)

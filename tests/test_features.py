@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tiny import cnn_settings, faces, new_network
 
 from ferboost import features
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.precision import Precision
 from ferboost.errors import SettingsError
 from ferboost.features import feature_matrix, pixel_features, tap_features
+from tiny import cnn_settings, faces, new_network
 
 TAPS = ("flatten", "fc1", "fc2", "output", "logits")
 
@@ -37,9 +37,7 @@ def test_pixel_features_are_the_means_of_6_by_6_blocks(images: NDArray[np.uint8]
         np.testing.assert_allclose(found[:, 8 * row + column], expected, rtol=1e-6)
 
 
-def test_taps_are_those_of_the_network(
-    network: FaceNetwork, images: NDArray[np.uint8]
-) -> None:
+def test_taps_are_those_of_the_network(network: FaceNetwork, images: NDArray[np.uint8]) -> None:
     found = tap_features(network, images, TAPS)
     with torch.no_grad():
         expected = network.eval().taps(torch.from_numpy(images))

@@ -46,7 +46,7 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:
             _drop_output()
-            _stop(f"error: cannot use the output: {error.strerror or error}", 1)
+            _stop(f"error: cannot write the output: {error.strerror or error}", 1)
         _stop(f"error: cannot use {error.filename}: {error.strerror or error}", 1)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(w in str(error) for w in _OUT_OF_MEMORY):
