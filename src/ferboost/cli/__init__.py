@@ -73,7 +73,7 @@ def _drop_output() -> None:
 def _explain_misuse(error: TyperException) -> str:
     message = error.format_message().rstrip(".")
     context = getattr(error, "ctx", None)
-    hint = f"; see: {context.command_path} --help" if context else ""
+    hint = f" (see: {context.command_path} --help)" if context else ""
     return message[:1].lower() + message[1:] + hint
 
 

@@ -54,17 +54,25 @@ class ConsoleMonitor(Monitor):
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.table import Column
 
+        # In 80 columns there is room for the share, the time left and the details, no more.
+        wide = self._console.width >= 110
         with Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=10),
+            *((BarColumn(bar_width=20),) if wide else ()),
             TaskProgressColumn(),
-            TimeElapsedColumn(),
+            *((TimeElapsedColumn(),) if wide else ()),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[detail]}", markup=False),
+            TextColumn(
+                "{task.fields[detail]}",
+                markup=False,
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            ),
             console=self._console,
             transient=True,
+            expand=True,
         ) as progress:
             task = progress.add_task(description, total=None, detail="")
             last = 0.0

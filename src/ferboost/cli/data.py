@@ -125,8 +125,7 @@ def check(data: DataArgument, json: JsonOption = False) -> None:
     from ferboost.datasets.audit import audit
 
     dataset = load(data)
-    with ConsoleMonitor().stage("check") as tell:
-        tell(0, 1, f"{len(dataset):,} images")
+    with ConsoleMonitor().stage(f"check {len(dataset):,} images"):
         result = audit(dataset)
     if json:
         print_json(result.to_dict())
@@ -179,8 +178,7 @@ def generate(
     from ferboost.datasets.writing import write_dataset
 
     monitor = ConsoleMonitor()
-    with monitor.stage("draw faces") as tell:
-        tell(0, 1, f"{7 * count_per_class:,} faces")
+    with monitor.stage(f"draw {7 * count_per_class:,} faces"):
         dataset = generate_faces(count_per_class, seed=seed)
     with monitor.stage(f"write {out.name}") as tell:
         write_dataset(dataset, out, lambda done, total: tell(done, total, ""))

@@ -168,8 +168,7 @@ def demo(
     _require_report()
     if out.exists():
         raise SettingsError(f"{out} exists already; give the demo a new folder")
-    with ConsoleMonitor().stage("draw faces") as tell:
-        tell(0, 1, f"{7 * count_per_class:,} faces")
+    with ConsoleMonitor().stage(f"draw {7 * count_per_class:,} faces"):
         write_dataset(generate_faces(count_per_class), out / "faces.zip")
     # The published fc2 of 7 ReLU units can lose all of them within an epoch on drawn faces (2 of 14
     # seeds); 32 units do not.
@@ -243,6 +242,5 @@ def _resumable(run: "Run") -> Iterator[None]:
 def _write_report(run: "Run") -> Path:
     from ferboost.report import write_report
 
-    with ConsoleMonitor().stage("write the report") as tell:
-        tell(0, 1, "")
+    with ConsoleMonitor().stage("write the report"):
         return write_report(run)
