@@ -1,6 +1,5 @@
 """Faces, networks and runs that are small enough to be trained many times."""
 
-from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -85,12 +84,11 @@ def finish(path: Path, dataset: FaceDataset, settings: Settings) -> tuple[Run, R
     return run, execute_run(run, prepared, Monitor())
 
 
-def models_of(run: Run, seeds: Sequence[int] | None = None) -> dict[str, str]:
+def models_of(run: Run) -> dict[str, str]:
     """Return the SHA-256 of every network and tree file of a run."""
-    chosen = run.settings.seeds if seeds is None else seeds
     return {
         str(file.relative_to(run.path)): sha256(file.read_bytes()).hexdigest()
-        for seed in chosen
+        for seed in run.settings.seeds
         for file in sorted(run.seed_path(seed).iterdir())
         if file.suffix in {".safetensors", ".ubj"}
     }

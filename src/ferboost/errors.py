@@ -53,3 +53,5 @@ class StorageError(FerboostError, OSError):
 
 class MissingExtraError(FerboostError, ImportError):
     """An optional dependency is not installed."""
+
+    exit_code = 2

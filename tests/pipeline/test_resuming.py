@@ -77,11 +77,11 @@ def leftovers(path: Path) -> list[Path]:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no fork")
 def test_a_run_that_is_killed_at_any_moment_ends_the_same(whole: Whole, tmp_path: Path) -> None:
     random_moments = random.Random(0)  # noqa: S311 - no secret
-    # One moment in each of ten equal parts, so that CNN epochs, trees and evaluation of both
-    # seeds have some; and files, of which each third is met.
-    steps = [round(whole.told * (part + random_moments.random()) / 10) for part in range(10)]
+    # One moment in each of eight equal parts, so that CNN epochs, trees and evaluation of both
+    # seeds have some; and every fifth file.
+    steps = [round(whole.told * (part + random_moments.random()) / 8) for part in range(8)]
     moments = [f"tell:{max(step, 1)}" for step in steps]
-    moments += [f"file:{number}" for number in range(1, whole.files + 1, 3)]
+    moments += [f"file:{number}" for number in range(1, whole.files + 1, 5)]
     script = Path(__file__).with_name("interrupted.py")
     search = os.pathsep.join(map(str, (script.parent, script.parents[1])))
     killed = subprocess.run(
