@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import begin, faces, finish, run_settings
 
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import RunError
@@ -12,6 +11,7 @@ from ferboost.evaluation.results import Results
 from ferboost.features import tap_features
 from ferboost.models import load_seed_model, network_path, trees_path
 from ferboost.runs import Run
+from tiny import begin, faces, finish, run_settings
 
 SETTINGS = run_settings(trees={"taps": ("output", "fc1", "pixels")}, seeds=(4,))
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import faces, finish, run_settings
 
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.images import encode_png
@@ -12,6 +11,7 @@ from ferboost.errors import ImageError, RunError, SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.prediction import predict_files
 from ferboost.runs import Run
+from tiny import faces, finish, run_settings
 
 SETTINGS = run_settings(seeds=(0, 1))
 

@@ -15,11 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tiny import begin, faces, run_settings
-
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.pipeline import execute_run
 from ferboost.progress import Monitor, Tell
+from tiny import begin, faces, run_settings
 
 #: Two seeds, so that there are moments between them, and trees after each CNN.
 SETTINGS = run_settings(

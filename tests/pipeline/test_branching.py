@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import begin, faces, finish, models_of, run_settings
 
 from ferboost.config import Settings, change_settings
 from ferboost.datasets.dataset import FaceDataset
@@ -18,6 +17,7 @@ from ferboost.evaluation.results import Results
 from ferboost.pipeline import branch_run, execute_run, resume_run, training
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import Run
+from tiny import begin, faces, finish, models_of, run_settings
 
 DATASET = faces()
 SETTINGS = run_settings(seeds=(0, 1))

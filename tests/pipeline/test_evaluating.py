@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import begin, faces, finish, run_settings
 
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import DataError, RunError
@@ -13,6 +12,7 @@ from ferboost.evaluation.results import Results
 from ferboost.pipeline import evaluate_run, execute_run, load_results
 from ferboost.progress import Monitor
 from ferboost.runs import Run
+from tiny import begin, faces, finish, run_settings
 
 DATASET = faces()
 SETTINGS = run_settings(seeds=(0, 1))

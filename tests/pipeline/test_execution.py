@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny import PLAIN, begin, faces, finish, models_of, run_settings
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.precision import Precision
@@ -23,6 +22,7 @@ from ferboost.pipeline import execute_run, start_run, training
 from ferboost.pipeline.examples import load_examples
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import Run
+from tiny import PLAIN, begin, faces, finish, models_of, run_settings
 
 DATASET = faces()
 SETTINGS = run_settings()
