@@ -2,10 +2,10 @@
 
     python interrupted.py FOLDER tell:7 file:3
 
-starts a run in FOLDER/tell:7 that is killed when it tells its progress for the seventh time, and one
-in FOLDER/file:3 that is killed when its third file is written but has not got its name yet. All are
-forked from one process, since to import torch and xgboost takes longer than the runs. Prints the
-signal that ended each.
+starts a run in FOLDER/tell:7 that is killed when it tells its progress for the seventh time, and
+one in FOLDER/file:3 that is killed when its third file is written but has not got its name yet. All
+are forked from one process, since to import torch and xgboost takes longer than the runs. Prints
+the signal that ended each.
 """
 
 import os
@@ -42,9 +42,9 @@ class CountingMonitor(Monitor):
 
     @contextmanager
     def stage(self, description: str) -> Iterator[Tell]:
-        yield self._tell
+        yield self._count
 
-    def _tell(self, done: int, total: int, detail: str) -> None:
+    def _count(self, _done: int, _total: int, _detail: str) -> None:
         self.told += 1
         if self.told == self._last:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -61,7 +61,7 @@ def _kill_at_file(last: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         original(descriptor)
 
-    os.fsync = fsync
+    setattr(os, "fsync", fsync)  # noqa: B010 - its own type takes more than a number
 
 
 def _run_until(folder: Path, moment: str) -> None:

@@ -51,9 +51,9 @@ def test_the_cnns_are_the_same_files_and_the_trees_are_new(
     assert after.keys() - before.keys() == {"seed-0/trees-fc2.ubj", "seed-1/trees-fc2.ubj"}
     assert after["seed-0/trees-fc1.ubj"] != before["seed-0/trees-fc1.ubj"]
     assert models_of(origin[0]) == before
-    for ours, theirs in zip(results.seeds, origin[1].seeds, strict=True):
-        np.testing.assert_array_equal(ours.probabilities["cnn"], theirs.probabilities["cnn"])
-        assert ours.history == theirs.history
+    for mine, other in zip(results.seeds, origin[1].seeds, strict=True):
+        np.testing.assert_array_equal(mine.probabilities["cnn"], other.probabilities["cnn"])
+        assert mine.history == other.history
 
 
 def test_a_branch_is_a_run_of_its_own(origin: tuple[Run, Results], tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_other_settings_than_those_of_the_trees_are_refused(
 
 def test_other_data_are_refused(origin: tuple[Run, Results], tmp_path: Path) -> None:
     changed = replace(DATASET, images=255 - DATASET.images)
-    with pytest.raises(RunError, match="is not the data that .* was made with"):
+    with pytest.raises(RunError, match=r"is not the data that .* was made with"):
         branch(origin[0], tmp_path / "branch", dataset=changed)
     assert list(tmp_path.iterdir()) == []
 

@@ -277,9 +277,7 @@ class TestTrainingImages:
         assert first["seed-0/network.safetensors"] != second["seed-0/network.safetensors"]
         assert first["seed-0/trees-pixels.ubj"] == second["seed-0/trees-pixels.ubj"]
 
-    def test_the_accuracy_on_train_is_of_the_images_learned_from(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_accuracy_on_train_is_of_the_images_learned_from(self, tmp_path: Path) -> None:
         settings = run_settings(trees={"rounds": 40, "max_depth": 8, "taps": ("pixels",)})
         _, results = finish(tmp_path / "run", DATASET, settings)
         assert results.seeds[0].train_accuracy["pixels"] == 1
