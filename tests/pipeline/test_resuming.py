@@ -6,18 +6,23 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from interrupted import SETTINGS, CountingMonitor, dataset
 
+from ferboost.boosting import BoostedTrees
+from ferboost.cnn import training as loop
 from ferboost.errors import RunError, StorageError
 from ferboost.evaluation.results import Results
 from ferboost.pipeline import execute_run, load_results, resume_run
 from ferboost.pipeline.training import read_curves
-from ferboost.progress import Monitor
+from ferboost.progress import Monitor, Tell
 from ferboost.runs import Run
 from tiny import begin, models_of
 
@@ -109,6 +114,58 @@ def test_a_run_is_not_begun_again_when_it_is_finished(
     run, results = finish_by_resuming(whole.run.path)
     assert models_of(run) == before
     assert_same(run, results, whole)
+
+
+class Stop(Exception):
+    """Ends a run in the middle of an epoch."""
+
+
+class StopsInThirdEpoch(Monitor):
+    @contextmanager
+    def stage(self, description: str) -> Iterator[Tell]:
+        yield self._stop
+
+    def _stop(self, _done: int, _total: int, detail: str) -> None:
+        if detail.startswith("epoch 3"):
+            raise Stop
+
+
+def test_finished_epochs_are_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, prepared = begin(tmp_path / "run", DATASET, SETTINGS)
+    with pytest.raises(Stop):
+        execute_run(run, prepared, StopsInThirdEpoch())
+    assert (run.seed_path(0) / "state.safetensors").exists()
+    trained: list[tuple[int, int]] = []
+    train_epoch = loop._train_epoch
+
+    def noted(*arguments: Any, **options: Any) -> tuple[float, float]:
+        trained.append(options["seed"])
+        return train_epoch(*arguments, **options)
+
+    monkeypatch.setattr(loop, "_train_epoch", noted)
+    finish_by_resuming(run.path)
+    assert trained == [(0, 3), (1, 1), (1, 2), (1, 3)]
+
+
+def test_finished_trees_are_not_grown_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Whole
+) -> None:
+    run, prepared = begin(tmp_path / "run", DATASET, SETTINGS)
+    execute_run(run, prepared, Monitor())
+    (run.seed_path(1) / "trees-pixels.ubj").unlink()
+    (run.seed_path(1) / "train-accuracy.json").unlink()
+    grown: list[int] = []
+    fit = BoostedTrees.fit
+
+    def noted(self: BoostedTrees, features: Any, *rest: Any) -> BoostedTrees:
+        grown.append(features.shape[1])
+        return fit(self, features, *rest)
+
+    monkeypatch.setattr(BoostedTrees, "fit", noted)
+    assert_same(*finish_by_resuming(run.path), whole)
+    assert grown == [64]
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
