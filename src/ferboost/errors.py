@@ -6,6 +6,7 @@
     │   └── ImageError       one image that cannot be read
     ├── RunError             a run directory that is missing, unfinished, damaged or in use
     ├── StorageError         the disk is full, or a file or folder cannot be written
+    ├── TrainingDivergedError    the loss of a training became infinite or undefined
     └── MissingExtraError    an optional dependency is not installed
 
 Every message is one line that says what was found, where, and what to do. The command line prints
@@ -20,6 +21,7 @@ __all__ = [
     "RunError",
     "SettingsError",
     "StorageError",
+    "TrainingDivergedError",
 ]
 
 
@@ -49,6 +51,10 @@ class RunError(FerboostError):
 
 class StorageError(FerboostError, OSError):
     """The disk is full, or a file or folder cannot be written."""
+
+
+class TrainingDivergedError(FerboostError):
+    """The loss of a training became infinite or undefined."""
 
 
 class MissingExtraError(FerboostError, ImportError):

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.checkpoint import load_weights
 from ferboost.cnn.network import FaceNetwork
-from ferboost.errors import RunError
 from ferboost.evaluation.results import PredictTime
 from ferboost.features import feature_matrix, pixel_features, tap_features
 from ferboost.runs import Run
@@ -99,10 +98,7 @@ def load_seed_model(run: Run, seed: int) -> SeedModel:
     classes = len(run.record.classes)
     network = FaceNetwork(run.settings.cnn, classes)
     if not network_path(folder).exists():
-        raise RunError(
-            f"{run.path} is not finished (seed {seed} has no trained CNN); "
-            f"go on with: ferboost train --resume {run.path}"
-        )
+        raise run.unfinished(f"seed {seed} has no trained CNN")
     load_weights(network_path(folder), network)
     network.eval()
     trees: dict[str, BoostedTrees] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ferboost.datasets.images import decode_face
-from ferboost.errors import FerboostError, ImageError, RunError, SettingsError
+from ferboost.errors import FerboostError, ImageError, SettingsError
 from ferboost.models import load_seed_model
 from ferboost.runs import Run
 
@@ -65,10 +65,7 @@ def predict_files(
         raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {', '.join(known)}")
     for model, seed in zip(models, run.settings.seeds, strict=True):
         if variant not in model.variants:
-            raise RunError(
-                f"{run.path} is not finished (seed {seed} has no trees on {variant}); "
-                f"go on with: ferboost train --resume {run.path}"
-            )
+            raise run.unfinished(f"seed {seed} has no trees on {variant}")
     faces, read, failures = [], [], []
     for path in paths:
         try:

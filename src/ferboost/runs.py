@@ -123,6 +123,13 @@ class Run:
         """Return the folder of one seed's models and predictions."""
         return self.path / f"seed-{seed}"
 
+    def unfinished(self, missing: str = "") -> RunError:
+        """Return the error that says that something of the run is still to be made, and how."""
+        what = f" ({missing})" if missing else ""
+        return RunError(
+            f"{self.path} is not finished{what}; go on with: ferboost train --resume {self.path}"
+        )
+
     def log(self, message: str) -> None:
         """Append one line with the time to the run's ``log.txt``."""
         with storage_errors(self.path), (self.path / "log.txt").open("a", encoding="utf-8") as file:

@@ -16,12 +16,11 @@ from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import (
     LabelledImages,
-    TrainingDivergedError,
     TrainingProgress,
     train_network,
 )
 from ferboost.config import CNNSettings
-from ferboost.errors import RunError
+from ferboost.errors import RunError, TrainingDivergedError
 from ferboost.features import tap_features
 from tiny import PLAIN, cnn_settings, copy_of, faces, labelled, new_network, same
 

@@ -13,10 +13,10 @@ import pytest
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.precision import Precision
-from ferboost.cnn.training import LabelledImages, TrainingDivergedError
+from ferboost.cnn.training import LabelledImages
 from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.errors import DataError, RunError, SettingsError
+from ferboost.errors import DataError, RunError, SettingsError, TrainingDivergedError
 from ferboost.evaluation.results import Results
 from ferboost.pipeline import execute_run, start_run, training
 from ferboost.pipeline.examples import load_examples

@@ -10,13 +10,13 @@ from typer import TyperException
 
 from ferboost.cli.application import app
 from ferboost.cli.console import Interrupted
-from ferboost.errors import FerboostError, MissingExtraError
+from ferboost.errors import FerboostError
 
 __all__ = ["app", "main"]
 
-_EXTRA_MODULES = {"jinja2", "matplotlib", "pyarrow", "safetensors", "scipy", "sklearn", "torch"} | {
-    "xgboost"
-}
+_EXTRA_MODULES = frozenset(
+    ("jinja2", "matplotlib", "pyarrow", "safetensors", "scipy", "sklearn", "torch", "xgboost")
+)
 #: What torch and XGBoost say, which have no MemoryError.
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
@@ -31,8 +31,6 @@ def main() -> None:
         _stop(f"interrupted; {interruption}", 130)
     except TyperException as error:
         _stop(f"error: {_explain_misuse(error)}", error.exit_code)
-    except MissingExtraError as error:
-        _stop(f"error: {error}", 2)
     except FerboostError as error:
         _stop(f"error: {error}", error.exit_code)
     except ModuleNotFoundError as error:

@@ -5,13 +5,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ferboost.errors import FerboostError
 from ferboost.progress import Monitor, Tell
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["ConsoleMonitor", "Interrupted", "print_json", "print_table"]
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,7 +13,7 @@ from ferboost.config import CNNSettings
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import SettingsError
 
-__all__ = ["FaceNetwork", "LayerShape", "layer_shapes"]
+__all__ = ["FaceNetwork", "LayerShape", "layer_shapes", "new_network"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ def _check_rows(layer: str, rows: int, arithmetic: str) -> None:
             f"{layer} would have no rows left: floor({arithmetic}) = {rows}; use fewer layers, "
             "a smaller kernel, stride or pooling window, or cnn.padding=zero"
         )
+
+
+def new_network(settings: CNNSettings, classes: int, seed: int) -> "FaceNetwork":
+    """Return a network whose first weights `seed` decides; the random state stays as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return FaceNetwork(settings, classes)
 
 
 class FaceNetwork(nn.Module):

@@ -49,6 +49,11 @@ class Precision:
             self.device, dtype=torch.bfloat16, enabled=self.number_format == "bfloat16"
         )
 
+    def describe(self) -> str:
+        """Say what was chosen and why, in one line."""
+        layout = "last" if self.channels_last else "first"
+        return f"{self.number_format}, channels {layout}: {self.reason}"
+
     def to_dict(self) -> dict[str, str | bool]:
         """Return the fields as JSON can hold them."""
         return asdict(self)

@@ -18,15 +18,11 @@ from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.precision import Precision
 from ferboost.config import CNNSettings
-from ferboost.errors import FerboostError
+from ferboost.errors import TrainingDivergedError
 
-__all__ = ["LabelledImages", "TrainingDivergedError", "TrainingProgress", "train_network"]
+__all__ = ["LabelledImages", "TrainingProgress", "train_network"]
 
 _EVALUATION_BATCH = 512
-
-
-class TrainingDivergedError(FerboostError):
-    """The loss became infinite or undefined."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from ferboost.datasets.archives import walk_folder
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.files import atomic_path
 
-__all__ = ["cache_path", "read_cache", "write_cache"]
+__all__ = ["cache_path", "read_cache", "store_dataset", "write_cache"]
 
 # Counts up whenever a reader gives another result for the same file.
 _FORMAT = 2
@@ -63,17 +63,28 @@ def read_cache(path: Path, source: str) -> FaceDataset | None:
 def write_cache(path: Path, dataset: FaceDataset) -> None:
     """Keep `dataset` at `path`; where that is impossible, go on without a cache."""
     with suppress(OSError):
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                images=dataset.images,
-                labels=dataset.labels,
-                splits=dataset.splits,
-                names=dataset.names,
-                classes=np.array(dataset.classes),
-                notes=np.array(dataset.notes, dtype=np.str_),
-            )
+        store_dataset(path, dataset)
         _forget_oldest(path.parent)
+
+
+def store_dataset(path: Path, dataset: FaceDataset) -> None:
+    """Write `dataset`, but for its votes, to `path` atomically.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            images=dataset.images,
+            labels=dataset.labels,
+            splits=dataset.splits,
+            names=dataset.names,
+            classes=np.array(dataset.classes),
+            notes=np.array(dataset.notes, dtype=np.str_),
+        )
 
 
 def _forget_oldest(folder: Path) -> None:

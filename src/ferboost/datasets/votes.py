@@ -135,12 +135,11 @@ def soft_labels(dataset: FaceDataset) -> NDArray[np.float32]:
     DataError
         If the data set has no votes.
     """
-    if dataset.votes is None:
-        raise DataError(f"{dataset.source} has no votes; join them first with join_votes")
+    votes = _votes(dataset)
     counts = np.zeros((len(dataset), len(dataset.classes)), dtype=np.float32)
     for column, emotion in enumerate(FERPLUS_COLUMNS.values()):
         if emotion in dataset.classes:
-            counts[:, dataset.classes.index(emotion)] += dataset.votes[:, column]
+            counts[:, dataset.classes.index(emotion)] += votes[:, column]
     totals = counts.sum(axis=1, keepdims=True)
     shares: NDArray[np.float32] = counts / np.maximum(totals, 1)
     return shares
@@ -175,10 +174,15 @@ def majority_labels(dataset: FaceDataset) -> NDArray[np.int64]:
     DataError
         If the data set has no votes.
     """
-    if dataset.votes is None:
-        raise DataError(f"{dataset.source} has no votes; join them first with join_votes")
+    votes = _votes(dataset)
     emotions = list(FERPLUS_COLUMNS.values())
-    ordered = np.sort(dataset.votes, axis=1)
+    ordered = np.sort(votes, axis=1)
     clear = ordered[:, -1] > ordered[:, -2]
     lookup = np.array([dataset.classes.index(e) if e in dataset.classes else -1 for e in emotions])
-    return np.where(clear, lookup[dataset.votes.argmax(axis=1)], -1).astype(np.int64)
+    return np.where(clear, lookup[votes.argmax(axis=1)], -1).astype(np.int64)
+
+
+def _votes(dataset: FaceDataset) -> NDArray[np.uint8]:
+    if dataset.votes is None:
+        raise DataError(f"{dataset.source} has no votes; join them first with join_votes")
+    return dataset.votes

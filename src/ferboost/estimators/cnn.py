@@ -6,13 +6,12 @@ from functools import cache
 from typing import Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ferboost.cnn.curves import EpochRecord
-from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.cnn.training import train_network
 from ferboost.config import TAPS, CNNSettings, Settings, parse_settings
@@ -151,7 +150,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         classes, given = read_labelled(X, y)
         train, held_out = hold_out(classes, given, validation, settings)
         (seed,) = settings.seeds
-        network = _new_network(settings.cnn, len(classes), seed)
+        network = new_network(settings.cnn, len(classes), seed)
         precision = self.precision or _measured_precision(
             CNNSettings(**settings.cnn.model_dump(exclude=_WITHOUT_INFLUENCE_ON_SPEED)),
             len(classes),
@@ -211,13 +210,7 @@ def cnn_settings(cnn: CNNClassifier) -> Settings:
     )
 
 
-def _new_network(settings: CNNSettings, classes: int, seed: int) -> FaceNetwork:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        return FaceNetwork(settings, classes)
-
-
 # Once per process: folds and points of a grid are trained alike, and a fit can be repeated.
 @cache
 def _measured_precision(settings: CNNSettings, classes: int) -> Precision:
-    return choose_precision(_new_network(settings, classes, seed=0), settings.batch_size)
+    return choose_precision(new_network(settings, classes, seed=0), settings.batch_size)

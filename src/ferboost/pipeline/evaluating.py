@@ -83,7 +83,8 @@ def has_training_hashes(run: Run) -> bool:
 
 def _training_hashes(run: Run) -> NDArray[np.bytes_]:
     try:
-        hashes: NDArray[np.bytes_] = np.load(_hashes_path(run), allow_pickle=False)
+        with _hashes_path(run).open("rb") as stream:
+            hashes: NDArray[np.bytes_] = np.load(stream, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise RunError(f"cannot read {_hashes_path(run)} ({error}); restore the run") from error
     return hashes
@@ -117,9 +118,7 @@ def load_results(run: Run) -> Results:
     """
     path = _results_path(run)
     if not path.exists():
-        raise RunError(
-            f"{run.path} is not finished; go on with: ferboost train --resume {run.path}"
-        )
+        raise run.unfinished()
     try:
         # numpy leaves a damaged file open that it has opened itself.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ferboost.datasets.cache import read_cache, write_cache
+from ferboost.datasets.cache import read_cache, store_dataset
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.runs import Run
 
@@ -18,7 +18,7 @@ def save_examples(run: Run, train: FaceDataset) -> None:
         random.permutation(np.flatnonzero(train.labels == label))[:_PER_CLASS]
         for label in range(len(train.classes))
     ]
-    write_cache(run.path / "examples.npz", train.select(np.concatenate(picked)))
+    store_dataset(run.path / "examples.npz", train.select(np.concatenate(picked)))
 
 
 def load_examples(run: Run) -> FaceDataset | None:

@@ -14,7 +14,7 @@ from ferboost.boosting import BoostedTrees
 from ferboost.cnn.augmentation import augment_as_published
 from ferboost.cnn.checkpoint import save_weights
 from ferboost.cnn.curves import EpochRecord
-from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_device, choose_precision
 from ferboost.cnn.training import LabelledImages, TrainingProgress, train_network
 from ferboost.config import Settings
@@ -27,12 +27,20 @@ from ferboost.models import load_seed_model, network_path, trees_path
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 
-__all__ = ["CNN_FILES", "CurvesRecord", "SeedTraining", "read_curves", "read_train_accuracy"]
+__all__ = [
+    "CNN_FILES",
+    "CurvesRecord",
+    "SeedTraining",
+    "read_curves",
+    "read_precision",
+    "read_train_accuracy",
+]
 
 #: What the trained CNN of a seed consists of; the network last, since it says "finished".
 CNN_FILES = ("metrics.csv", "cnn.json", "network.safetensors")
 
 _CURVES = "cnn.json"
+_PRECISION = "precision.json"
 _TRAIN_ACCURACY = "train-accuracy.json"
 
 
@@ -82,20 +90,32 @@ def read_train_accuracy(run: Run, seed: int) -> dict[str, float]:
         raise _damaged(run.seed_path(seed) / _TRAIN_ACCURACY, error) from error
 
 
+def read_precision(run: Run) -> Precision:
+    """Read how the CNNs of a run are trained.
+
+    Raises
+    ------
+    RunError
+        If the record is missing or damaged.
+    """
+    file = run.path / _PRECISION
+    try:
+        return Precision(**_read_json(file))
+    except TypeError as error:
+        raise _damaged(file, error) from error
+
+
 def _read_record(run: Run, seed: int, name: str) -> dict[str, Any]:  # Any: JSON values
     file = run.seed_path(seed) / name
     if not file.exists():
-        raise RunError(
-            f"{run.path} is not finished (seed {seed}); "
-            f"go on with: ferboost train --resume {run.path}"
-        )
+        raise run.unfinished(f"seed {seed}")
     return _read_json(file)
 
 
 def _read_json(file: Path) -> dict[str, Any]:  # Any: JSON values
     try:
         content = json.loads(file.read_bytes())
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise _damaged(file, error) from error
     if not isinstance(content, dict):
         raise _damaged(file, "no JSON object")
@@ -149,9 +169,7 @@ class SeedTraining:
 
     def _train_cnn(self, train: LabelledImages) -> None:
         settings = self.run.settings.cnn
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.seed)
-            network = FaceNetwork(settings, len(self.run.record.classes))
+        network = new_network(settings, len(self.run.record.classes), self.seed)
         precision = self._precision(network, len(train.images))
         history: list[EpochRecord] = []
 
@@ -199,9 +217,9 @@ class SeedTraining:
 
     def _precision(self, network: FaceNetwork, images: int) -> Precision:
         """Return the run's precision: measured when it starts, the same when it goes on."""
-        file = self.run.path / "precision.json"
+        file = self.run.path / _PRECISION
         if file.exists():
-            precision = _read_precision(file)
+            precision = read_precision(self.run)
             if precision.device == "cuda" and choose_device() != "cuda":
                 raise RunError(
                     f"{self.run.path} was started on a GPU, and there is none here; resume it there"
@@ -213,10 +231,7 @@ class SeedTraining:
             precision = choose_precision(network, batch_size)
             tell(1, 1, precision.number_format)
         write_json(file, precision.to_dict())
-        self._log(
-            f"precision {precision.number_format}, channels "
-            f"{'last' if precision.channels_last else 'first'}: {precision.reason}"
-        )
+        self._log(f"precision {precision.describe()}")
         return precision
 
     def _identity(self, precision: Precision) -> str:
@@ -265,13 +280,6 @@ def _training_images(train: FaceDataset, settings: Settings, seed: int) -> Label
     changed = augment_as_published(torch.from_numpy(images[copied]), generator)
     images[copied] = changed.round().to(torch.uint8).numpy()
     return LabelledImages(images, train.labels[index])
-
-
-def _read_precision(file: Path) -> Precision:
-    try:
-        return Precision(**_read_json(file))
-    except TypeError as error:
-        raise _damaged(file, error) from error
 
 
 def _write_curves(path: Path, history: Sequence[EpochRecord]) -> None:

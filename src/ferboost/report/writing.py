@@ -1,6 +1,5 @@
 """Filling the report page from a run directory."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +7,15 @@ import torch
 from numpy.typing import NDArray
 
 from ferboost.cnn.network import FaceNetwork
-from ferboost.cnn.precision import Precision
 from ferboost.config import CNNSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.emotions import EMOTIONS
-from ferboost.errors import RunError
 from ferboost.evaluation.results import Results
 from ferboost.files import write_text
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline import load_results
 from ferboost.pipeline.examples import load_examples
+from ferboost.pipeline.training import read_precision
 from ferboost.published import published
 from ferboost.report.content import CaptionedFigure, DataFacts, ReportContent
 from ferboost.report.data_figures import draw_class_distribution, draw_sample_grid
@@ -55,7 +53,7 @@ def write_report(run: Run) -> Path:
         protocol=run.settings.protocol,
         settings=run.settings.model_dump(mode="json"),
         data=_data_facts(run, results),
-        environment=run.record.environment | _precision(run),
+        environment=run.record.environment | {"precision": read_precision(run).describe()},
         command=run.record.command,
         sample_face=face,
         feature_maps=() if face is None else _feature_maps(model.network, face),
@@ -92,17 +90,6 @@ def _data_facts(run: Run, results: Results) -> DataFacts:
         n_leaked=None if results.clean is None else int((~results.clean).sum()),
         notes=data.notes,
     )
-
-
-def _precision(run: Run) -> dict[str, str]:
-    try:
-        chosen = Precision(**json.loads((run.path / "precision.json").read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
-        raise RunError(
-            f"cannot read {run.path / 'precision.json'} ({error}); restore the run"
-        ) from error
-    layout = "last" if chosen.channels_last else "first"
-    return {"precision": f"{chosen.number_format}, channels {layout}: {chosen.reason}"}
 
 
 @torch.inference_mode()
