@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from limits import largest_file
 from samples import draw, load
 
 from ferboost.datasets import FaceDataset
 from ferboost.datasets.writing import write_dataset
 from ferboost.emotions import EMOTIONS
 from ferboost.errors import DataError, FerboostError, SettingsError, StorageError
+from limits import largest_file
 
 FORMS = ("faces", "faces.zip", "faces.csv", "faces.parquet")
 
