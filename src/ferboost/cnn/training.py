@@ -15,6 +15,7 @@ from torch.nn import functional
 from ferboost.cnn.augmentation import augment_as_published
 from ferboost.cnn.checkpoint import TrainingState, copy_weights, load_state, save_state
 from ferboost.cnn.curves import EpochRecord
+from ferboost.cnn.memory import keep_freed_memory
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.precision import Precision
 from ferboost.config import CNNSettings
@@ -107,7 +108,7 @@ def train_network(
         state = TrainingState([], 0, math.inf, {})
     else:
         on_epoch(state.history)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), keep_freed_memory():
         while not _is_finished(state, settings):
             epoch = len(state.history) + 1
             start = time.perf_counter()
