@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ferboost.cnn.blocked import can_block, pooled_maps
 from ferboost.config import CNNSettings
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import SettingsError
@@ -171,6 +173,9 @@ class FaceNetwork(nn.Module):
 
     def _flatten(self, images: Tensor) -> Tensor:
         x = (images.float() / 255)[:, None]
+        if self.pooling == "max" and can_block(x):
+            convolutions = (cast("nn.Conv2d", module) for module in self.convolutions)
+            return pooled_maps(x, convolutions, self.pool_size).flatten(1)
         for convolution in self.convolutions:
             # Maxima before the ReLU are the same function, and the ReLU then has a quarter of
             # the values to do: 10 s an epoch became 6.6 s.
