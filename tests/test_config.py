@@ -75,7 +75,7 @@ def test_top_level_fields_are_given_by_name() -> None:
     ("override", "reason"),
     [
         ("cnn.learning_rat=1", "no setting 'cnn.learning_rat'; did you mean learning_rate?"),
-        ("cnn.zzz=1", "no setting 'cnn.zzz'; there are: filters,"),
+        ("cnn.zzz=1", "no setting 'cnn.zzz'; there are: architecture,"),
         ("cnnn.epochs=1", "no setting 'cnnn'; did you mean cnn?"),
         ("data.foo.bar=1", "no setting 'data.foo'"),
         ("cnn.epochs=0", "setting cnn.epochs cannot be 0: "),

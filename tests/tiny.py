@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.network import FaceNetwork, build_network
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages
 from ferboost.config import CNNSettings, Settings, parse_settings
@@ -47,7 +47,7 @@ def new_network(settings: CNNSettings, classes: int = 3, seed: int = 0) -> FaceN
     """Return a network whose first weights depend on the seed only."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return FaceNetwork(settings, classes)
+        return build_network(settings, classes)
 
 
 def copy_of(network: FaceNetwork) -> dict[str, Tensor]:

@@ -3,14 +3,22 @@
 import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from ferboost.errors import SettingsError
 
 __all__ = [
     "PRESETS",
+    "RESIDUAL_TAPS",
     "TAPS",
     "CNNSettings",
     "DataSettings",
@@ -25,10 +33,13 @@ _Item = TypeVar("_Item")
 
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Tap = Literal["flatten", "fc1", "fc2", "output", "pixels"]
+Tap = Literal["flatten", "fc1", "fc2", "pooled", "output", "pixels"]
+Architecture = Literal["published", "residual"]
 
-#: What the trees can be put on: four layers of the network, or the image itself at 8 x 8.
+#: What the trees can be put on: layers of the published network, or the image itself at 8 x 8.
 TAPS: tuple[Tap, ...] = ("flatten", "fc1", "fc2", "output", "pixels")
+#: The same for the residual network.
+RESIDUAL_TAPS: tuple[Tap, ...] = ("pooled", "output", "pixels")
 
 
 class _Frozen(BaseModel):
@@ -55,11 +66,24 @@ class DataSettings(_Frozen):
     """Equally many training images of every class: copies are augmented, surplus is left out."""
 
 
+# The settings that an architecture does not have.
+_IDLE: dict[Architecture, set[str]] = {
+    "published": {"blocks", "mirror"},
+    "residual": {
+        "kernel_size", "stride", "padding", "pooling", "pool_size", "dense", "l2",
+    },
+}  # fmt: skip
+
+
 class CNNSettings(_Frozen):
     """The network and how it is trained. The defaults are the published network."""
 
+    architecture: Architecture = "published"
+    """"published": convolutions and dense layers. "residual": stages of residual blocks."""
     filters: tuple[Positive, ...] = Field(default=(32, 64, 64), min_length=1)
-    """Filters of each convolutional layer; their number is the depth."""
+    """Filters of each convolutional layer, or of each stage; their number is the depth."""
+    blocks: Positive = 2
+    """Residual blocks of each stage; the first stage has one."""
     kernel_size: Positive = 3
     """Height and width of every convolution, in pixels."""
     stride: Positive = 1
@@ -71,21 +95,44 @@ class CNNSettings(_Frozen):
     pool_size: Positive = 2
     """Height, width and step of the pooling window, in pixels."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    """Share of the values dropped after the last pooling layer; 0 for none."""
+    """Share of the values dropped before the first dense layer; 0 for none."""
     dense: tuple[Positive, Positive] = (64, 7)
     """Width of the two ReLU dense layers, fc1 and fc2."""
     l2: float = Field(default=1e-4, ge=0)
     """Weight of the squared weights of fc1 and fc2 in the loss."""
+    mirror: bool = False
+    """Whether a prediction is the mean of a face's and its mirror image's (residual only)."""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """"muon": orthogonalised momentum for the convolutions, plain momentum for the rest."""
     learning_rate: float = Field(default=1e-3, gt=0)
-    """Step size of Adam."""
+    """Greatest step size."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """"cosine": rise over half an epoch, then fall to zero along half a cosine wave."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Share of the convolutions' weights that a step of size 1 takes off (muon only)."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of each label that is spread evenly over all classes."""
+    averaging: float = Field(default=0.0, ge=0, lt=1)
+    """Share that the moving average of the weights keeps at a step; 0: no average is taken."""
+    keep: Literal["best", "last"] = "best"
+    """Which weights are kept: of the lowest held-out loss, or of the last epoch."""
     batch_size: Positive = 64
     """Images per step."""
     epochs: Positive = 50
     """Passes over the training images."""
     patience: Positive | None = None
     """Stop after so many epochs without a lower validation loss; none: run all epochs."""
-    augmentation: Literal["none", "published"] = "none"
-    """"published": random rotation, shift, shear, zoom, flip and brightness (section 3.2)."""
+    augmentation: Literal["none", "published", "gentle"] = "none"
+    """"published": random rotation, shift, shear, zoom, flip and brightness (section 3.2).
+    "gentle": smaller ones, and contrast."""
+
+    @model_validator(mode="after")
+    def _refuse_what_has_no_effect(self) -> Self:
+        idle = _IDLE[self.architecture] | (set() if self.optimizer == "muon" else {"weight_decay"})
+        for name in sorted(idle & self.model_fields_set):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"cnn.{name} has no effect on the {self.architecture} network")
+        return self
 
 
 class TreeSettings(_Frozen):
@@ -125,9 +172,41 @@ class Settings(_Frozen):
     trees: TreeSettings = TreeSettings()
     """The trees."""
 
+    @model_validator(mode="after")
+    def _refuse_absent_taps(self) -> Self:
+        known = TAPS if self.cnn.architecture == "published" else RESIDUAL_TAPS
+        for tap in self.trees.taps:
+            if tap not in known:
+                raise ValueError(
+                    f"the {self.cnn.architecture} network has no tap {tap!r}; trees.taps can "
+                    f"hold: {', '.join(known)}"
+                )
+        return self
+
 
 #: Named starting points, as overrides of the defaults.
-PRESETS: dict[str, dict[str, Any]] = {"paper": {}}
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "fast": {
+        "cnn": {
+            "architecture": "residual",
+            "filters": [64, 128, 256],
+            "dropout": 0.0,
+            "mirror": True,
+            "optimizer": "muon",
+            "learning_rate": 0.02,
+            "schedule": "cosine",
+            "weight_decay": 0.02,
+            "label_smoothing": 0.1,
+            "averaging": 0.998,
+            "keep": "last",
+            "batch_size": 128,
+            "epochs": 8,
+            "augmentation": "gentle",
+        },
+        "trees": {"taps": ["pooled", "output", "pixels"]},
+    },
+}
 
 
 def load_settings(
@@ -229,5 +308,7 @@ def _explain(error: ValidationError) -> str:
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
         return f"no setting {key!r}; {hint}"
+    if first["type"] == "value_error" and isinstance(first["input"], Mapping):
+        return str(first["ctx"]["error"])  # of settings that do not go together
     problem = first["msg"][0].lower() + first["msg"][1:]
     return f"setting {key} cannot be {first['input']!r}: {problem}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.checkpoint import load_weights
-from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.network import FaceNetwork, build_network
 from ferboost.evaluation.results import PredictTime
 from ferboost.features import feature_matrix, pixel_features, tap_features
 from ferboost.runs import Run
@@ -96,7 +96,7 @@ def load_seed_model(run: Run, seed: int) -> SeedModel:
     """
     folder = run.seed_path(seed)
     classes = len(run.record.classes)
-    network = FaceNetwork(run.settings.cnn, classes)
+    network = build_network(run.settings.cnn, classes)
     if not network_path(folder).exists():
         raise run.unfinished(f"seed {seed} has no trained CNN")
     load_weights(network_path(folder), network)

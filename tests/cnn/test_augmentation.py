@@ -1,19 +1,22 @@
 """The published augmentation: every part acts, within its range, and as the generator says."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from ferboost.cnn import augmentation
-from ferboost.cnn.augmentation import augment_as_published
+from ferboost.cnn.augmentation import (
+    GENTLE,
+    PUBLISHED,
+    Augmentation,
+    augment,
+    augment_as_published,
+)
 
 COUNT = 600
-PUBLISHED = {
-    name: getattr(augmentation, name)
-    for name in ("_ROTATION", "_SHIFT", "_SHEAR", "_ZOOM", "_BRIGHTNESS")
-}
+NOTHING = Augmentation(rotation=0, shear=0, shift=0, zoom=0, brightness=0)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -34,12 +37,9 @@ def centres(images: Tensor) -> tuple[Tensor, Tensor]:
     return (weights.sum(2) * axis).sum(1), (weights.sum(1) * axis).sum(1)
 
 
-@pytest.fixture
-def only(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Switch all parts off; tests switch one on."""
-    for name in PUBLISHED:
-        monkeypatch.setattr(augmentation, name, 0.0)
-    return monkeypatch
+def only(images: Tensor, **part: float) -> Tensor:
+    """Change images by one part of the augmentation alone."""
+    return augment(images, replace(NOTHING, **part), generator())
 
 
 def unmirrored(images: Tensor) -> Tensor:
@@ -97,21 +97,20 @@ def test_brightness_is_multiplied_by_0_8_to_1_2() -> None:
     assert float(factors.mean()) == pytest.approx(1, abs=0.02)
 
 
-def test_without_its_parts_an_image_is_left_as_it_is_or_mirrored(only: pytest.MonkeyPatch) -> None:
+def test_without_its_parts_an_image_is_left_as_it_is_or_mirrored() -> None:
     images = spot(20, 34)
-    changed = augment_as_published(images, generator())
+    changed = only(images)
     torch.testing.assert_close(unmirrored(changed), images, atol=1e-2, rtol=0)
 
 
-def test_about_half_of_the_images_are_mirrored(only: pytest.MonkeyPatch) -> None:
-    changed = augment_as_published(spot(20, 34), generator())
+def test_about_half_of_the_images_are_mirrored() -> None:
+    changed = only(spot(20, 34))
     share = float((centres(changed)[1] < 0).float().mean())
     assert abs(share - 0.5) < 4 * math.sqrt(0.25 / COUNT)
 
 
-def test_shift_moves_up_to_a_fifth_of_the_side_both_ways(only: pytest.MonkeyPatch) -> None:
-    only.setattr(augmentation, "_SHIFT", PUBLISHED["_SHIFT"])
-    rows, columns = centres(augment_as_published(spot(23.5, 23.5), generator()))
+def test_shift_moves_up_to_a_fifth_of_the_side_both_ways() -> None:
+    rows, columns = centres(only(spot(23.5, 23.5), shift=PUBLISHED.shift))
     for moved in (rows, columns):
         assert float(moved.min()) == pytest.approx(-9.6, abs=0.3)
         assert float(moved.max()) == pytest.approx(9.6, abs=0.3)
@@ -119,9 +118,8 @@ def test_shift_moves_up_to_a_fifth_of_the_side_both_ways(only: pytest.MonkeyPatc
     assert abs(float(torch.corrcoef(torch.stack((rows, columns)))[0, 1])) < 0.15
 
 
-def test_rotation_turns_up_to_20_degrees_both_ways(only: pytest.MonkeyPatch) -> None:
-    only.setattr(augmentation, "_ROTATION", PUBLISHED["_ROTATION"])
-    rows, columns = centres(unmirrored(augment_as_published(spot(23.5, 37.5), generator())))
+def test_rotation_turns_up_to_20_degrees_both_ways() -> None:
+    rows, columns = centres(unmirrored(only(spot(23.5, 37.5), rotation=PUBLISHED.rotation)))
     degrees = torch.rad2deg(torch.atan2(rows, columns))
     assert float(degrees.min()) == pytest.approx(-20, abs=0.5)
     assert float(degrees.max()) == pytest.approx(20, abs=0.5)
@@ -129,9 +127,8 @@ def test_rotation_turns_up_to_20_degrees_both_ways(only: pytest.MonkeyPatch) -> 
     torch.testing.assert_close(rows.hypot(columns), torch.full((COUNT,), 14.0), atol=0.1, rtol=0)
 
 
-def test_zoom_scales_each_axis_by_itself(only: pytest.MonkeyPatch) -> None:
-    only.setattr(augmentation, "_ZOOM", PUBLISHED["_ZOOM"])
-    rows, columns = centres(unmirrored(augment_as_published(spot(33.5, 33.5), generator())))
+def test_zoom_scales_each_axis_by_itself() -> None:
+    rows, columns = centres(unmirrored(only(spot(33.5, 33.5), zoom=PUBLISHED.zoom)))
     for moved in (rows, columns):
         # A sampling grid that is 0.8 to 1.2 times as wide shows things 1.25 to 0.83 times as large.
         assert float(moved.min()) == pytest.approx(10 / 1.2, abs=0.2)
@@ -139,9 +136,8 @@ def test_zoom_scales_each_axis_by_itself(only: pytest.MonkeyPatch) -> None:
     assert abs(float(torch.corrcoef(torch.stack((rows, columns)))[0, 1])) < 0.15
 
 
-def test_shear_slants_by_its_angle(only: pytest.MonkeyPatch) -> None:
-    only.setattr(augmentation, "_SHEAR", math.radians(20))
-    above = unmirrored(augment_as_published(spot(9.5, 37.5), generator()))
+def test_shear_slants_by_its_angle() -> None:
+    above = unmirrored(only(spot(9.5, 37.5), shear=20))
     rows, columns = centres(above)
     # Column 14 of the face is seen 14 rows up, where the grid is slanted by up to tan(20) * 14.
     reach = math.tan(math.radians(20)) * 14
@@ -149,8 +145,24 @@ def test_shear_slants_by_its_angle(only: pytest.MonkeyPatch) -> None:
     assert float(columns.max()) == pytest.approx(14 + reach, abs=0.3)
 
 
-def test_the_published_shear_is_next_to_nothing(only: pytest.MonkeyPatch) -> None:
-    only.setattr(augmentation, "_SHEAR", PUBLISHED["_SHEAR"])
-    columns = centres(unmirrored(augment_as_published(spot(9.5, 37.5), generator())))[1]
+def test_the_published_shear_is_next_to_nothing() -> None:
+    columns = centres(unmirrored(only(spot(9.5, 37.5), shear=PUBLISHED.shear)))[1]
     # 0.2 degrees at 14 rows are 0.05 pixels.
     assert float((columns - 14).abs().max()) == pytest.approx(0.05, abs=0.02)
+
+
+def test_contrast_spreads_the_gray_values_about_their_mean() -> None:
+    images = 100 + 20 * torch.randn(COUNT, 48, 48, generator=generator())
+    changed = only(images, contrast=0.3)
+    torch.testing.assert_close(changed.mean((1, 2)), images.mean((1, 2)), atol=0.5, rtol=0)
+    factors = changed.std((1, 2)) / images.std((1, 2))
+    assert float(factors.min()) == pytest.approx(0.7, abs=0.03)
+    assert float(factors.max()) == pytest.approx(1.3, abs=0.03)
+
+
+def test_the_gentle_augmentation_moves_a_face_less_than_the_published_one() -> None:
+    def reach(ranges: Augmentation) -> float:
+        rows, columns = centres(augment(spot(23.5, 23.5), ranges, generator()))
+        return float(rows.hypot(columns).max())
+
+    assert reach(GENTLE) < 0.5 * reach(PUBLISHED)

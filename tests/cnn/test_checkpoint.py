@@ -129,5 +129,5 @@ def test_a_full_disk_is_a_storage_error_and_the_old_state_stays(
 
 def test_a_copy_of_weights_does_not_follow_the_network(network: FaceNetwork) -> None:
     copied = copy_weights(network)
-    network.fc1.weight.data.zero_()
+    network.get_parameter("fc1.weight").data.zero_()
     assert copied["fc1.weight"].any()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from ferboost.cnn.network import FaceNetwork, LayerShape, layer_shapes
+from ferboost.cnn.network import FaceNetwork, LayerShape, PublishedNetwork, layer_shapes
 from ferboost.config import CNNSettings
 from ferboost.errors import SettingsError
 from tiny import new_network
@@ -40,11 +40,11 @@ def shapes(**changes: object) -> list[LayerShape]:
 
 
 def test_the_published_network_has_121855_parameters() -> None:
-    assert FaceNetwork(PUBLISHED, 7).parameter_count() == 121_855
+    assert PublishedNetwork(PUBLISHED, 7).parameter_count() == 121_855
 
 
 def test_the_published_taps_have_their_widths() -> None:
-    taps = FaceNetwork(PUBLISHED, 7).taps(IMAGES)
+    taps = PublishedNetwork(PUBLISHED, 7).taps(IMAGES)
     widths = {name: tuple(tap.shape) for name, tap in taps.items()}
     assert widths == {
         "flatten": (2, 1024),
@@ -56,12 +56,12 @@ def test_the_published_taps_have_their_widths() -> None:
 
 
 def test_the_output_is_the_softmax_of_the_logits() -> None:
-    taps = FaceNetwork(PUBLISHED, 7).eval().taps(IMAGES)
+    taps = PublishedNetwork(PUBLISHED, 7).eval().taps(IMAGES)
     torch.testing.assert_close(taps["output"], taps["logits"].softmax(1))
 
 
 def test_taps_of_rectified_layers_are_not_negative() -> None:
-    taps = FaceNetwork(PUBLISHED, 7).eval().taps(IMAGES)
+    taps = PublishedNetwork(PUBLISHED, 7).eval().taps(IMAGES)
     for tap in ("flatten", "fc1", "fc2"):
         assert taps[tap].min() >= 0
         assert taps[tap].max() > 0
@@ -82,7 +82,7 @@ def test_weights_start_glorot_uniform() -> None:
 
 
 def test_biases_start_at_zero() -> None:
-    for layer in weighted_layers(FaceNetwork(PUBLISHED, 7)):
+    for layer in weighted_layers(PublishedNetwork(PUBLISHED, 7)):
         assert layer.bias is not None
         assert not layer.bias.any()
 
@@ -96,10 +96,10 @@ def test_a_variant_has_the_announced_shapes_or_is_refused_with_the_arithmetic(
         announced = layer_shapes(variant)
     except SettingsError as error:
         with pytest.raises(SettingsError, match=r"floor\(.+\) = (0|-\d+);"):
-            FaceNetwork(variant, 3)
+            PublishedNetwork(variant, 3)
         assert "\n" not in str(error)  # noqa: PT017 - an error is one of two good outcomes
         return
-    network = FaceNetwork(variant, 3).eval()
+    network = PublishedNetwork(variant, 3).eval()
     executed = network.convolve(IMAGES)
     assert [(name, *x.shape[1:]) for name, x in executed] == [
         (shape.name, shape.channels, shape.side, shape.side) for shape in announced
@@ -145,13 +145,13 @@ def test_the_stride_of_the_study_leaves_no_rows_without_padding() -> None:
 
 @pytest.mark.parametrize("pooling", ["max", "average", "none"])
 def test_pooling_after_the_relu_is_what_the_network_computes(pooling: str) -> None:
-    network = FaceNetwork(CNNSettings(pooling=pooling, filters=(8, 8)), 7).eval()
+    network = PublishedNetwork(CNNSettings(pooling=pooling, filters=(8, 8)), 7).eval()
     layers = network.convolve(IMAGES)
     torch.testing.assert_close(layers[-1][1].flatten(1), network.taps(IMAGES)["flatten"])
 
 
 def test_the_first_layer_is_a_rectified_convolution_of_gray_values_from_0_to_1() -> None:
-    network = FaceNetwork(PUBLISHED, 7).eval()
+    network = PublishedNetwork(PUBLISHED, 7).eval()
     first = network.convolutions[0]
     assert isinstance(first, nn.Conv2d)
     expected = functional.conv2d(IMAGES[:, None] / 255, first.weight, first.bias).clamp(min=0)
@@ -162,12 +162,12 @@ def test_the_first_layer_is_a_rectified_convolution_of_gray_values_from_0_to_1()
     "dtype", [torch.uint8, torch.int16, torch.int64, torch.float16, torch.float32, torch.float64]
 )
 def test_images_of_any_numeric_type_give_the_same_logits(dtype: torch.dtype) -> None:
-    network = FaceNetwork(PUBLISHED, 7).eval()
+    network = PublishedNetwork(PUBLISHED, 7).eval()
     assert torch.equal(network(IMAGES.to(dtype)), network(IMAGES))
 
 
 def test_the_penalty_is_the_sum_of_the_squared_weights_of_both_dense_layers() -> None:
-    network = FaceNetwork(PUBLISHED, 7)
+    network = PublishedNetwork(PUBLISHED, 7)
     nn.init.ones_(network.fc1.bias)
     expected = sum(
         float(np.square(layer.weight.detach().numpy().astype(np.float64)).sum())
@@ -177,7 +177,7 @@ def test_the_penalty_is_the_sum_of_the_squared_weights_of_both_dense_layers() ->
 
 
 def test_dropout_acts_after_the_flatten_tap_and_in_training_only() -> None:
-    network = FaceNetwork(CNNSettings(dropout=0.5), 7).train()
+    network = PublishedNetwork(CNNSettings(dropout=0.5), 7).train()
     first, second = network.taps(IMAGES), network.taps(IMAGES)
     assert torch.equal(first["flatten"], second["flatten"])
     assert not torch.equal(first["fc1"], second["fc1"])
@@ -186,12 +186,12 @@ def test_dropout_acts_after_the_flatten_tap_and_in_training_only() -> None:
 
 
 def test_without_dropout_training_and_prediction_compute_the_same() -> None:
-    network = FaceNetwork(CNNSettings(dropout=0), 7)
+    network = PublishedNetwork(CNNSettings(dropout=0), 7)
     assert torch.equal(network.train()(IMAGES), network.eval()(IMAGES))
 
 
 def test_the_first_filters_are_those_of_the_first_convolution() -> None:
-    network = FaceNetwork(PUBLISHED, 7)
+    network = PublishedNetwork(PUBLISHED, 7)
     weight = network.convolutions[0].get_parameter("weight").detach().numpy()
     np.testing.assert_array_equal(network.first_filters(), weight[:, 0])
     assert network.first_filters().shape == (32, 3, 3)

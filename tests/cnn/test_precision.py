@@ -99,7 +99,7 @@ def test_place_sets_the_memory_layout(network: FaceNetwork, channels_last: bool)
     Precision("cpu", "float32", not channels_last, "").place(network)
     placed = Precision("cpu", "float32", channels_last, "").place(network)
     assert placed is network
-    weight = network.convolutions[1].get_parameter("weight")
+    weight = network.get_parameter("convolutions.1.weight")
     assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
     assert weight.is_contiguous() != channels_last
 

@@ -207,8 +207,8 @@ class TestOptimisation:
 
         def nearly_certain() -> FaceNetwork:
             network = new_network(settings)
-            network.output.weight.data.zero_()
-            network.output.bias.data = torch.tensor([14.0, 0, 0])
+            network.get_parameter("output.weight").data.zero_()
+            network.get_parameter("output.bias").data = torch.tensor([14.0, 0, 0])
             return network
 
         bias = np.array([14.0, 0, 0])

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS_EXAMPLES", "PresetOption", "SetOption", "describe_settings", "settings"]
 
 PresetOption = Annotated[
-    str, typer.Option(metavar="NAME", help="Settings to start from. There is: paper.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Settings to start from: paper, the published study's; or fast, a residual network.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,

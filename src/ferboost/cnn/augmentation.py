@@ -1,34 +1,60 @@
 """Random changes of a batch of faces, as tensor operations on the whole batch."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["augment_as_published"]
-
-# Section 3.2 of the study, with the meaning that these numbers have in Keras' ImageDataGenerator:
-# shear is in degrees there, so that 0.2 is next to nothing. The study gives no range for the
-# brightness; 0.8 to 1.2 is ours.
-_ROTATION = math.radians(20)
-_SHIFT = 0.2
-_SHEAR = math.radians(0.2)
-_ZOOM = 0.2
-_BRIGHTNESS = 0.2
+__all__ = ["GENTLE", "PUBLISHED", "Augmentation", "augment", "augment_as_published"]
 
 
-def augment_as_published(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Rotate, shift, shear, zoom, mirror and brighten every image at random, as the study did.
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a face is changed at most; half of the faces are mirrored besides.
 
-    Rotation up to 20 degrees, shift up to 0.2 of the side, shear up to 0.2 degrees, zoom by 0.8 to
-    1.2 on each axis, mirrored half of the time, brightness times 0.8 to 1.2. What comes in from
-    outside of the image repeats its border.
+    Attributes
+    ----------
+    rotation, shear : float
+        Degrees, either way.
+    shift : float
+        Share of the side, either way, on each axis.
+    zoom : float
+        Factors from 1 - `zoom` to 1 + `zoom`, on each axis.
+    brightness : float
+        The gray values are multiplied by 1 - `brightness` to 1 + `brightness`.
+    contrast : float
+        The same for their differences from the image's mean.
+    """
+
+    rotation: float
+    shear: float
+    shift: float
+    zoom: float
+    brightness: float
+    contrast: float = 0.0
+
+
+#: Section 3.2 of the study, with the meaning that these numbers have in Keras' ImageDataGenerator:
+#: shear is in degrees there, so that 0.2 is next to nothing. The study gives no range for the
+#: brightness; 0.8 to 1.2 is ours.
+PUBLISHED = Augmentation(rotation=20, shear=0.2, shift=0.2, zoom=0.2, brightness=0.2)
+
+#: Small enough that no part of a tightly cropped face is lost.
+GENTLE = Augmentation(rotation=10, shear=3, shift=0.06, zoom=0.1, brightness=0.15, contrast=0.3)
+
+
+def augment(images: Tensor, ranges: Augmentation, generator: torch.Generator) -> Tensor:
+    """Rotate, shift, shear, zoom, mirror, brighten every image at random, and change its contrast.
+
+    What comes in from outside of the image repeats its border.
 
     Parameters
     ----------
     images : Tensor, shape (n, 48, 48)
         Gray values from 0 to 255.
+    ranges : Augmentation
     generator : torch.Generator
         On the CPU, whatever the device of the images, so that every machine draws the same.
 
@@ -45,8 +71,8 @@ def augment_as_published(images: Tensor, generator: torch.Generator) -> Tensor:
         draw = torch.rand(count, generator=generator) * 2 - 1
         return (draw * reach).to(images.device)
 
-    angle, shear = uniform(_ROTATION), uniform(_SHEAR)
-    zoom_x, zoom_y = 1 + uniform(_ZOOM), 1 + uniform(_ZOOM)
+    angle, shear = uniform(math.radians(ranges.rotation)), uniform(math.radians(ranges.shear))
+    zoom_x, zoom_y = 1 + uniform(ranges.zoom), 1 + uniform(ranges.zoom)
     mirror = torch.where(uniform(1) < 0, -1.0, 1.0)
     cosine, sine = angle.cos(), angle.sin()
     # Rotation times shear times zoom; coordinates run from -1 to 1, so a shift of 0.2 of the
@@ -55,7 +81,7 @@ def augment_as_published(images: Tensor, generator: torch.Generator) -> Tensor:
         (
             mirror * cosine * zoom_x,
             -(sine * shear.cos() + cosine * shear.sin()) * zoom_y,
-            uniform(2 * _SHIFT),
+            uniform(2 * ranges.shift),
         ),
         dim=1,
     )
@@ -63,7 +89,7 @@ def augment_as_published(images: Tensor, generator: torch.Generator) -> Tensor:
         (
             mirror * sine * zoom_x,
             (cosine * shear.cos() - sine * shear.sin()) * zoom_y,
-            uniform(2 * _SHIFT),
+            uniform(2 * ranges.shift),
         ),
         dim=1,
     )
@@ -73,4 +99,12 @@ def augment_as_published(images: Tensor, generator: torch.Generator) -> Tensor:
     moved = functional.grid_sample(
         images[:, None].float(), grid, padding_mode="border", align_corners=False
     )[:, 0]
-    return (moved * (1 + uniform(_BRIGHTNESS))[:, None, None]).clamp(0, 255)
+    if ranges.contrast:
+        mean = moved.mean(dim=(1, 2), keepdim=True)
+        moved = mean + (moved - mean) * (1 + uniform(ranges.contrast))[:, None, None]
+    return (moved * (1 + uniform(ranges.brightness))[:, None, None]).clamp(0, 255)
+
+
+def augment_as_published(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Return `augment` of the images within the ranges of the study."""
+    return augment(images, PUBLISHED, generator)

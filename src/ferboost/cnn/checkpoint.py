@@ -1,7 +1,7 @@
 """The state of a training between two epochs, in one safetensors file."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -38,12 +38,15 @@ class TrainingState:
         Its validation loss.
     best_weights : dict of str to Tensor
         Its weights.
+    averaged : dict of str to Tensor
+        The moving average of the weights; empty where none is taken.
     """
 
     history: list[EpochRecord]
     best_epoch: int
     best_loss: float
     best_weights: dict[str, Tensor]
+    averaged: dict[str, Tensor] = field(default_factory=dict)
 
 
 def save_state(
@@ -58,6 +61,7 @@ def save_state(
     """
     tensors = {f"network.{name}": t for name, t in network.state_dict().items()}
     tensors |= {f"best.{name}": t for name, t in state.best_weights.items()}
+    tensors |= {f"averaged.{name}": t for name, t in state.averaged.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": t for name, t in moments.items()}
     metadata = {
@@ -95,6 +99,7 @@ def load_state(
             best_epoch=int(metadata["best_epoch"]),
             best_loss=float(metadata["best_loss"]),
             best_weights=_below(tensors, "best."),
+            averaged=_below(tensors, "averaged."),
         )
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise RunError(f"{path} is damaged; remove it to train this CNN anew") from error

@@ -1,4 +1,4 @@
-"""The published network and its relatives: a stack of convolutions, two dense layers, an output."""
+"""The networks: the published one with its relatives, and a residual one."""
 
 import math
 from dataclasses import dataclass
@@ -9,13 +9,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from typing_extensions import override
 
 from ferboost.cnn.blocked import can_block, pooled_maps
 from ferboost.config import CNNSettings
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import SettingsError
 
-__all__ = ["FaceNetwork", "LayerShape", "layer_shapes", "new_network"]
+__all__ = [
+    "FaceNetwork",
+    "LayerShape",
+    "PublishedNetwork",
+    "ResidualNetwork",
+    "build_network",
+    "layer_shapes",
+    "new_network",
+]
+
+# Mean and standard deviation of the gray values of FER-2013's training images, from 0 to 1.
+_MEAN, _DEVIATION = 0.508, 0.255
 
 
 @dataclass(frozen=True)
@@ -64,18 +76,78 @@ def _check_rows(layer: str, rows: int, arithmetic: str) -> None:
         )
 
 
+def build_network(settings: CNNSettings, classes: int) -> "FaceNetwork":
+    """Return a network of the architecture that the settings name, with random weights.
+
+    Raises
+    ------
+    SettingsError
+        If the settings leave a layer without rows.
+    """
+    if settings.architecture == "residual":
+        return ResidualNetwork(settings, classes)
+    return PublishedNetwork(settings, classes)
+
+
 def new_network(settings: CNNSettings, classes: int, seed: int) -> "FaceNetwork":
     """Return a network whose first weights `seed` decides; the random state stays as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return FaceNetwork(settings, classes)
+        return build_network(settings, classes)
 
 
 class FaceNetwork(nn.Module):
+    """What all architectures have in common: gray faces in, taps and logits out."""
+
+    def taps(self, images: Tensor) -> dict[str, Tensor]:
+        """Return what each tap gives to the trees.
+
+        Parameters
+        ----------
+        images : Tensor, shape (n, 48, 48)
+            Gray values from 0 to 255, of any numeric type.
+
+        Returns
+        -------
+        dict of str to Tensor, shape (n, width)
+            The last hidden layers by name, ``output`` after the softmax, and ``logits``, which the
+            softmax is taken of.
+        """
+        raise NotImplementedError
+
+    def convolve(self, images: Tensor) -> list[tuple[str, Tensor]]:
+        """Return the names and maps, shape (n, channels, side, side), of the layers with maps.
+
+        Parameters
+        ----------
+        images : Tensor, shape (n, 48, 48)
+            Gray values from 0 to 255, of any numeric type.
+        """
+        raise NotImplementedError
+
+    def first_filters(self) -> NDArray[np.float32]:
+        """Return the filters of the first convolution, shape (filters, height, width)."""
+        raise NotImplementedError
+
+    def penalty(self) -> Tensor:
+        """Return the sum of the squared weights that L2 regularisation weighs."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits, shape (n, classes), float32, of images (n, 48, 48) from 0 to 255."""
+        return self.taps(images)["logits"]
+
+    def parameter_count(self) -> int:
+        """Return the number of trained values."""
+        return sum(math.prod(parameter.shape) for parameter in self.parameters())
+
+
+class PublishedNetwork(FaceNetwork):
     """Convolutions with pooling, dropout, fc1, fc2 and an output layer (section 2.2 of the study).
 
-    Weights start as in Keras: Glorot uniform, biases zero (Glorot and Bengio, 2010). The published
-    settings give 121,855 parameters.
+    Its taps are ``flatten`` (the pooled maps), ``fc1`` and ``fc2`` after their ReLU, and
+    ``output``. Weights start as in Keras: Glorot uniform, biases zero (Glorot and Bengio, 2010).
+    The published settings give 121,855 parameters.
 
     Parameters
     ----------
@@ -110,14 +182,8 @@ class FaceNetwork(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
+    @override
     def convolve(self, images: Tensor) -> list[tuple[str, Tensor]]:
-        """Return the name and output of every convolution and pooling layer, after its ReLU.
-
-        Parameters
-        ----------
-        images : Tensor, shape (n, 48, 48)
-            Gray values from 0 to 255, of any numeric type.
-        """
         x = (images.float() / 255)[:, None]
         layers = []
         for depth, convolution in enumerate(self.convolutions, start=1):
@@ -128,20 +194,8 @@ class FaceNetwork(nn.Module):
                 layers.append((f"pool{depth}", x))
         return layers
 
+    @override
     def taps(self, images: Tensor) -> dict[str, Tensor]:
-        """Return what each tap gives to the trees.
-
-        Parameters
-        ----------
-        images : Tensor, shape (n, 48, 48)
-            Gray values from 0 to 255.
-
-        Returns
-        -------
-        dict of str to Tensor, shape (n, width)
-            ``flatten`` (the pooled maps), ``fc1`` and ``fc2`` after their ReLU, ``output`` after
-            the softmax; and ``logits``, which the softmax is taken of.
-        """
         flatten = self._flatten(images)
         fc1 = functional.relu(self.fc1(self.dropout(flatten)))
         fc2 = functional.relu(self.fc2(fc1))
@@ -154,22 +208,14 @@ class FaceNetwork(nn.Module):
             "logits": logits,
         }
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, shape (n, classes), float32, of images (n, 48, 48) from 0 to 255."""
-        return self.taps(images)["logits"]
-
+    @override
     def first_filters(self) -> NDArray[np.float32]:
-        """Return the filters of the first convolution, shape (filters, kernel, kernel)."""
         weight: Tensor = self.convolutions[0].get_parameter("weight")
         return np.asarray(weight[:, 0].detach().cpu().numpy(), dtype=np.float32)
 
+    @override
     def penalty(self) -> Tensor:
-        """Return the sum of the squared weights of fc1 and fc2, which L2 regularisation weighs."""
         return self.fc1.weight.square().sum() + self.fc2.weight.square().sum()
-
-    def parameter_count(self) -> int:
-        """Return the number of trained values."""
-        return sum(math.prod(parameter.shape) for parameter in self.parameters())
 
     def _flatten(self, images: Tensor) -> Tensor:
         x = (images.float() / 255)[:, None]
@@ -191,3 +237,110 @@ class FaceNetwork(nn.Module):
         if self.pooling == "average":
             return functional.avg_pool2d(x, self.pool_size)
         return x
+
+
+class ResidualNetwork(FaceNetwork):
+    """Stages of residual blocks, global average pooling and an output layer (He et al., 2016).
+
+    The image enters as its 2 x 2 blocks, four channels at half the size, where the convolutions
+    run. Each stage after the first halves the side again. Its taps are ``pooled``, the means of the
+    last maps, and ``output``. Where the settings say ``mirror``, both are the means over the image
+    and its mirror image when the network is in evaluation mode.
+
+    Parameters
+    ----------
+    settings : CNNSettings
+    classes : int
+        Width of the output layer.
+
+    Raises
+    ------
+    SettingsError
+        If there are more stages than the image can be halved.
+    """
+
+    def __init__(self, settings: CNNSettings, classes: int) -> None:
+        super().__init__()
+        widths = settings.filters
+        if IMAGE_SIZE // 2 ** len(widths) < 1:
+            raise SettingsError(
+                f"stage {len(widths)} would have no rows left: {IMAGE_SIZE} / 2^{len(widths)} < 1; "
+                "give cnn.filters fewer stages"
+            )
+        self.mirror = settings.mirror
+        self.stem = _Convolution(4, widths[0])
+        self.stages = nn.ModuleList()
+        wide_in = widths[0]
+        for depth, width in enumerate(widths):
+            blocks = [_Block(wide_in, width, halve=depth > 0)]
+            blocks += [_Block(width, width) for _ in range(settings.blocks - 1) if depth > 0]
+            self.stages.append(nn.Sequential(*blocks))
+            wide_in = width
+        self.dropout = nn.Dropout(settings.dropout)
+        self.output = nn.Linear(wide_in, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+
+    @override
+    def convolve(self, images: Tensor) -> list[tuple[str, Tensor]]:
+        x = functional.relu(self.stem(_in_blocks(images)))
+        layers = [("conv1", x)]
+        for depth, stage in enumerate(self.stages, start=1):
+            x = stage(x)
+            layers.append((f"stage{depth}", x))
+        return layers
+
+    @override
+    def taps(self, images: Tensor) -> dict[str, Tensor]:
+        pooled = self._pooled(images)
+        if self.mirror and not self.training:
+            pooled = (pooled + self._pooled(images.flip(-1))) / 2
+        logits = self.output(self.dropout(pooled)).float()
+        return {"pooled": pooled, "output": logits.softmax(dim=1), "logits": logits}
+
+    @override
+    def first_filters(self) -> NDArray[np.float32]:
+        weight: Tensor = self.stem[0].get_parameter("weight")
+        whole = functional.pixel_shuffle(weight.detach(), 2)[:, 0]
+        return np.asarray(whole.cpu().numpy(), dtype=np.float32)
+
+    @override
+    def penalty(self) -> Tensor:
+        return torch.zeros((), device=self.output.weight.device)  # muon decays the weights itself
+
+    def _pooled(self, images: Tensor) -> Tensor:
+        return self.convolve(images)[-1][1].float().mean(dim=(2, 3))
+
+
+class _Convolution(nn.Sequential):
+    """A 3 x 3 convolution and batch normalisation."""
+
+    def __init__(self, wide_in: int, wide_out: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(wide_in, wide_out, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(wide_out),
+        )
+
+
+class _Block(nn.Module):
+    """Two convolutions, added to the input; a 1 x 1 convolution fits the input where it must."""
+
+    def __init__(self, wide_in: int, wide_out: int, *, halve: bool = False) -> None:
+        super().__init__()
+        self.first = _Convolution(wide_in, wide_out, stride=2 if halve else 1)
+        self.second = _Convolution(wide_out, wide_out)
+        self.halve = halve
+        self.shortcut = (
+            nn.Conv2d(wide_in, wide_out, 1, bias=False) if wide_in != wide_out else nn.Identity()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.second(functional.relu(self.first(x), inplace=True))
+        x = functional.avg_pool2d(x, 2) if self.halve else x
+        return functional.relu(y + self.shortcut(x), inplace=True)
+
+
+def _in_blocks(images: Tensor) -> Tensor:
+    x = (images.float() / 255 - _MEAN) / _DEVIATION
+    return functional.pixel_unshuffle(x[:, None], 2)

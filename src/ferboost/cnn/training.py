@@ -1,5 +1,6 @@
 """The training loop."""
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ferboost.cnn.augmentation import augment_as_published
+from ferboost.cnn.augmentation import GENTLE, PUBLISHED, augment
 from ferboost.cnn.checkpoint import TrainingState, copy_weights, load_state, save_state
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.memory import keep_freed_memory
+from ferboost.cnn.muon import Muon
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.precision import Precision
 from ferboost.config import CNNSettings
@@ -24,6 +26,11 @@ from ferboost.errors import TrainingDivergedError
 __all__ = ["LabelledImages", "TrainingProgress", "train_network"]
 
 _EVALUATION_BATCH = 512
+_AUGMENTATIONS = {"published": PUBLISHED, "gentle": GENTLE}
+# Epochs of rising step size, where the schedule is a cosine.
+_WARM_UP = 0.5
+# Muon's step size is a share of the update's norm; plain momentum, a multiple of the gradient.
+_PLAIN_SHARE = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +69,10 @@ def train_network(
     on_progress: Callable[[TrainingProgress], None] = _ignore,
     on_epoch: Callable[[list[EpochRecord]], None] = _ignore,
 ) -> TrainingState:
-    """Train `network` with Adam, and leave it with the weights of the lowest validation loss.
+    """Train `network`, and leave it with the weights that the settings say to keep.
 
-    Losses are mean cross-entropies plus the L2 penalty, as Keras reports them. Every epoch draws
+    Losses are mean cross-entropies plus the L2 penalty, as Keras reports them. Where an average of
+    the weights is taken, it is what is evaluated and kept. Every epoch draws
     its order, augmentation and dropout from a seed of its own, so that a training that goes on from
     the end of an epoch ends with the same weights as one that was never interrupted.
 
@@ -98,9 +106,7 @@ def train_network(
         If the state at `state_path` is damaged or of another training.
     """
     precision.place(network)
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=settings.learning_rate, eps=1e-7, fused=True
-    )
+    optimizer = _optimizer(network, settings)
     state = None
     if state_path is not None:
         state = load_state(state_path, identity, network, optimizer)
@@ -108,12 +114,18 @@ def train_network(
         state = TrainingState([], 0, math.inf, {})
     else:
         on_epoch(state.history)
+    judged = network
+    if settings.averaging:
+        judged = copy.deepcopy(network)
+        if state.averaged:
+            judged.load_state_dict(state.averaged)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), keep_freed_memory():
         while not _is_finished(state, settings):
             epoch = len(state.history) + 1
             start = time.perf_counter()
             loss, accuracy = _train_epoch(
                 network,
+                judged,
                 optimizer,
                 train,
                 settings=settings,
@@ -122,7 +134,7 @@ def train_network(
                 on_progress=on_progress,
             )
             validation_loss, validation_accuracy = _evaluate(
-                network, validation, settings, precision
+                judged, validation, settings, precision
             )
             seconds = time.perf_counter() - start
             if not math.isfinite(loss + validation_loss):
@@ -133,14 +145,48 @@ def train_network(
             state.history.append(
                 EpochRecord(epoch, loss, accuracy, validation_loss, validation_accuracy, seconds)
             )
-            if validation_loss < state.best_loss:
+            if settings.keep == "last" or validation_loss < state.best_loss:
                 state.best_epoch, state.best_loss = epoch, validation_loss
-                state.best_weights = copy_weights(network)
+                state.best_weights = copy_weights(judged)
+            if settings.averaging:
+                state.averaged = copy_weights(judged)
             if state_path is not None:
                 save_state(state_path, identity, state, network, optimizer)
             on_epoch(state.history)
     network.load_state_dict(state.best_weights)
     return state
+
+
+def _optimizer(network: FaceNetwork, settings: CNNSettings) -> torch.optim.Optimizer:
+    """Return the optimizer, whose groups carry the greatest step size as ``initial_lr``."""
+    rate = settings.learning_rate
+    optimizer: torch.optim.Optimizer
+    if settings.optimizer == "muon":
+        optimizer = Muon(network, rate, rate * _PLAIN_SHARE, settings.weight_decay)
+    else:
+        optimizer = torch.optim.Adam(network.parameters(), lr=rate, eps=1e-7, fused=True)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    return optimizer
+
+
+def _rate_factor(step: int, steps_per_epoch: int, settings: CNNSettings) -> float:
+    """Return the share of the greatest step size that a step takes; `step` counts from 0."""
+    if settings.schedule == "constant":
+        return 1.0
+    warm_up = min(1.0, step / (_WARM_UP * steps_per_epoch))
+    return warm_up * (1 + math.cos(math.pi * step / (settings.epochs * steps_per_epoch))) / 2
+
+
+@torch.no_grad()
+def _move_average(averaged: FaceNetwork, network: FaceNetwork, keep: float, step: int) -> None:
+    """Move the averaged weights towards the current ones; faster at first, when all is new."""
+    share = 1 - min(keep, (1 + step) / (10 + step))
+    for old, new in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, share)
+        else:
+            old.copy_(new)
 
 
 def _is_finished(state: TrainingState, settings: CNNSettings) -> bool:
@@ -153,6 +199,7 @@ def _is_finished(state: TrainingState, settings: CNNSettings) -> bool:
 
 def _train_epoch(
     network: FaceNetwork,
+    averaged: FaceNetwork,
     optimizer: torch.optim.Optimizer,
     train: LabelledImages,
     *,
@@ -170,17 +217,24 @@ def _train_epoch(
     total = len(order)
     seen, loss_sum, correct_sum = 0, 0.0, 0
     network.train()
-    for batch in torch.split(order, settings.batch_size):
+    ranges = _AUGMENTATIONS.get(settings.augmentation)
+    batches = torch.split(order, settings.batch_size)
+    for step, batch in enumerate(batches, start=(seed[1] - 1) * len(batches)):
         x: Tensor = images[batch].to(precision.device)
         y = labels[batch].to(precision.device)
-        if settings.augmentation == "published":
-            x = augment_as_published(x, generator)
+        if ranges is not None:
+            x = augment(x, ranges, generator)
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * _rate_factor(step, len(batches), settings)
         with precision.autocast():
             logits = network(x)
-        loss = functional.cross_entropy(logits, y) + settings.l2 * network.penalty()
+        loss = functional.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)
+        loss = loss + settings.l2 * network.penalty()
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
+        if averaged is not network:
+            _move_average(averaged, network, settings.averaging, step)
         seen += len(batch)
         loss_sum += loss.item() * len(batch)
         correct_sum += int((logits.argmax(dim=1) == y).sum())

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from ferboost.boosting import BoostedTrees
-from ferboost.config import TAPS, TreeSettings, parse_settings
+from ferboost.config import RESIDUAL_TAPS, TAPS, TreeSettings, parse_settings
 from ferboost.estimators.cnn import CNNClassifier, cnn_settings
 from ferboost.estimators.shared import (
     FaceClassifier,
@@ -37,7 +37,7 @@ class BoostedCNNClassifier(FaceClassifier):
     cnn : CNNClassifier, optional
         Cloned and trained by `fit`; None for the published network. Give one to reach its
         parameters as ``cnn__epochs`` and the like.
-    tap : {"flatten", "fc1", "fc2", "output", "pixels"}
+    tap : {"flatten", "fc1", "fc2", "pooled", "output", "pixels"}
         What the trees see: a layer, or the image at 8 x 8 pixels, for which no CNN is trained.
     max_depth : int
         Greatest depth of a tree.
@@ -123,9 +123,9 @@ class BoostedCNNClassifier(FaceClassifier):
         TrainingDivergedError
             If the CNN's loss is no longer a number.
         """
-        tap = check_tap(self.tap, TAPS)
-        tree_settings = _tree_settings(self)
         cnn = CNNClassifier() if self.cnn is None else clone(self.cnn)
+        tap = check_tap(self.tap, TAPS if cnn.architecture == "published" else RESIDUAL_TAPS)
+        tree_settings = _tree_settings(self)
         cnn.set_params(random_state=draw_seed(self.random_state))
         settings = cnn_settings(cnn)
         classes, given = read_labelled(X, y)

@@ -14,7 +14,7 @@ from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.cnn.training import train_network
-from ferboost.config import TAPS, CNNSettings, Settings, parse_settings
+from ferboost.config import RESIDUAL_TAPS, TAPS, CNNSettings, Settings, parse_settings
 from ferboost.datasets.arrays import read_image_array
 from ferboost.estimators.shared import (
     FaceClassifier,
@@ -30,8 +30,14 @@ from ferboost.features import feature_matrix
 
 __all__ = ["CNNClassifier", "cnn_settings"]
 
-_CNN_TAPS = tuple(tap for tap in TAPS if tap != "pixels")
-_WITHOUT_INFLUENCE_ON_SPEED = {"l2", "learning_rate", "epochs", "patience", "augmentation"}
+_CNN_TAPS: dict[str, tuple[str, ...]] = {
+    "published": tuple(tap for tap in TAPS if tap != "pixels"),
+    "residual": tuple(tap for tap in RESIDUAL_TAPS if tap != "pixels"),
+}
+_INFLUENCE_ON_SPEED = {
+    "architecture", "filters", "blocks", "kernel_size", "stride", "padding", "pooling",
+    "pool_size", "dropout", "dense", "batch_size",
+}  # fmt: skip
 
 
 class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
@@ -39,12 +45,15 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
 
     Parameters
     ----------
-    tap : {"flatten", "fc1", "fc2", "output"}
-        The layer whose output `transform` returns. It may be set after fitting, too.
-    filters, kernel_size, stride, padding, pooling, pool_size, dropout, dense, l2
+    tap : {"flatten", "fc1", "fc2", "pooled", "output"}
+        The layer whose output `transform` returns, of those that the architecture has. It may be
+        set after fitting, too.
+    architecture, filters, blocks, kernel_size, stride, padding, pooling, pool_size, dropout, dense
         The network; see `ferboost.config.CNNSettings`.
-    learning_rate, batch_size, epochs, patience, augmentation
+    l2, mirror, optimizer, learning_rate, schedule, weight_decay, label_smoothing, averaging, keep
         Its training; see `ferboost.config.CNNSettings`.
+    batch_size, epochs, patience, augmentation
+        The same.
     validation_fraction : float
         Share of the images that `fit` cuts off to choose the best epoch, between 0 and 1.
     precision : Precision, optional
@@ -60,7 +69,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
     classes_ : ndarray, shape (classes,)
         The labels in sorted order.
     network_ : FaceNetwork
-        With the weights of the lowest validation loss.
+        With the weights that `keep` says.
     history_ : tuple of EpochRecord
         The learning curves.
     best_epoch_ : int
@@ -78,7 +87,9 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         self,
         *,
         tap: str = "fc1",
+        architecture: Literal["published", "residual"] = "published",
         filters: tuple[int, ...] = (32, 64, 64),
+        blocks: int = 2,
         kernel_size: int = 3,
         stride: int = 1,
         padding: Literal["valid", "zero"] = "valid",
@@ -87,17 +98,26 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         dropout: float = 0.3,
         dense: tuple[int, int] = (64, 7),
         l2: float = 1e-4,
+        mirror: bool = False,
+        optimizer: Literal["adam", "muon"] = "adam",
         learning_rate: float = 1e-3,
+        schedule: Literal["constant", "cosine"] = "constant",
+        weight_decay: float = 0.0,
+        label_smoothing: float = 0.0,
+        averaging: float = 0.0,
+        keep: Literal["best", "last"] = "best",
         batch_size: int = 64,
         epochs: int = 50,
         patience: int | None = None,
-        augmentation: Literal["none", "published"] = "none",
+        augmentation: Literal["none", "published", "gentle"] = "none",
         validation_fraction: float = 0.1,
         precision: Precision | None = None,
         random_state: RandomState = 0,
     ) -> None:
         self.tap = tap
+        self.architecture = architecture
         self.filters = filters
+        self.blocks = blocks
         self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding
@@ -106,7 +126,14 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         self.dropout = dropout
         self.dense = dense
         self.l2 = l2
+        self.mirror = mirror
+        self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.averaging = averaging
+        self.keep = keep
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
@@ -123,7 +150,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         validation: tuple[ArrayLike, ArrayLike] | None = None,
         on_epoch: OnEpoch = ignore_epoch,
     ) -> Self:
-        """Train the network, and keep the weights of the epoch with the lowest validation loss.
+        """Train the network, and keep the weights that `keep` says.
 
         Parameters
         ----------
@@ -145,14 +172,14 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         TrainingDivergedError
             If the loss is no longer a number.
         """
-        check_tap(self.tap, _CNN_TAPS)
         settings = cnn_settings(self)
+        check_tap(self.tap, _CNN_TAPS[settings.cnn.architecture])
         classes, given = read_labelled(X, y)
         train, held_out = hold_out(classes, given, validation, settings)
         (seed,) = settings.seeds
         network = new_network(settings.cnn, len(classes), seed)
         precision = self.precision or _measured_precision(
-            CNNSettings(**settings.cnn.model_dump(exclude=_WITHOUT_INFLUENCE_ON_SPEED)),
+            CNNSettings(**settings.cnn.model_dump(include=_INFLUENCE_ON_SPEED)),
             len(classes),
         )
         state = train_network(
@@ -186,7 +213,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
             If there is no such tap.
         """
         check_is_fitted(self)
-        check_tap(self.tap, _CNN_TAPS)
+        check_tap(self.tap, _CNN_TAPS[self.architecture])
         return feature_matrix(self.network_, read_image_array(X), self.tap)
 
     def _probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -206,6 +233,7 @@ def cnn_settings(cnn: CNNClassifier) -> Settings:
             "seeds": (draw_seed(cnn.random_state),),
             "data": {"validation_fraction": cnn.validation_fraction},
             "cnn": {name: getattr(cnn, name) for name in CNNSettings.model_fields},
+            "trees": {"taps": ["output"]},
         }
     )
 

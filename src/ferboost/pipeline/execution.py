@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.network import build_network
 from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import prepare_splits
@@ -54,7 +54,7 @@ def start_run(
         Nothing has been written then.
     """
     prepared = _prepare(dataset, settings)
-    FaceNetwork(settings.cnn, len(dataset.classes))  # refuses impossible shapes
+    build_network(settings.cnn, len(dataset.classes))  # refuses impossible shapes
     record = RunRecord(
         settings=settings,
         classes=dataset.classes,

@@ -17,7 +17,7 @@ from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_device, choose_precision
 from ferboost.cnn.training import LabelledImages, TrainingProgress, train_network
-from ferboost.config import Settings
+from ferboost.config import CNNSettings, Settings
 from ferboost.datasets.balancing import balance
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import RunError
@@ -211,8 +211,7 @@ class SeedTraining:
         if best.validation_accuracy <= majority:
             self._log(
                 f"the CNN learnt nothing: it is no better than always saying the commonest class "
-                f"({majority:.1%}). Its {settings.dense[1]} units of fc2 may have died; try "
-                "another seed, a wider cnn.dense or a lower cnn.learning_rate"
+                f"({majority:.1%}). {_why_it_may_have_failed(settings)}"
             )
 
     def _precision(self, network: FaceNetwork, images: int) -> Precision:
@@ -269,6 +268,15 @@ class SeedTraining:
         line = f"seed {self.seed}: {message}"
         self.run.log(line)
         self.monitor.log(line)
+
+
+def _why_it_may_have_failed(settings: CNNSettings) -> str:
+    if settings.architecture == "published":
+        return (
+            f"Its {settings.dense[1]} units of fc2 may have died; try another seed, a wider "
+            "cnn.dense or a lower cnn.learning_rate"
+        )
+    return "Try a lower cnn.learning_rate or more cnn.epochs"
 
 
 def _training_images(train: FaceDataset, settings: Settings, seed: int) -> LabelledImages:

@@ -1,0 +1,108 @@
+"""The residual network: its shapes, its taps, and a training that goes on where it stopped."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ferboost.cnn.curves import EpochRecord
+from ferboost.cnn.network import ResidualNetwork, build_network, new_network
+from ferboost.cnn.training import LabelledImages, train_network
+from ferboost.config import CNNSettings, load_settings
+from ferboost.errors import SettingsError
+from tiny import PLAIN, copy_of, faces, same
+
+SETTINGS = CNNSettings(
+    architecture="residual", filters=(8, 12), blocks=1, batch_size=16, epochs=3, dropout=0.1,
+    optimizer="muon", learning_rate=0.05, schedule="cosine", weight_decay=0.02,
+    label_smoothing=0.1, averaging=0.9, keep="last", augmentation="gentle", mirror=True,
+)  # fmt: skip
+IMAGES = torch.randint(0, 256, (5, 48, 48), generator=torch.Generator().manual_seed(0))
+
+
+def training_data(count_per_class: int = 12) -> LabelledImages:
+    drawn = faces(count_per_class).split("train")
+    return LabelledImages(drawn.images, drawn.labels)
+
+
+def test_every_stage_halves_the_side() -> None:
+    network = build_network(SETTINGS.model_copy(update={"filters": (8, 12, 20)}), 7).eval()
+    layers = network.convolve(IMAGES)
+    assert [name for name, _ in layers] == ["conv1", "stage1", "stage2", "stage3"]
+    assert [tuple(maps.shape[1:]) for _, maps in layers] == [
+        (8, 24, 24), (8, 24, 24), (12, 12, 12), (20, 6, 6),
+    ]  # fmt: skip
+    assert network.first_filters().shape == (8, 6, 6)
+
+
+def test_the_taps_belong_together() -> None:
+    network = ResidualNetwork(SETTINGS, 7).eval()
+    taps = network.taps(IMAGES)
+    assert {name: tuple(t.shape) for name, t in taps.items()} == {
+        "pooled": (5, 12), "output": (5, 7), "logits": (5, 7),
+    }  # fmt: skip
+    assert torch.allclose(network.output(taps["pooled"]), taps["logits"], atol=1e-5)
+    assert torch.allclose(taps["logits"].softmax(1), taps["output"])
+
+
+def test_a_mirrored_face_gives_the_same_only_where_asked_for() -> None:
+    network = new_network(SETTINGS, 7, seed=1).eval()
+    assert torch.allclose(network(IMAGES), network(IMAGES.flip(-1)), atol=1e-4)
+    plain = new_network(SETTINGS.model_copy(update={"mirror": False}), 7, seed=1).eval()
+    assert not torch.allclose(plain(IMAGES), plain(IMAGES.flip(-1)), atol=1e-2)
+    both = (plain(IMAGES) + plain(IMAGES.flip(-1))) / 2
+    assert torch.allclose(network(IMAGES), both, atol=1e-4)
+
+
+def test_more_stages_than_halvings_are_refused() -> None:
+    with pytest.raises(SettingsError, match="stage 6 would have no rows left"):
+        ResidualNetwork(SETTINGS.model_copy(update={"filters": (4,) * 6}), 7)
+
+
+def test_it_learns_and_keeps_the_average_of_the_last_epoch() -> None:
+    data = training_data(80)
+    changes = {"epochs": 20, "learning_rate": 0.02, "augmentation": "none"}
+    longer = SETTINGS.model_copy(update=changes)
+    network = new_network(longer, 3, seed=0)
+    state = train_network(network, data, data, longer, PLAIN, seed=0)
+    assert state.best_epoch == 20
+    assert state.history[-1].validation_accuracy > 0.8
+    assert same(copy_of(network), state.averaged)
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> None:
+    data = training_data()
+    whole = new_network(SETTINGS, 3, seed=0)
+    train_network(whole, data, data, SETTINGS, PLAIN, seed=0)
+
+    class StopError(Exception):
+        pass
+
+    def stop_after_two(history: list[EpochRecord]) -> None:
+        if len(history) == 2:
+            raise StopError
+
+    path = tmp_path / "state"
+    with pytest.raises(StopError):
+        train_network(
+            new_network(SETTINGS, 3, seed=0), data, data, SETTINGS, PLAIN, seed=0,
+            state_path=path, on_epoch=stop_after_two,
+        )  # fmt: skip
+    resumed = new_network(SETTINGS, 3, seed=0)
+    train_network(resumed, data, data, SETTINGS, PLAIN, seed=0, state_path=path)
+    assert same(copy_of(whole), copy_of(resumed))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["cnn.mirror=true"], "cnn.mirror has no effect on the published network"),
+        (["cnn.weight_decay=0.1"], "cnn.weight_decay has no effect"),
+        (["cnn.architecture=residual", "cnn.dense=[3, 3]"], "cnn.dense has no effect"),
+        (["cnn.architecture=residual"], "the residual network has no tap 'flatten'"),
+        (["trees.taps=['pooled']"], "the published network has no tap 'pooled'"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(overrides: list[str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(overrides=overrides)
