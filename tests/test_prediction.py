@@ -9,6 +9,7 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.images import encode_png
 from ferboost.errors import ImageError, RunError, SettingsError
 from ferboost.evaluation.results import Results
+from ferboost.inference import Predictions
 from ferboost.prediction import predict_files
 from ferboost.runs import Run
 from tiny import faces, finish, run_settings
@@ -57,7 +58,7 @@ def test_predictions_come_in_the_order_of_the_files(
     backwards = photos[::-1]
     forward, _ = predict_files(finished[0], photos)
     found, _ = predict_files(finished[0], backwards)
-    assert [prediction.path for prediction in found] == backwards
+    assert [prediction.source for prediction in found] == [str(path) for path in backwards]
     for one, other in zip(found[::-1], forward, strict=True):
         assert list(one.probabilities.values()) == pytest.approx(
             list(other.probabilities.values()), abs=1e-6
@@ -72,7 +73,7 @@ def test_unreadable_files_among_several_are_reported_and_the_others_predicted(
     missing = tmp_path / "missing.png"
     given = [photos[0], damaged, photos[1], missing, tmp_path, photos[2]]
     predictions, failures = predict_files(finished[0], given)
-    assert [prediction.path for prediction in predictions] == photos[:3]
+    assert [prediction.source for prediction in predictions] == [str(path) for path in photos[:3]]
     assert [type(failure) for failure in failures] == [ImageError] * 3
     for failure, path in zip(failures, (damaged, missing, tmp_path), strict=True):
         assert str(path) in str(failure)
@@ -81,12 +82,12 @@ def test_unreadable_files_among_several_are_reported_and_the_others_predicted(
 
 def test_no_readable_file_gives_no_prediction(finished: tuple[Run, Results]) -> None:
     predictions, failures = predict_files(finished[0], [Path("missing.png")])
-    assert predictions == []
+    assert len(predictions) == 0
     assert str(failures[0]) == "cannot read missing.png: No such file or directory"
 
 
 def test_no_file_gives_nothing(finished: tuple[Run, Results]) -> None:
-    assert predict_files(finished[0], []) == ([], [])
+    assert predict_files(finished[0], []) == (Predictions(()), [])
 
 
 @pytest.mark.parametrize("variant", ["flatten", "nonsense"])

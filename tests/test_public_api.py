@@ -26,11 +26,16 @@ def test_the_public_names_are_these() -> None:
         "BoostedCNNClassifier",
         "CNNClassifier",
         "DataError",
+        "ExportError",
         "FaceDataset",
         "FerboostError",
         "ImageError",
         "MissingExtraError",
+        "ModelError",
         "Monitor",
+        "Prediction",
+        "Predictions",
+        "Predictor",
         "Results",
         "Run",
         "RunError",
@@ -41,6 +46,7 @@ def test_the_public_names_are_these() -> None:
         "branch_run",
         "evaluate_run",
         "execute_run",
+        "export_run",
         "generate_faces",
         "load_dataset",
         "load_results",
@@ -112,7 +118,7 @@ except ImportError as error:
 def test_the_examples_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text("utf-8"), re.M | re.S)
-    assert len(examples) == 8
+    assert len(examples) == 9
     namespace: dict[str, object] = {}
     with threadpool_limits(1):  # beside other programs, 14 s of processor time instead of 35 s
         for example in examples:

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from ferboost.emotions import EMOTIONS
     from ferboost.errors import (
         DataError,
+        ExportError,
         FerboostError,
         ImageError,
         MissingExtraError,
+        ModelError,
         RunError,
         SettingsError,
         StorageError,
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from ferboost.estimators import BoostedCNNClassifier, CNNClassifier
     from ferboost.evaluation.results import Results
     from ferboost.evaluation.summary import summarize
+    from ferboost.export import export_run
+    from ferboost.inference import Prediction, Predictions, Predictor
     from ferboost.pipeline import (
         branch_run,
         evaluate_run,
@@ -44,11 +48,16 @@ __all__ = [
     "BoostedCNNClassifier",
     "CNNClassifier",
     "DataError",
+    "ExportError",
     "FaceDataset",
     "FerboostError",
     "ImageError",
     "MissingExtraError",
+    "ModelError",
     "Monitor",
+    "Prediction",
+    "Predictions",
+    "Predictor",
     "Results",
     "Run",
     "RunError",
@@ -59,6 +68,7 @@ __all__ = [
     "branch_run",
     "evaluate_run",
     "execute_run",
+    "export_run",
     "generate_faces",
     "load_dataset",
     "load_results",
@@ -77,9 +87,11 @@ _NAMES_BY_MODULE = {
     "ferboost.emotions": ("EMOTIONS",),
     "ferboost.errors": (
         "DataError",
+        "ExportError",
         "FerboostError",
         "ImageError",
         "MissingExtraError",
+        "ModelError",
         "RunError",
         "SettingsError",
         "StorageError",
@@ -87,6 +99,8 @@ _NAMES_BY_MODULE = {
     "ferboost.estimators": ("BoostedCNNClassifier", "CNNClassifier"),
     "ferboost.evaluation.results": ("Results",),
     "ferboost.evaluation.summary": ("summarize",),
+    "ferboost.export": ("export_run",),
+    "ferboost.inference": ("Prediction", "Predictions", "Predictor"),
     "ferboost.pipeline": (
         "branch_run",
         "evaluate_run",

@@ -5,6 +5,8 @@
     ├── DataError            a data set that cannot be used
     │   └── ImageError       one image that cannot be read
     ├── RunError             a run directory that is missing, unfinished, damaged or in use
+    ├── ExportError          a trained model that ONNX cannot hold, or does not compute alike
+    ├── ModelError           a model file that is damaged, of another producer or too new
     ├── StorageError         the disk is full, or a file or folder cannot be written
     ├── TrainingDivergedError    the loss of a training became infinite or undefined
     └── MissingExtraError    an optional dependency is not installed
@@ -15,9 +17,11 @@ it after ``ferboost: error:`` and exits with the class's ``exit_code``: 2 for mi
 
 __all__ = [
     "DataError",
+    "ExportError",
     "FerboostError",
     "ImageError",
     "MissingExtraError",
+    "ModelError",
     "RunError",
     "SettingsError",
     "StorageError",
@@ -47,6 +51,14 @@ class ImageError(DataError):
 
 class RunError(FerboostError):
     """A run directory that is missing, unfinished, damaged or in use."""
+
+
+class ExportError(FerboostError):
+    """A trained model that ONNX cannot hold, or does not compute alike."""
+
+
+class ModelError(FerboostError):
+    """A model file that is damaged, of another producer or too new."""
 
 
 class StorageError(FerboostError, OSError):

@@ -1,40 +1,22 @@
 """Predictions of a run's models on image files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ferboost.datasets.images import decode_face
+from ferboost.datasets.images import read_face
 from ferboost.errors import FerboostError, ImageError, SettingsError
+from ferboost.inference.predictions import Predictions
 from ferboost.models import load_seed_model
 from ferboost.runs import Run
 
-__all__ = ["FilePrediction", "predict_files"]
-
-
-@dataclass(frozen=True)
-class FilePrediction:
-    """What a model says of one picture.
-
-    Attributes
-    ----------
-    path : Path
-    emotion : str
-        The class with the highest probability.
-    probabilities : dict of str to float
-        Of all classes, mean over the run's seeds.
-    """
-
-    path: Path
-    emotion: str
-    probabilities: dict[str, float]
+__all__ = ["predict_files"]
 
 
 def predict_files(
     run: Run, paths: Sequence[Path], variant: str = "cnn"
-) -> tuple[list[FilePrediction], list[FerboostError]]:
+) -> tuple[Predictions, list[FerboostError]]:
     """Predict pictures that a face fills.
 
     Parameters
@@ -47,7 +29,7 @@ def predict_files(
 
     Returns
     -------
-    predictions : list of FilePrediction
+    predictions : Predictions
         Of the pictures that can be read, in their order.
     failures : list of FerboostError
         One for each that cannot.
@@ -69,28 +51,13 @@ def predict_files(
     faces, read, failures = [], [], []
     for path in paths:
         try:
-            faces.append(decode_face(_read(path), str(path))[0])
+            faces.append(read_face(path))
             read.append(path)
         except ImageError as error:
             failures.append(error)
     if not faces:
-        return [], list(failures)
+        return Predictions(()), list(failures)
     images = np.stack(faces)
     shares = np.mean([model.probabilities(images)[variant] for model in models], axis=0)
-    classes = run.record.classes
-    predictions = [
-        FilePrediction(
-            path,
-            classes[int(row.argmax())],
-            {name: float(share) for name, share in zip(classes, row, strict=True)},
-        )
-        for path, row in zip(read, shares, strict=True)
-    ]
+    predictions = Predictions.of(run.record.classes, shares, [str(path) for path in read])
     return predictions, list(failures)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"cannot read {path}: {error.strerror}") from error

@@ -323,7 +323,9 @@ MISTAKES = {
         ("training-hashes.npy", "restore"),
         prepare=lambda: Path("run/training-hashes.npy").unlink(),
     ),
-    "model that is no run": Mistake("predict a.png --model data.zip", ("data.zip", "run.json")),
+    "model that is no run": Mistake(
+        "predict a.png --model data.zip", ("data.zip", "ferboost export")
+    ),
     "picture that is not there": Mistake("predict a.png --model run", ("a.png", "No such file")),
 }
 

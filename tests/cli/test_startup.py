@@ -16,6 +16,7 @@ COMMANDS = (
     "boost",
     "evaluate",
     "compare",
+    "export",
     "predict",
     "report",
     "settings",
@@ -66,7 +67,7 @@ def test_help_names_the_presets_the_protocols_the_taps_and_where_the_settings_ar
     text = " ".join(ferboost("train", "--help").out.split())
     for word in (*PRESETS, "clean", "paper", "ferboost settings"):
         assert word in text
-    for command in ("boost", "predict"):
+    for command in ("boost", "export", "predict"):
         text = ferboost(command, "--help").out
         assert all(tap in text for tap in TAPS)
 

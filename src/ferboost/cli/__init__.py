@@ -15,7 +15,17 @@ from ferboost.errors import FerboostError
 __all__ = ["app", "main"]
 
 _EXTRA_MODULES = frozenset(
-    ("jinja2", "matplotlib", "pyarrow", "safetensors", "scipy", "sklearn", "torch", "xgboost")
+    (
+        "jinja2",
+        "matplotlib",
+        "onnx",
+        "pyarrow",
+        "safetensors",
+        "scipy",
+        "sklearn",
+        "torch",
+        "xgboost",
+    )
 )
 #: What torch and XGBoost say, which have no MemoryError.
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")

@@ -3,6 +3,7 @@
 import io
 import warnings
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,15 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import ImageError
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_IMAGE_BYTES", "MAX_IMAGE_PIXELS", "decode_face", "encode_png"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_IMAGE_BYTES",
+    "MAX_IMAGE_PIXELS",
+    "decode_face",
+    "encode_png",
+    "face_of_image",
+    "read_face",
+]
 
 #: File name endings that are read as images.
 IMAGE_SUFFIXES = frozenset(
@@ -99,6 +108,40 @@ def decode_face(content: bytes, name: str) -> tuple[NDArray[np.uint8], frozenset
         ) from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name} decodes to too many pixels; remove it") from error
+    except Exception as error:  # Pillow raises a dozen kinds on damaged bytes
+        raise ImageError(f"{name} is a damaged image ({error}); remove or replace it") from error
+
+
+def read_face(path: Path) -> NDArray[np.uint8]:
+    """Read an image file as `decode_face` does; return the face, uint8 of shape (48, 48).
+
+    Raises
+    ------
+    ImageError
+        If there is no such file, or it is no image that can be decoded.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path} is a folder, a pipe or a device; expected an image file")
+        with path.open("rb") as stream:
+            content = stream.read(MAX_IMAGE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"cannot read {path}: {reason}") from error
+    return decode_face(content, str(path))[0]
+
+
+def face_of_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    """Bring an image that Pillow holds to the form of FER-2013, as `decode_face` does.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be decoded, or is unreasonably large.
+    """
+    _refuse_bomb(image, name)
+    try:
+        return _to_face(image)[0]
     except Exception as error:  # Pillow raises a dozen kinds on damaged bytes
         raise ImageError(f"{name} is a damaged image ({error}); remove or replace it") from error
 

@@ -22,6 +22,7 @@ __all__ = [
     "evaluate_run",
     "has_training_hashes",
     "load_results",
+    "load_training_hashes",
     "save_results",
     "save_training_hashes",
 ]
@@ -47,7 +48,7 @@ def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
     known = evaluated.with_classes(run.record.classes)
     for seed in run.settings.seeds:
         read_train_accuracy(run, seed)  # refuses an unfinished run before anything is computed
-    clean = ~np.isin(known.hashes, _training_hashes(run))
+    clean = ~np.isin(known.hashes, load_training_hashes(run))
     seeds = []
     with monitor.stage("evaluate") as tell:
         for done, seed in enumerate(run.settings.seeds):
@@ -81,7 +82,14 @@ def has_training_hashes(run: Run) -> bool:
     return _hashes_path(run).exists()
 
 
-def _training_hashes(run: Run) -> NDArray[np.bytes_]:
+def load_training_hashes(run: Run) -> NDArray[np.bytes_]:
+    """Read the hashes that `save_training_hashes` kept.
+
+    Raises
+    ------
+    RunError
+        If they are missing or damaged.
+    """
     try:
         with _hashes_path(run).open("rb") as stream:
             hashes: NDArray[np.bytes_] = np.load(stream, allow_pickle=False)

@@ -1,0 +1,85 @@
+"""``ferboost export``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ferboost.cli.console import print_json
+from ferboost.cli.data import JsonOption, load
+
+__all__ = ["EXPORT_EXAMPLES", "export"]
+
+EXPORT_EXAMPLES = """\b
+Examples:
+  ferboost export runs/paper-clean-1 -o model.onnx
+  ferboost export runs/paper-clean-1 -o model.onnx --variant fc1 --seed 0
+"""
+
+
+def export(
+    model: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The ONNX file to write.")
+    ],
+    variant: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="cnn, or the tap whose trees decide (flatten, fc1, fc2, output, pixels).",
+        ),
+    ] = "cnn",
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="SEED",
+            help="The models of this seed; may be repeated. Without it those of all seeds. The "
+            "probabilities of several are averaged.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Faces to prove the export on, instead of the run's own: a folder, zip, CSV or "
+            "Parquet file.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a model of a run as one ONNX file.
+
+    The file takes gray faces of 48 x 48 pixels and gives probabilities; preprocessing, network and
+    trees are inside. It is compared to the run's own models first, and written only if every
+    probability agrees within 0.00001.
+    """
+    from ferboost.export import export_run
+    from ferboost.runs import Run
+
+    faces = None if data is None else load(data)
+    done = export_run(Run.open(model), out, variant, seed, faces)
+    if json:
+        print_json({
+            "model": str(done.path),
+            "bytes": done.size,
+            "variant": done.info.variant,
+            "seeds": list(done.info.seeds),
+            "classes": list(done.info.classes),
+            "metrics": dict(done.info.metrics),
+            "parity": dict(done.info.parity),
+        })  # fmt: skip
+        return
+    seeds = ", ".join(map(str, done.info.seeds))
+    typer.echo(
+        f"{done.path}: {done.info.variant}, seed {seeds}, {done.size / 1e6:.2f} MB, "
+        f"{done.info.metrics['accuracy']:.2%} on the test images of its run"
+    )
+    typer.echo(
+        f"compared on {done.parity.faces:,} faces: the same emotion on all, probabilities within "
+        f"{done.parity.probability:.0e}"
+    )
+    if done.parity.crossings:
+        typer.echo(
+            f"rounding carries {done.parity.crossings} of them across a threshold of a tree; "
+            f"{done.parity.other_emotion} get another emotion by it"
+        )

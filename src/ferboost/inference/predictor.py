@@ -1,0 +1,150 @@
+"""An exported model, ready to predict."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.datasets.images import read_face
+from ferboost.errors import FerboostError, ImageError, ModelError
+from ferboost.inference.model_file import ModelInfo, read_model
+from ferboost.inference.pictures import Picture, as_pictures, source_of, to_face
+from ferboost.inference.predictions import Predictions
+from ferboost.progress import Tell
+
+__all__ = ["Predictor"]
+
+# Memory stays the same however many faces there are.
+_BATCH = 64
+_ERRORS_ONLY = 3
+
+
+class Predictor:
+    """A model that ``ferboost export`` wrote, run by onnxruntime.
+
+    It can be used by several threads at once.
+
+    Parameters
+    ----------
+    model : str or Path
+        The ONNX file.
+    threads : int, optional
+        Threads of one prediction; as many as there are cores where it is not given.
+
+    Attributes
+    ----------
+    info : ModelInfo
+        What the file says of itself: classes, seeds, metrics, version.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, too new, or of another producer.
+    """
+
+    info: ModelInfo
+
+    def __init__(self, model: str | Path, *, threads: int | None = None) -> None:
+        import onnxruntime
+
+        content, self.info = read_model(Path(model))
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        options.intra_op_num_threads = threads or 0
+        # Threads that spin while they wait would take the cores from other programs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime has a kind for each of its states
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(f"onnxruntime cannot run {model} ({reason}); update it") from error
+        self._input = self._session.get_inputs()[0].name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the probabilities."""
+        return self.info.classes
+
+    def predict(self, pictures: Picture | Iterable[Picture]) -> Predictions:
+        """Tell the emotion of pictures that a face fills.
+
+        Parameters
+        ----------
+        pictures : one or several of str, Path, bytes, PIL.Image.Image, ndarray
+            Paths, encoded images, images of Pillow, or arrays of gray (height, width) or RGB(A)
+            (height, width, 3 or 4) values, whole numbers from 0 to 255; or an array of n of them.
+            What is not 48 x 48 gray is brought to that form, see
+            `ferboost.datasets.images.decode_face`.
+
+        Returns
+        -------
+        Predictions
+            One for each picture, also where only one was given.
+
+        Raises
+        ------
+        ImageError
+            If a picture cannot be read. `predict_files` does the others.
+        """
+        given = as_pictures(pictures)
+        faces = [to_face(picture, position) for position, picture in enumerate(given)]
+        return self._of_faces(faces, [source_of(picture) for picture in given])
+
+    def predict_proba(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return probabilities, float32 of shape (n, classes), of faces uint8 (n, 48, 48).
+
+        Raises
+        ------
+        ImageError
+            If the faces are of another shape or type.
+        """
+        if faces.dtype != np.uint8 or faces.ndim != 3 or faces.shape[1:] != (48, 48):
+            raise ImageError(
+                f"faces must be uint8 of shape (n, 48, 48), found {faces.dtype} of shape "
+                f"{faces.shape}; predict takes pictures of any size"
+            )
+        probabilities = np.empty((len(faces), len(self.classes)), dtype=np.float32)
+        for start in range(0, len(faces), _BATCH):
+            batch = np.ascontiguousarray(faces[start : start + _BATCH])
+            probabilities[start : start + _BATCH] = self._session.run(None, {self._input: batch})[0]
+        return probabilities
+
+    def predict_files(
+        self, paths: Sequence[Path], on_progress: Tell | None = None
+    ) -> tuple[Predictions, list[FerboostError]]:
+        """Predict picture files that a face fills, and leave out what cannot be read.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+        on_progress : callable, optional
+            Called with (done, total, "") after every file.
+
+        Returns
+        -------
+        predictions : Predictions
+            Of the pictures that can be read, in their order.
+        failures : list of FerboostError
+            One for each that cannot.
+        """
+        faces, read = [], []
+        failures: list[FerboostError] = []
+        for done, path in enumerate(paths, start=1):
+            try:
+                faces.append(read_face(path))
+                read.append(str(path))
+            except ImageError as error:
+                failures.append(error)
+            if on_progress is not None:
+                on_progress(done, len(paths), "")
+        return self._of_faces(faces, read), failures
+
+    def _of_faces(
+        self, faces: Sequence[NDArray[np.uint8]], sources: Sequence[str | None]
+    ) -> Predictions:
+        if not faces:
+            return Predictions(())
+        return Predictions.of(self.classes, self.predict_proba(np.stack(faces)), sources)
