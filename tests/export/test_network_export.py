@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ferboost.cnn.network import FaceNetwork
+from ferboost.config import CNNSettings
 from ferboost.errors import ExportError
 from ferboost.export.graph import FACES, PROBABILITIES, Graph
 from ferboost.export.network import add_network
@@ -24,8 +25,9 @@ class Stacked(FaceNetwork):
     """Convolutions with batch normalisation, in blocks that are added, and mean pooling."""
 
     def __init__(self, alter: Callable[[Tensor], Tensor] = functional.relu) -> None:
-        super().__init__(cnn_settings(), 3)
+        super().__init__()
         self.alter = alter
+        self.dropout = nn.Dropout(0.5)
         self.first = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6))
         self.second = nn.Sequential(nn.Conv2d(6, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.ReLU())
         self.skip = nn.Identity()
@@ -70,6 +72,12 @@ def assert_alike(network: FaceNetwork) -> None:
 )
 def test_every_tap_of_the_published_network_comes_out_alike(changes: dict[str, Any]) -> None:
     assert_alike(new_network(cnn_settings(**changes)))
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_every_tap_of_the_residual_network_comes_out_alike(mirror: bool) -> None:
+    changes: dict[str, Any] = {"architecture": "residual", "filters": (4, 6), "mirror": mirror}
+    assert_alike(new_network(CNNSettings(**changes)))
 
 
 def test_another_architecture_comes_out_alike() -> None:

@@ -18,8 +18,8 @@ __all__ = ["can_block", "pooled_maps"]
 def can_block(x: Tensor) -> bool:
     """Say whether layers on `x` would run in bfloat16 on a processor where oneDNN has them."""
     return (
-        x.device.type == "cpu"
-        and torch.is_autocast_enabled("cpu")
+        torch.is_autocast_enabled("cpu")  # first: the export traces without it, and x is no tensor
+        and x.device.type == "cpu"
         and torch.get_autocast_dtype("cpu") == torch.bfloat16
         and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
         and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - no public name
