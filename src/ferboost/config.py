@@ -165,6 +165,8 @@ class Settings(_Frozen):
         default=(0,), min_length=1
     )
     """One model is trained for each."""
+    number_format: Literal["measured", "float32", "bfloat16"] = "measured"
+    """What the CNN is trained in; "measured": what this machine is fastest in."""
     data: DataSettings = DataSettings()
     """What is made of the data."""
     cnn: CNNSettings = CNNSettings()

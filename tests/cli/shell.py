@@ -15,6 +15,7 @@ from ferboost.cli import main
 
 #: A network and trees that are trained in a second.
 SMALL = (
+    "--set=number_format=float32",
     "--set=cnn.epochs=2",
     "--set=cnn.filters=[4,4]",
     "--set=cnn.dense=[8,7]",

@@ -386,3 +386,11 @@ def test_progress_never_goes_back_and_ends_with_everything(tmp_path: Path) -> No
         done = [done for done, _ in told]
         assert done == sorted(done)
         assert told[-1][0] == told[-1][1] > 0
+
+
+def test_a_number_format_that_is_set_is_not_measured(tmp_path: Path) -> None:
+    settings = run_settings().model_copy(update={"number_format": "bfloat16"})
+    run, prepared = start_run(tmp_path / "run", faces(), settings, "ferboost")
+    execute_run(run, prepared, Monitor())
+    precision = training.read_precision(run)
+    assert (precision.number_format, precision.reason) == ("bfloat16", "as the settings say")

@@ -224,11 +224,17 @@ class SeedTraining:
                     f"{self.run.path} was started on a GPU, and there is none here; resume it there"
                 )
             return precision
-        with self.monitor.stage("choose precision") as tell:
-            tell(0, 1, "timing float32 and bfloat16")
-            batch_size = min(self.run.settings.cnn.batch_size, images)
-            precision = choose_precision(network, batch_size)
-            tell(1, 1, precision.number_format)
+        number_format = self.run.settings.number_format
+        if number_format == "measured":
+            with self.monitor.stage("choose precision") as tell:
+                tell(0, 1, "timing float32 and bfloat16")
+                batch_size = min(self.run.settings.cnn.batch_size, images)
+                precision = choose_precision(network, batch_size)
+                tell(1, 1, precision.number_format)
+        else:
+            precision = Precision(
+                choose_device(), number_format, channels_last=True, reason="as the settings say"
+            )
         write_json(file, precision.to_dict())
         self._log(f"precision {precision.describe()}")
         return precision
