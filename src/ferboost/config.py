@@ -27,6 +27,7 @@ __all__ = [
     "change_settings",
     "load_settings",
     "parse_settings",
+    "taps_of",
 ]
 
 _Item = TypeVar("_Item")
@@ -40,6 +41,11 @@ Architecture = Literal["published", "residual"]
 TAPS: tuple[Tap, ...] = ("flatten", "fc1", "fc2", "output", "pixels")
 #: The same for the residual network.
 RESIDUAL_TAPS: tuple[Tap, ...] = ("pooled", "output", "pixels")
+
+
+def taps_of(architecture: Architecture) -> tuple[Tap, ...]:
+    """Return what the trees can be put on, where the network is of this architecture."""
+    return TAPS if architecture == "published" else RESIDUAL_TAPS
 
 
 class _Frozen(BaseModel):
@@ -176,7 +182,7 @@ class Settings(_Frozen):
 
     @model_validator(mode="after")
     def _refuse_absent_taps(self) -> Self:
-        known = TAPS if self.cnn.architecture == "published" else RESIDUAL_TAPS
+        known = taps_of(self.cnn.architecture)
         for tap in self.trees.taps:
             if tap not in known:
                 raise ValueError(

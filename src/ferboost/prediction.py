@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ferboost.datasets.images import read_face
-from ferboost.errors import FerboostError, ImageError, SettingsError
+from ferboost.errors import FerboostError, SettingsError
+from ferboost.inference.pictures import read_faces
 from ferboost.inference.predictions import Predictions
 from ferboost.models import load_seed_model
 from ferboost.runs import Run
@@ -48,16 +48,10 @@ def predict_files(
     for model, seed in zip(models, run.settings.seeds, strict=True):
         if variant not in model.variants:
             raise run.unfinished(f"seed {seed} has no trees on {variant}")
-    faces, read, failures = [], [], []
-    for path in paths:
-        try:
-            faces.append(read_face(path))
-            read.append(path)
-        except ImageError as error:
-            failures.append(error)
+    faces, names, failures = read_faces(paths)
     if not faces:
-        return Predictions(()), list(failures)
+        return Predictions(()), failures
     images = np.stack(faces)
     shares = np.mean([model.probabilities(images)[variant] for model in models], axis=0)
-    predictions = Predictions.of(run.record.classes, shares, [str(path) for path in read])
-    return predictions, list(failures)
+    predictions = Predictions.of(run.record.classes, shares, names)
+    return predictions, failures

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from ferboost.boosting import BoostedTrees
-from ferboost.config import RESIDUAL_TAPS, TAPS, TreeSettings, parse_settings
+from ferboost.config import TreeSettings, parse_settings, taps_of
 from ferboost.estimators.cnn import CNNClassifier, cnn_settings
 from ferboost.estimators.shared import (
     FaceClassifier,
@@ -124,7 +124,7 @@ class BoostedCNNClassifier(FaceClassifier):
             If the CNN's loss is no longer a number.
         """
         cnn = CNNClassifier() if self.cnn is None else clone(self.cnn)
-        tap = check_tap(self.tap, TAPS if cnn.architecture == "published" else RESIDUAL_TAPS)
+        tap = check_tap(self.tap, taps_of(cnn.architecture))
         tree_settings = _tree_settings(self)
         cnn.set_params(random_state=draw_seed(self.random_state))
         settings = cnn_settings(cnn)

@@ -14,7 +14,7 @@ from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.cnn.training import train_network
-from ferboost.config import RESIDUAL_TAPS, TAPS, CNNSettings, Settings, parse_settings
+from ferboost.config import CNNSettings, Settings, parse_settings, taps_of
 from ferboost.datasets.arrays import read_image_array
 from ferboost.estimators.shared import (
     FaceClassifier,
@@ -30,10 +30,6 @@ from ferboost.features import feature_matrix
 
 __all__ = ["CNNClassifier", "cnn_settings"]
 
-_CNN_TAPS: dict[str, tuple[str, ...]] = {
-    "published": tuple(tap for tap in TAPS if tap != "pixels"),
-    "residual": tuple(tap for tap in RESIDUAL_TAPS if tap != "pixels"),
-}
 _INFLUENCE_ON_SPEED = {
     "architecture", "filters", "blocks", "kernel_size", "stride", "padding", "pooling",
     "pool_size", "dropout", "dense", "batch_size",
@@ -173,7 +169,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
             If the loss is no longer a number.
         """
         settings = cnn_settings(self)
-        check_tap(self.tap, _CNN_TAPS[settings.cnn.architecture])
+        self._check_tap()
         classes, given = read_labelled(X, y)
         train, held_out = hold_out(classes, given, validation, settings)
         (seed,) = settings.seeds
@@ -213,8 +209,11 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
             If there is no such tap.
         """
         check_is_fitted(self)
-        check_tap(self.tap, _CNN_TAPS[self.architecture])
+        self._check_tap()
         return feature_matrix(self.network_, read_image_array(X), self.tap)
+
+    def _check_tap(self) -> None:
+        check_tap(self.tap, [tap for tap in taps_of(self.architecture) if tap != "pixels"])
 
     def _probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return feature_matrix(self.network_, images, "output")

@@ -9,9 +9,16 @@ from PIL import Image
 
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.datasets.images import decode_face, face_of_image, read_face
-from ferboost.errors import ImageError
+from ferboost.errors import FerboostError, ImageError
+from ferboost.progress import Tell
 
-__all__ = ["Picture", "as_pictures", "source_of", "to_face"]
+__all__ = [
+    "Picture",
+    "as_pictures",
+    "read_faces",
+    "source_of",
+    "to_face",
+]
 
 #: A path, an encoded image, an image of Pillow, or an array of gray or RGB(A) values.
 Picture = str | Path | bytes | Image.Image | NDArray[np.generic]
@@ -86,3 +93,35 @@ def _gray_values(array: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
             "255; scale it"
         )
     return np.ascontiguousarray(array).astype(np.uint8)
+
+
+def read_faces(
+    paths: Sequence[Path], on_progress: Tell | None = None
+) -> tuple[list[NDArray[np.uint8]], list[str], list[FerboostError]]:
+    """Read picture files that a face fills, and go on where one cannot be read.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    on_progress : callable, optional
+        Called with (done, total, "") after every file.
+
+    Returns
+    -------
+    faces : list of ndarray of uint8, shape (48, 48)
+    names : list of str
+        The path of each.
+    failures : list of FerboostError
+        One for each file that cannot be read.
+    """
+    faces, names = [], []
+    failures: list[FerboostError] = []
+    for done, path in enumerate(paths, start=1):
+        try:
+            faces.append(read_face(path))
+            names.append(str(path))
+        except ImageError as error:
+            failures.append(error)
+        if on_progress is not None:
+            on_progress(done, len(paths), "")
+    return faces, names, failures

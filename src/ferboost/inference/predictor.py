@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.datasets.images import read_face
 from ferboost.errors import FerboostError, ImageError, ModelError
 from ferboost.inference.model_file import ModelInfo, read_model
-from ferboost.inference.pictures import Picture, as_pictures, source_of, to_face
+from ferboost.inference.pictures import Picture, as_pictures, read_faces, source_of, to_face
 from ferboost.inference.predictions import Predictions
 from ferboost.progress import Tell
 
@@ -130,17 +129,8 @@ class Predictor:
         failures : list of FerboostError
             One for each that cannot.
         """
-        faces, read = [], []
-        failures: list[FerboostError] = []
-        for done, path in enumerate(paths, start=1):
-            try:
-                faces.append(read_face(path))
-                read.append(str(path))
-            except ImageError as error:
-                failures.append(error)
-            if on_progress is not None:
-                on_progress(done, len(paths), "")
-        return self._of_faces(faces, read), failures
+        faces, names, failures = read_faces(paths, on_progress)
+        return self._of_faces(faces, names), failures
 
     def _of_faces(
         self, faces: Sequence[NDArray[np.uint8]], sources: Sequence[str | None]
