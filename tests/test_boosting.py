@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -230,3 +231,63 @@ class TestFiles:
         trees.save(tmp_path / "trees.ubj")
         with pytest.raises(RunError, match="has trees for 3 classes, not 7"):
             BoostedTrees.load(tmp_path / "trees.ubj", SMALL, 7)
+
+
+class TestResidual:
+    LOGITS = np.random.default_rng(3).normal(size=(90, CLASSES)).astype(np.float32)
+
+    def test_the_trees_add_to_the_logits(self) -> None:
+        trees = BoostedTrees(SMALL, CLASSES, residual=True).fit(ROWS, LABELS, logits=self.LOGITS)
+        added = trees.contributions(ROWS, self.LOGITS)
+        assert added.shape == (90, CLASSES, 5)
+        found = trees.predict_proba(ROWS, self.LOGITS)
+        np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+        other = trees.predict_proba(ROWS, self.LOGITS + np.float32(1))
+        np.testing.assert_allclose(found, other, atol=1e-5)
+        true = np.arange(90), LABELS
+        before = np.asarray(torch.from_numpy(self.LOGITS).softmax(dim=1))
+        assert np.log(found[true]).mean() > np.log(before[true]).mean()
+
+    def test_early_stopping_can_choose_no_tree_and_then_changes_nothing(
+        self, tmp_path: Path
+    ) -> None:
+        settings = SMALL.model_copy(update={"early_stopping": 2})
+        others = (LABELS + 1) % CLASSES  # what the trees learn is wrong for these
+        certain = (10 * np.eye(CLASSES)[others]).astype(np.float32)
+        trees = BoostedTrees(settings, CLASSES, residual=True).fit(
+            ROWS,
+            LABELS,
+            (ROWS, others),
+            logits=self.LOGITS,
+            validation_logits=certain,
+        )
+        assert trees.rounds_ == 0
+        trees.save(tmp_path / "trees.ubj")
+        loaded = BoostedTrees.load(tmp_path / "trees.ubj", settings, CLASSES)
+        assert loaded.residual
+        assert loaded.rounds_ == 0
+        expected = torch.from_numpy(self.LOGITS).softmax(dim=1).numpy()
+        np.testing.assert_array_equal(loaded.predict_proba(ROWS, self.LOGITS), expected)
+
+    def test_residual_trees_survive_a_file(self, tmp_path: Path) -> None:
+        trees = BoostedTrees(SMALL, CLASSES, residual=True).fit(ROWS, LABELS, logits=self.LOGITS)
+        trees.save(tmp_path / "trees.ubj")
+        loaded = BoostedTrees.load(tmp_path / "trees.ubj", SMALL, CLASSES)
+        np.testing.assert_array_equal(
+            loaded.predict_proba(ROWS, self.LOGITS), trees.predict_proba(ROWS, self.LOGITS)
+        )
+
+    def test_missing_and_unwanted_logits_are_refused(self, trees: BoostedTrees) -> None:
+        with pytest.raises(DataError, match="and none are given"):
+            BoostedTrees(SMALL, CLASSES, residual=True).fit(ROWS, LABELS)
+        with pytest.raises(DataError, match="take no logits"):
+            trees.predict_proba(ROWS, self.LOGITS)
+
+
+def test_balanced_weights_raise_the_rare_class() -> None:
+    rare = np.concatenate([np.flatnonzero(LABELS > 0), np.flatnonzero(LABELS == 0)[:4]])
+    rows, labels = ROWS[rare], LABELS[rare]
+    settings = SMALL.model_copy(update={"class_weights": "balanced"})
+    plain = BoostedTrees(SMALL, CLASSES).fit(rows, labels).predict_proba(ROWS)
+    weighted = BoostedTrees(settings, CLASSES).fit(rows, labels).predict_proba(ROWS)
+    assert weighted[:, 0].mean() > plain[:, 0].mean()

@@ -1,10 +1,11 @@
-"""Gradient boosted trees on features: the published method, in which they replace upper layers."""
+"""Gradient boosted trees on features: in place of a network's upper layers, or correcting it."""
 
 import json
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import torch
 import xgboost
 from numpy.typing import NDArray
 
@@ -30,6 +31,9 @@ class BoostedTrees:
     classes : int
         Number of classes.
     seed : int
+    residual : bool
+        Whether the trees start from given logits and correct them, instead of starting from the
+        frequencies of the classes. Without a tree, the logits then stay what they are.
 
     Attributes
     ----------
@@ -42,10 +46,13 @@ class BoostedTrees:
     booster_: xgboost.Booster
     rounds_: int
 
-    def __init__(self, settings: TreeSettings, classes: int, seed: int = 0) -> None:
+    def __init__(
+        self, settings: TreeSettings, classes: int, seed: int = 0, *, residual: bool = False
+    ) -> None:
         self.settings = settings
         self.classes = classes
         self.seed = seed
+        self.residual = residual
 
     def fit(
         self,
@@ -53,6 +60,9 @@ class BoostedTrees:
         labels: NDArray[np.int64],
         validation: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None,
         on_round: Tell | None = None,
+        *,
+        logits: NDArray[np.float32] | None = None,
+        validation_logits: NDArray[np.float32] | None = None,
     ) -> "BoostedTrees":
         """Grow the trees.
 
@@ -64,11 +74,18 @@ class BoostedTrees:
             Features and labels that early stopping watches; it is off without them.
         on_round : callable, optional
             Called with (done, total, "") after every round.
+        logits, validation_logits : ndarray of float32, shape (n, classes)
+            What residual trees start from; they need both where there is a validation.
 
         Raises
         ------
         DataError
-            If a class has no row.
+            If a class has no row, or logits are missing or not wanted.
+
+        Notes
+        -----
+        Residual trees that early stopping watches may be none at all: where no round gives a lower
+        validation loss than the logits alone.
         """
         counts = np.bincount(labels, minlength=self.classes)
         if counts.min() == 0:
@@ -76,6 +93,7 @@ class BoostedTrees:
                 f"class {counts.argmin()} of {self.classes} has no image for the trees to learn "
                 "from; add some"
             )
+        self._check_logits(logits)
         settings = self.settings
         parameters = {
             "objective": "multi:softprob",
@@ -85,15 +103,33 @@ class BoostedTrees:
             "eta": settings.learning_rate,
             "gamma": settings.gamma,
             "lambda": settings.reg_lambda,
+            "min_child_weight": settings.min_child_weight,
+            "subsample": settings.subsample,
+            "colsample_bytree": settings.columns,
             "tree_method": "hist",
             "seed": self.seed,
             "verbosity": 0,
         }
-        train = xgboost.QuantileDMatrix(features, labels)
-        watched, patience = [], None
+        weights = None
+        if settings.class_weights == "balanced":
+            weights = (len(labels) / (self.classes * counts)).astype(np.float32)
+        train = xgboost.QuantileDMatrix(
+            features, labels, weight=_of(weights, labels), base_margin=logits
+        )
+        watched, patience, unboosted = [], None, np.inf
         if validation is not None and settings.early_stopping is not None:
-            watched = [(xgboost.QuantileDMatrix(*validation, ref=train), "validation")]
+            self._check_logits(validation_logits)
+            seen, true = validation
+            weight = _of(weights, true)
+            matrix = xgboost.QuantileDMatrix(
+                seen, true, weight=weight, base_margin=validation_logits, ref=train
+            )
+            watched = [(matrix, "validation")]
             patience = settings.early_stopping
+            if validation_logits is not None:
+                chosen = _softmax(validation_logits)[np.arange(len(true)), true]
+                losses = -np.log(np.maximum(chosen, np.finfo(np.float32).tiny))
+                unboosted = float(np.average(losses, weights=weight))
         booster = xgboost.train(
             parameters,
             train,
@@ -104,16 +140,83 @@ class BoostedTrees:
             callbacks=[_Rounds(on_round, settings.rounds)] if on_round else None,
         )
         self.rounds_ = booster.best_iteration + 1 if patience else settings.rounds
-        self.booster_ = booster[: self.rounds_]
+        if patience and booster.best_score >= unboosted:
+            self.rounds_ = 0
+            booster = xgboost.train(parameters, train, num_boost_round=0)
+        # A slice of no rounds would be all of them.
+        self.booster_ = booster[: self.rounds_] if self.rounds_ else booster
+        if self.residual:
+            self.booster_.set_attr(residual="true")
         return self
 
-    def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return probabilities, float32 of shape (n, classes), of features (n, width)."""
+    def predict_proba(
+        self, features: NDArray[np.float32], logits: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return probabilities, float32 of shape (n, classes).
+
+        Parameters
+        ----------
+        features : ndarray of float32, shape (n, width)
+        logits : ndarray of float32, shape (n, classes)
+            What residual trees correct; for others there are none.
+
+        Raises
+        ------
+        DataError
+            If logits are missing or not wanted.
+        """
+        self._check_logits(logits)
+        if logits is not None:
+            return _softmax(self._corrected(features, logits))
         probabilities = np.empty((len(features), self.classes), dtype=np.float32)
         for start in range(0, len(features), _PREDICT_ROWS):
             rows = slice(start, start + _PREDICT_ROWS)
             probabilities[rows] = self.booster_.inplace_predict(features[rows])
         return probabilities
+
+    def contributions(
+        self, features: NDArray[np.float32], logits: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return what each feature adds to each class's score: SHAP values of the trees.
+
+        Parameters
+        ----------
+        features, logits
+            As for `predict_proba`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, classes, width)
+            Without the constant part.
+
+        References
+        ----------
+        .. [1] Lundberg, S. M. et al. (2020). From local explanations to global understanding with
+           explainable AI for trees. Nature Machine Intelligence, 2, 56-67.
+        """
+        self._check_logits(logits)
+        matrix = xgboost.DMatrix(features, base_margin=logits)
+        values: NDArray[np.float32] = self.booster_.predict(matrix, pred_contribs=True)
+        return values.reshape(len(features), self.classes, -1)[:, :, :-1]
+
+    def _corrected(
+        self, features: NDArray[np.float32], logits: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        if not self.rounds_:
+            return logits
+        corrected = np.empty_like(logits)
+        for start in range(0, len(features), _PREDICT_ROWS):
+            rows = slice(start, start + _PREDICT_ROWS)
+            corrected[rows] = self.booster_.inplace_predict(
+                features[rows], predict_type="margin", base_margin=logits[rows]
+            )
+        return corrected
+
+    def _check_logits(self, logits: NDArray[np.float32] | None) -> None:
+        if self.residual and logits is None:
+            raise DataError("residual trees correct logits, and none are given")
+        if not self.residual and logits is not None:
+            raise DataError("these trees replace the layers above and take no logits")
 
     def save(self, path: Path) -> None:
         """Write the trees to `path` as UBJSON, and their SHA-256 beside them as sha256sum does."""
@@ -137,7 +240,20 @@ class BoostedTrees:
         if found != classes:
             raise RunError(f"{path} has trees for {found} classes, not {classes}; restore the run")
         trees.rounds_ = trees.booster_.num_boosted_rounds()
+        trees.residual = trees.booster_.attr("residual") == "true"
         return trees
+
+
+def _of(
+    weights: NDArray[np.float32] | None, labels: NDArray[np.int64]
+) -> NDArray[np.float32] | None:
+    return None if weights is None else weights[labels]
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    # The network's own, so that no tree at all gives its probabilities to the last bit.
+    probabilities: NDArray[np.float32] = torch.from_numpy(logits).softmax(dim=1).numpy()
+    return probabilities
 
 
 def _checksum_path(path: Path) -> Path:

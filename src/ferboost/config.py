@@ -15,8 +15,10 @@ from pydantic import (
 )
 
 from ferboost.errors import SettingsError
+from ferboost.variants import groups_of
 
 __all__ = [
+    "FEATURE_GROUPS",
     "PRESETS",
     "RESIDUAL_TAPS",
     "TAPS",
@@ -37,10 +39,13 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Tap = Literal["flatten", "fc1", "fc2", "pooled", "output", "pixels"]
 Architecture = Literal["published", "residual"]
 
-#: What the trees can be put on: layers of the published network, or the image itself at 8 x 8.
+#: What the trees of the study are put on: four layers of the network, or the image at 8 x 8.
 TAPS: tuple[Tap, ...] = ("flatten", "fc1", "fc2", "output", "pixels")
 #: The same for the residual network.
 RESIDUAL_TAPS: tuple[Tap, ...] = ("pooled", "output", "pixels")
+
+#: What trees can see, alone or joined by ``+``.
+FEATURE_GROUPS: tuple[str, ...] = (*TAPS, "pooled", "logits", "hog", "lbp")
 
 
 def taps_of(architecture: Architecture) -> tuple[Tap, ...]:
@@ -59,6 +64,15 @@ def _refuse_repeats(values: tuple[_Item, ...]) -> tuple[_Item, ...]:
         if values.count(value) > 1:
             raise ValueError(f"{value} stands there more than once")
     return values
+
+
+def _check_tap(tap: str) -> str:
+    groups = groups_of(tap)
+    for group in groups:
+        if group not in FEATURE_GROUPS:
+            raise ValueError(f"there is no {group!r}; there are: {', '.join(FEATURE_GROUPS)}")
+    _refuse_repeats(groups)
+    return tap
 
 
 class DataSettings(_Frozen):
@@ -144,8 +158,16 @@ class CNNSettings(_Frozen):
 class TreeSettings(_Frozen):
     """XGBoost on a tap. The defaults are the published ones."""
 
-    taps: Annotated[tuple[Tap, ...], AfterValidator(_refuse_repeats)] = TAPS
-    """What to put trees on, one model each."""
+    taps: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_tap)], ...], AfterValidator(_refuse_repeats)
+    ] = TAPS
+    """What to put trees on, one model each: feature groups, alone or joined as in "fc1+hog"."""
+    mode: Literal["replace", "residual", "both"] = "replace"
+    """"replace": trees instead of the layers above; "residual": trees correct the logits."""
+    features: Literal["in-sample", "held-out", "out-of-fold"] = "in-sample"
+    """What images the trees grow on: the CNN's own, the validation images, or unseen folds."""
+    folds: int = Field(default=5, ge=2, le=20)
+    """CNNs trained for out-of-fold features, each without one fold."""
     max_depth: Positive = 8
     """Greatest depth of a tree."""
     learning_rate: float = Field(default=0.2, gt=0, le=1)
@@ -156,6 +178,14 @@ class TreeSettings(_Frozen):
     """Least gain of a split."""
     reg_lambda: float = Field(default=1e-4, ge=0)
     """L2 on the leaves (lambda)."""
+    min_child_weight: float = Field(default=1.0, ge=0)
+    """Least sum of second derivatives in a leaf: more of it, fewer rare leaves."""
+    subsample: float = Field(default=1.0, gt=0, le=1)
+    """Share of the rows that each tree grows on, drawn at random."""
+    columns: float = Field(default=1.0, gt=0, le=1)
+    """Share of the features that each tree sees, drawn at random."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """"balanced": every class weighs the same in the loss, however rare it is."""
     early_stopping: Positive | None = None
     """Stop after so many rounds without a lower validation log loss; none: run all rounds."""
 
@@ -183,12 +213,22 @@ class Settings(_Frozen):
     @model_validator(mode="after")
     def _refuse_absent_taps(self) -> Self:
         known = taps_of(self.cnn.architecture)
+        layers = {*TAPS, *RESIDUAL_TAPS}
         for tap in self.trees.taps:
-            if tap not in known:
+            if any(group in layers and group not in known for group in groups_of(tap)):
                 raise ValueError(
                     f"the {self.cnn.architecture} network has no tap {tap!r}; trees.taps can "
                     f"hold: {', '.join(known)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_held_out(self) -> Self:
+        if self.trees.features == "held-out" and self.protocol == "paper":
+            raise ValueError(
+                "trees.features=held-out grows trees on the validation images, and the published "
+                "protocol has none; use trees.features=out-of-fold or protocol clean"
+            )
         return self
 
 

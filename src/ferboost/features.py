@@ -1,6 +1,6 @@
-"""What the trees see: taps of a network, or the image at 8 x 8 pixels."""
+"""What the trees see: taps of a network, pixels, descriptors, alone or joined."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -8,9 +8,19 @@ from numpy.typing import NDArray
 
 from ferboost.cnn.network import FaceNetwork
 from ferboost.datasets.dataset import IMAGE_SIZE
+from ferboost.descriptors import hog_features, lbp_features
 from ferboost.errors import SettingsError
+from ferboost.variants import groups_of
 
-__all__ = ["PIXEL_SIDE", "feature_matrix", "pixel_features", "tap_features"]
+__all__ = [
+    "PIXEL_SIDE",
+    "feature_matrix",
+    "group_features",
+    "join_features",
+    "needs_network",
+    "pixel_features",
+    "tap_features",
+]
 
 #: Side of the image that the trees on pixels see.
 PIXEL_SIDE = 8
@@ -80,7 +90,8 @@ def feature_matrix(
         ``"pixels"`` needs none.
     images : ndarray of uint8, shape (n, 48, 48)
     tap : str
-        ``"pixels"``, or one that `tap_features` knows.
+        A feature group, or several joined by ``+``: ``"pixels"``, ``"hog"``, ``"lbp"``, and
+        what `tap_features` knows.
 
     Returns
     -------
@@ -91,11 +102,42 @@ def feature_matrix(
     SettingsError
         If the tap needs a network and there is none.
     """
-    if tap == "pixels":
-        return pixel_features(images)
-    if network is None:
-        raise SettingsError(f"the tap {tap!r} is a layer of a network, and there is none")
-    return tap_features(network, images, [tap])[tap]
+    return join_features(group_features(network, images, groups_of(tap)), tap)
+
+
+def needs_network(tap: str) -> bool:
+    """Say whether a tap holds a layer of a network."""
+    return any(group not in _IMAGE_FEATURES for group in groups_of(tap))
+
+
+def group_features(
+    network: FaceNetwork | None, images: NDArray[np.uint8], groups: Collection[str]
+) -> dict[str, NDArray[np.float32]]:
+    """Return feature groups by name, the network run once for all of its layers.
+
+    Raises
+    ------
+    SettingsError
+        If a group needs a network and there is none.
+    """
+    features = {
+        group: _IMAGE_FEATURES[group](images) for group in groups if group in _IMAGE_FEATURES
+    }
+    layers = [group for group in groups if group not in features]
+    if layers and network is None:
+        raise SettingsError(f"the tap {layers[0]!r} is a layer of a network, and there is none")
+    if layers and network is not None:
+        features |= tap_features(network, images, layers)
+    return features
+
+
+def join_features(features: Mapping[str, NDArray[np.float32]], tap: str) -> NDArray[np.float32]:
+    """Return the groups that a tap names, side by side, float32 of shape (n, width)."""
+    parts = [features[group] for group in groups_of(tap)]
+    return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+
+_IMAGE_FEATURES = {"pixels": pixel_features, "hog": hog_features, "lbp": lbp_features}
 
 
 @torch.inference_mode()

@@ -1,7 +1,7 @@
-"""The trained models of a run: one CNN a seed, and trees on its taps."""
+"""The trained models of a run: one CNN a seed, trees on its taps, CNNs of folds."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -13,10 +13,11 @@ from ferboost.boosting import BoostedTrees
 from ferboost.cnn.checkpoint import load_weights
 from ferboost.cnn.network import FaceNetwork, build_network
 from ferboost.evaluation.results import PredictTime
-from ferboost.features import feature_matrix, pixel_features, tap_features
+from ferboost.features import group_features, join_features, needs_network, tap_features
 from ferboost.runs import Run
+from ferboost.variants import CNN, FOLD_CNNS, groups_of, is_residual, tap_of, tree_variants
 
-__all__ = ["SeedModel", "load_seed_model", "network_path", "trees_path"]
+__all__ = ["SeedModel", "fold_path", "load_seed_model", "network_path", "trees_path"]
 
 _TIMED_REPEATS = 3
 
@@ -26,9 +27,14 @@ def network_path(folder: Path) -> Path:
     return folder / "network.safetensors"
 
 
-def trees_path(folder: Path, tap: str) -> Path:
-    """Return where the trees on a tap are kept."""
-    return folder / f"trees-{tap}.ubj"
+def trees_path(folder: Path, variant: str) -> Path:
+    """Return where the trees of a variant are kept."""
+    return folder / f"trees-{variant.replace(' ', '-')}.ubj"
+
+
+def fold_path(folder: Path, fold: int) -> Path:
+    """Return the folder of the models that have not seen a fold, counted from 0."""
+    return folder / f"fold-{fold}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +45,22 @@ class SeedModel:
     ----------
     network : FaceNetwork
     trees : dict of str to BoostedTrees
-        By tap, ``"pixels"`` included.
+        By variant, such as ``"fc1"`` and ``"fc1 residual"``.
+    folds : tuple of SeedModel
+        With out-of-fold features: CNNs that were each trained without a fold, and the trees that
+        grew on that fold. Their mean predicts.
     """
 
     network: FaceNetwork
     trees: dict[str, BoostedTrees]
+    folds: tuple["SeedModel", ...] = ()
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """``"cnn"``, then the taps that have trees."""
-        return ("cnn", *self.trees)
+        """``"cnn"``, then ``"cnn folds"`` where there are any, then those with trees."""
+        if self.folds:
+            return (CNN, FOLD_CNNS, *self.folds[0].trees)
+        return (CNN, *self.trees)
 
     def probabilities(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Return the probabilities that each variant gives.
@@ -61,29 +73,65 @@ class SeedModel:
         -------
         dict of str to ndarray of float32, shape (n, classes)
         """
-        taps = {"output", *self.trees} - {"pixels"}
-        features = tap_features(self.network, images, taps)
-        if "pixels" in self.trees:
-            features["pixels"] = pixel_features(images)
-        trees = {tap: model.predict_proba(features[tap]) for tap, model in self.trees.items()}
-        return {"cnn": features["output"], **trees}
+        return self._predict(images, self.variants)
 
     def predict_time(self, images: NDArray[np.uint8], variant: str) -> PredictTime:
-        """Time one variant on `images`: the network, the trees, and both in one go."""
-        if variant == "cnn":
-            seconds = _median_seconds(lambda: tap_features(self.network, images, ["output"]))
-            return PredictTime(cnn=seconds, trees=0.0, whole=seconds)
+        """Time one variant on `images`: the networks, the trees, and both in one go."""
+        whole = _median_seconds(lambda: self._predict(images, [variant]))
+        if variant in {CNN, FOLD_CNNS}:
+            return PredictTime(cnn=whole, trees=0.0, whole=whole)
+        needed = is_residual(variant) or needs_network(tap_of(variant))
+        models = self.folds or (self,)
+        given = [model.features(images, [variant]) for model in models]
 
-        def features() -> NDArray[np.float32]:
-            return feature_matrix(self.network, images, variant)
+        def trees() -> None:
+            for model, features in zip(models, given, strict=True):
+                model.boosted(features, variant)
 
-        given = features()
-        trees = self.trees[variant]
+        def networks() -> None:
+            for model in models:
+                tap_features(model.network, images, ["output"])
+
         return PredictTime(
-            cnn=0.0 if variant == "pixels" else _median_seconds(features),
-            trees=_median_seconds(lambda: trees.predict_proba(given)),
-            whole=_median_seconds(lambda: trees.predict_proba(features())),
+            cnn=_median_seconds(networks) if needed else 0.0,
+            trees=_median_seconds(trees),
+            whole=whole,
         )
+
+    def features(
+        self, images: NDArray[np.uint8], variants: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return by group what the trees of some variants, and the CNN, need."""
+        groups: set[str] = set()
+        for variant in variants:
+            if variant == CNN:
+                groups.add("output")
+                continue
+            groups.update(groups_of(tap_of(variant)))
+            if is_residual(variant):
+                groups.add("logits")
+        return group_features(self.network, images, groups)
+
+    def boosted(
+        self, features: Mapping[str, NDArray[np.float32]], variant: str
+    ) -> NDArray[np.float32]:
+        """Return the probabilities of one variant with trees, given the groups that it needs."""
+        logits = features["logits"] if is_residual(variant) else None
+        return self.trees[variant].predict_proba(join_features(features, tap_of(variant)), logits)
+
+    def _predict(
+        self, images: NDArray[np.uint8], variants: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        own = [v for v in variants if v == CNN or v in self.trees]
+        features = self.features(images, own)
+        found = {v: features["output"] if v == CNN else self.boosted(features, v) for v in own}
+        others = [CNN if v == FOLD_CNNS else v for v in variants if v not in own]
+        if others:
+            predicted = [fold._predict(images, others) for fold in self.folds]  # noqa: SLF001
+            for variant in others:
+                name = FOLD_CNNS if variant == CNN else variant
+                found[name] = np.mean([p[variant] for p in predicted], axis=0)
+        return {variant: found[variant] for variant in variants}
 
 
 def load_seed_model(run: Run, seed: int) -> SeedModel:
@@ -95,16 +143,27 @@ def load_seed_model(run: Run, seed: int) -> SeedModel:
         If the seed is not trained yet, or a file is damaged.
     """
     folder = run.seed_path(seed)
-    classes = len(run.record.classes)
-    network = build_network(run.settings.cnn, classes)
     if not network_path(folder).exists():
         raise run.unfinished(f"seed {seed} has no trained CNN")
+    own = _load_models(run, folder)
+    if run.settings.trees.features != "out-of-fold":
+        return own
+    folders = [fold_path(folder, fold) for fold in range(run.settings.trees.folds)]
+    if not all(network_path(path).exists() for path in folders):
+        return own
+    return SeedModel(own.network, {}, tuple(_load_models(run, path) for path in folders))
+
+
+def _load_models(run: Run, folder: Path) -> SeedModel:
+    classes = len(run.record.classes)
+    network = build_network(run.settings.cnn, classes)
     load_weights(network_path(folder), network)
     network.eval()
-    trees: dict[str, BoostedTrees] = {
-        tap: BoostedTrees.load(trees_path(folder, tap), run.settings.trees, classes)
-        for tap in run.settings.trees.taps
-        if trees_path(folder, tap).exists()
+    settings = run.settings.trees
+    trees = {
+        variant: BoostedTrees.load(trees_path(folder, variant), settings, classes)
+        for variant in tree_variants(settings.taps, settings.mode)
+        if trees_path(folder, variant).exists()
     }
     return SeedModel(network, trees)
 

@@ -10,6 +10,7 @@ from ferboost.inference.pictures import read_faces
 from ferboost.inference.predictions import Predictions
 from ferboost.models import load_seed_model
 from ferboost.runs import Run
+from ferboost.variants import CNN, FOLD_CNNS, tree_variants
 
 __all__ = ["predict_files"]
 
@@ -42,7 +43,9 @@ def predict_files(
         If the run has no such variant.
     """
     models = [load_seed_model(run, seed) for seed in run.settings.seeds]
-    known = ("cnn", *run.settings.trees.taps)
+    trees = run.settings.trees
+    folds = (FOLD_CNNS,) if trees.features == "out-of-fold" else ()
+    known = (CNN, *folds, *tree_variants(trees.taps, trees.mode))
     if variant not in known:
         raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {', '.join(known)}")
     for model, seed in zip(models, run.settings.seeds, strict=True):

@@ -157,7 +157,11 @@ class Run:
                     f"another process is working on {self.path}; wait for it or stop it"
                 ) from error
         try:
-            for leftover in (*self.path.glob(_LEFTOVERS), *self.path.glob(f"*/{_LEFTOVERS}")):
+            for leftover in (
+                *self.path.glob(_LEFTOVERS),
+                *self.path.glob(f"*/{_LEFTOVERS}"),
+                *self.path.glob(f"*/*/{_LEFTOVERS}"),
+            ):
                 if leftover.is_file():
                     leftover.unlink()
             yield

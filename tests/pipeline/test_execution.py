@@ -216,9 +216,11 @@ class TestTestSplit:
         watched: dict[str, Any] = {}
         fit = BoostedTrees.fit
 
-        def noted(self: Any, features: Any, labels: Any, validation: Any, on_round: Any) -> Any:
+        def noted(
+            self: Any, features: Any, labels: Any, validation: Any, on_round: Any, **logits: Any
+        ) -> Any:
             watched[protocol] = validation
-            return fit(self, features, labels, validation, on_round)
+            return fit(self, features, labels, validation, on_round, **logits)
 
         monkeypatch.setattr(BoostedTrees, "fit", noted)
         for protocol in ("clean", "paper"):

@@ -8,7 +8,8 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json
 from ferboost.cli.data import JsonOption, load
-from ferboost.cli.results import describe_results, in_words, print_results
+from ferboost.cli.results import describe_results, print_results
+from ferboost.variants import in_words
 
 if TYPE_CHECKING:
     from ferboost.datasets import FaceDataset

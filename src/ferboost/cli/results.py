@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ferboost.cli.console import print_table
+from ferboost.variants import has_trees, in_words
 
 if TYPE_CHECKING:
     from ferboost.evaluation.results import Results
     from ferboost.evaluation.summary import VariantSummary
     from ferboost.runs import Run
 
-__all__ = ["describe_results", "in_words", "print_results"]
-
-
-def in_words(variant: str) -> str:
-    """Return what a sentence calls a variant."""
-    return "the CNN" if variant == "cnn" else f"trees on {variant}"
+__all__ = ["describe_results", "print_results"]
 
 
 def describe_results(results: "Results") -> dict[str, Any]:  # Any: JSON values
@@ -101,7 +97,9 @@ def _row(summary: "VariantSummary") -> list[str]:
     low, high = summary.interval
     spread = "" if summary.deviation is None else f" ± {100 * summary.deviation:.2f}"
     return [
-        "CNN" if summary.variant == "cnn" else f"trees: {summary.variant}",
+        summary.variant.replace("cnn", "CNN")
+        if not has_trees(summary.variant)
+        else f"trees: {summary.variant}",
         f"{100 * summary.accuracy:.2f}{spread}",
         f"{100 * low:.1f} - {100 * high:.1f}",
         "" if summary.accuracy_clean is None else f"{100 * summary.accuracy_clean:.2f}",

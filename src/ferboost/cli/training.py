@@ -35,6 +35,7 @@ Every setting, its value and its meaning: ferboost settings
 BOOST_EXAMPLES = """\b
 Examples:
   ferboost boost runs/paper-clean-1 --tap fc1 --set trees.rounds=50
+  ferboost boost runs/paper-clean-1 --tap fc1+hog --mode residual --set trees.features=held-out
   ferboost boost runs/paper-clean-1 --tap flatten --tap pixels -o runs/two
 
 Every setting, its value and its meaning: ferboost settings
@@ -104,9 +105,13 @@ def boost(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="What to put trees on: flatten, fc1, fc2, output or pixels; may be repeated. "
-            "Default: what RUN has.",
+            help="What to put trees on: flatten, fc1, fc2, output, logits, pixels, hog, lbp, or "
+            "several joined by +; may be repeated. Default: what RUN has.",
         ),
+    ] = None,
+    mode: Annotated[
+        Literal["replace", "residual", "both"] | None,
+        typer.Option(help="Trees instead of the layers above, or correcting the CNN's logits."),
     ] = None,
     changes: SetOption = None,
     out: OutOption = None,
@@ -126,9 +131,8 @@ def boost(
     if strangers:
         raise SettingsError(f"boost changes trees.* only, the CNN stays; found {strangers[0]!r}")
     origin = Run.open(run)
-    settings = change_settings(
-        origin.settings, changes or (), {"trees": {"taps": tap}} if tap else {}
-    )
+    trees = {key: value for key, value in (("taps", tap), ("mode", mode)) if value}
+    settings = change_settings(origin.settings, changes or (), {"trees": trees})
     path = out or next_run_path(run.parent, f"{run.name}-boost")
     branch, prepared = branch_run(
         origin, path, load(Path(origin.record.data.path)), settings, _command()

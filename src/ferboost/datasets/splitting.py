@@ -9,7 +9,7 @@ from ferboost.config import DataSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import DataError
 
-__all__ = ["cut_split", "prepare_splits", "stratified_sample"]
+__all__ = ["cut_split", "number_folds", "prepare_splits", "stratified_sample"]
 
 
 def stratified_sample(
@@ -45,6 +45,45 @@ def stratified_sample(
                 picked[group] = True
                 missing -= int(sizes[group])
     return picked[member]
+
+
+def number_folds(
+    labels: NDArray[np.int64], groups: NDArray[np.generic], folds: int, seed: int
+) -> NDArray[np.int64]:
+    """Deal images into folds: every class evenly, equal `groups` into the same one.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+    groups : ndarray, shape (n,)
+        Images with the same value stay together; a group counts for the lowest of its labels.
+    folds : int
+    seed : int
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        From 0 to `folds` - 1.
+
+    Raises
+    ------
+    DataError
+        If a class has fewer groups than there are folds.
+    """
+    values, member = np.unique(groups, return_inverse=True)
+    group_labels = np.full(len(values), np.iinfo(np.int64).max)
+    np.minimum.at(group_labels, member, labels)
+    order = np.random.default_rng(seed).permutation(len(values))
+    numbers = np.empty(len(values), dtype=np.int64)
+    for label in np.unique(labels):
+        own = order[group_labels[order] == label]
+        if len(own) < folds:
+            raise DataError(
+                f"class {label} has {len(own)} different training images, too few for {folds} "
+                "folds; lower trees.folds or add images"
+            )
+        numbers[own] = np.arange(len(own)) % folds
+    return numbers[member]
 
 
 def cut_split(dataset: FaceDataset, name: str, fraction: float, seed: int) -> FaceDataset:

@@ -8,7 +8,7 @@ import numpy as np
 from ferboost.cnn.network import build_network
 from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import prepare_splits
+from ferboost.datasets.splitting import number_folds, prepare_splits
 from ferboost.errors import RunError, SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.files import atomic_folder, copy_file
@@ -55,6 +55,9 @@ def start_run(
     """
     prepared = _prepare(dataset, settings)
     build_network(settings.cnn, len(dataset.classes))  # refuses impossible shapes
+    if settings.trees.features == "out-of-fold":  # refuses more folds than a class has images
+        train = prepared.split("train")
+        number_folds(train.labels, train.hashes, settings.trees.folds, seed=0)
     record = RunRecord(
         settings=settings,
         classes=dataset.classes,

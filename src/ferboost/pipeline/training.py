@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.augmentation import augment_as_published
-from ferboost.cnn.checkpoint import save_weights
+from ferboost.cnn.checkpoint import load_weights, save_weights
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_device, choose_precision
@@ -20,12 +21,14 @@ from ferboost.cnn.training import LabelledImages, TrainingProgress, train_networ
 from ferboost.config import CNNSettings, Settings
 from ferboost.datasets.balancing import balance
 from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.splitting import number_folds, stratified_sample
 from ferboost.errors import RunError
-from ferboost.features import feature_matrix
+from ferboost.features import group_features, join_features
 from ferboost.files import write_json, write_text
-from ferboost.models import load_seed_model, network_path, trees_path
+from ferboost.models import fold_path, load_seed_model, network_path, trees_path
 from ferboost.progress import Monitor
 from ferboost.runs import Run
+from ferboost.variants import groups_of, in_words, is_residual, tap_of, tree_variants
 
 __all__ = [
     "CNN_FILES",
@@ -42,6 +45,10 @@ CNN_FILES = ("metrics.csv", "cnn.json", "network.safetensors")
 _CURVES = "cnn.json"
 _PRECISION = "precision.json"
 _TRAIN_ACCURACY = "train-accuracy.json"
+
+# The same cut for all seeds of a run, so that they are comparable.
+_FOLD_SEED = 0
+_WATCHED_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -149,35 +156,64 @@ class SeedTraining:
         self.monitor = monitor
         self._train = train
         self._held_out = LabelledImages(held_out.images, held_out.labels)
+        self._held_out_hashes = held_out.hashes
 
     def finish(self) -> None:
         """Do what is left: nothing, trees, or everything."""
         if (self.folder / _TRAIN_ACCURACY).exists():
             return
-        train = _training_images(self._train, self.run.settings, self.seed)
-        if not network_path(self.folder).exists():
-            self._train_cnn(train)
-        self._state_path.unlink(missing_ok=True)
-        self._grow_trees(train)
+        settings = self.run.settings
+        train = _training_images(self._train, settings, self.seed)
+        self._finish_cnn(_Part(self.folder, f"seed {self.seed}", self.seed), train)
+        watched = self._held_out if settings.protocol == "clean" else None
+        if settings.trees.features == "out-of-fold":
+            self._finish_folds(watched)
+        else:
+            seen = train
+            if settings.trees.features == "held-out":
+                seen, watched = _cut_watched(self._held_out_hashes, self._held_out)
+            network = load_seed_model(self.run, self.seed).network
+            self._grow_trees(
+                _Part(self.folder, f"seed {self.seed}", self.seed), network, seen, watched
+            )
         predicted = load_seed_model(self.run, self.seed).probabilities(train.images)
         accuracy = {v: float((p.argmax(1) == train.labels).mean()) for v, p in predicted.items()}
         write_json(self.folder / _TRAIN_ACCURACY, accuracy)
 
-    @property
-    def _state_path(self) -> Path:
-        return self.folder / "state.safetensors"
+    def _finish_cnn(self, part: "_Part", train: LabelledImages) -> None:
+        if not network_path(part.folder).exists():
+            self._train_cnn(part, train)
+        part.state_path.unlink(missing_ok=True)
 
-    def _train_cnn(self, train: LabelledImages) -> None:
+    def _finish_folds(self, watched: LabelledImages | None) -> None:
+        """Train a CNN without each fold, and grow its trees on that fold."""
+        settings = self.run.settings
+        numbers = number_folds(
+            self._train.labels, self._train.hashes, settings.trees.folds, _FOLD_SEED
+        )
+        for fold in range(settings.trees.folds):
+            seed = int(np.random.SeedSequence((self.seed, fold)).generate_state(1)[0])
+            name = f"seed {self.seed}, fold {fold + 1} of {settings.trees.folds}"
+            part = _Part(fold_path(self.folder, fold), name, seed)
+            others = self._train.select(numbers != fold)
+            self._finish_cnn(part, _training_images(others, settings, seed))
+            unseen = self._train.select(numbers == fold)
+            network = new_network(settings.cnn, len(self.run.record.classes), seed)
+            load_weights(network_path(part.folder), network)
+            rows = LabelledImages(unseen.images, unseen.labels)
+            self._grow_trees(part, network.eval(), rows, watched)
+
+    def _train_cnn(self, part: "_Part", train: LabelledImages) -> None:
         settings = self.run.settings.cnn
-        network = new_network(settings, len(self.run.record.classes), self.seed)
+        network = new_network(settings, len(self.run.record.classes), part.seed)
         precision = self._precision(network, len(train.images))
         history: list[EpochRecord] = []
 
         def on_epoch(finished: Sequence[EpochRecord]) -> None:
             history[:] = finished
-            _write_curves(self.folder / "metrics.csv", history)
+            _write_curves(part.folder / "metrics.csv", history)
 
-        with self.monitor.stage(f"seed {self.seed}: CNN") as tell:
+        with self.monitor.stage(f"{part.name}: CNN") as tell:
 
             def on_progress(now: TrainingProgress) -> None:
                 detail = f"epoch {now.epoch}: loss {now.loss:.3f}, accuracy {now.accuracy:.1%}"
@@ -192,26 +228,28 @@ class SeedTraining:
                 self._held_out,
                 settings,
                 precision,
-                seed=self.seed,
-                state_path=self._state_path,
-                identity=self._identity(precision),
+                seed=part.seed,
+                state_path=part.state_path,
+                identity=self._identity(part, precision),
                 on_progress=on_progress,
                 on_epoch=on_epoch,
             )
         history_rows = [asdict(record) for record in state.history]
-        write_json(self.folder / _CURVES, {"best_epoch": state.best_epoch, "history": history_rows})
-        save_weights(network_path(self.folder), state.best_weights)  # last: it says "finished"
+        write_json(part.folder / _CURVES, {"best_epoch": state.best_epoch, "history": history_rows})
+        save_weights(network_path(part.folder), state.best_weights)  # last: it says "finished"
         best = state.history[state.best_epoch - 1]
         self._log(
+            part,
             f"kept epoch {state.best_epoch} of {len(state.history)}: held-out loss "
             f"{best.validation_loss:.4f}, accuracy {best.validation_accuracy:.2%}; "
-            f"{np.median([record.seconds for record in state.history]):.2f} s an epoch"
+            f"{np.median([record.seconds for record in state.history]):.2f} s an epoch",
         )
         majority = np.bincount(self._held_out.labels).max() / len(self._held_out.labels)
         if best.validation_accuracy <= majority:
             self._log(
+                part,
                 f"the CNN learnt nothing: it is no better than always saying the commonest class "
-                f"({majority:.1%}). {_why_it_may_have_failed(settings)}"
+                f"({majority:.1%}). {_why_it_may_have_failed(settings)}",
             )
 
     def _precision(self, network: FaceNetwork, images: int) -> Precision:
@@ -236,42 +274,59 @@ class SeedTraining:
                 choose_device(), number_format, channels_last=True, reason="as the settings say"
             )
         write_json(file, precision.to_dict())
-        self._log(f"precision {precision.describe()}")
+        self._log(
+            _Part(self.folder, f"seed {self.seed}", self.seed),
+            f"precision {precision.describe()}",
+        )
         return precision
 
-    def _identity(self, precision: Precision) -> str:
+    def _identity(self, part: "_Part", precision: Precision) -> str:
         parts = (
             self.run.settings.model_dump_json(exclude={"seeds", "trees"}),
             self.run.record.data.fingerprint,
-            str(self.seed),
+            str(part.seed) if part.seed == self.seed else f"{part.name} {part.seed}",
             f"{precision.device} {precision.number_format} {precision.channels_last}",
         )
         return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
-    def _grow_trees(self, train: LabelledImages) -> None:
+    def _grow_trees(
+        self,
+        part: "_Part",
+        network: FaceNetwork,
+        rows: LabelledImages,
+        watched: LabelledImages | None,
+    ) -> None:
         settings = self.run.settings.trees
-        network = load_seed_model(self.run, self.seed).network
         # On images of the test split, which the published protocol holds out, nothing is stopped.
-        watches = settings.early_stopping is not None and self.run.settings.protocol == "clean"
-        for tap in settings.taps:
-            if trees_path(self.folder, tap).exists():
+        if settings.early_stopping is None:
+            watched = None
+        for variant in tree_variants(settings.taps, settings.mode):
+            if trees_path(part.folder, variant).exists():
                 continue
-            trees = BoostedTrees(settings, len(self.run.record.classes), self.seed)
-            with self.monitor.stage(f"seed {self.seed}: trees on {tap}") as tell:
+            residual = is_residual(variant)
+            trees = BoostedTrees(
+                settings, len(self.run.record.classes), part.seed, residual=residual
+            )
+            with self.monitor.stage(f"{part.name}: {in_words(variant)}") as tell:
                 tell(0, settings.rounds, "")
-                watched = None
-                if watches:
-                    watched = (
-                        feature_matrix(network, self._held_out.images, tap),
-                        self._held_out.labels,
-                    )
-                seen = feature_matrix(network, train.images, tap)
-                trees.fit(seen, train.labels, watched, tell)
-            trees.save(trees_path(self.folder, tap))
-            self._log(f"trees on {tap}: {trees.rounds_} rounds")
+                seen, logits = _features(network, rows.images, variant)
+                validation, validation_logits = None, None
+                if watched is not None:
+                    features, validation_logits = _features(network, watched.images, variant)
+                    validation = (features, watched.labels)
+                trees.fit(
+                    seen,
+                    rows.labels,
+                    validation,
+                    tell,
+                    logits=logits,
+                    validation_logits=validation_logits,
+                )
+            trees.save(trees_path(part.folder, variant))
+            self._log(part, f"{in_words(variant)}: {trees.rounds_} rounds")
 
-    def _log(self, message: str) -> None:
-        line = f"seed {self.seed}: {message}"
+    def _log(self, part: "_Part", message: str) -> None:
+        line = f"{part.name}: {message}"
         self.run.log(line)
         self.monitor.log(line)
 
@@ -283,6 +338,40 @@ def _why_it_may_have_failed(settings: CNNSettings) -> str:
             "cnn.dense or a lower cnn.learning_rate"
         )
     return "Try a lower cnn.learning_rate or more cnn.epochs"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One CNN of a seed and where it is kept: the seed's own, or one without a fold."""
+
+    folder: Path
+    name: str
+    seed: int
+
+    @property
+    def state_path(self) -> Path:
+        return self.folder / "state.safetensors"
+
+
+def _features(
+    network: FaceNetwork, images: NDArray[np.uint8], variant: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return what the trees of a variant see, and the logits that they start from."""
+    tap = tap_of(variant)
+    groups = set(groups_of(tap)) | ({"logits"} if is_residual(variant) else set())
+    features = group_features(network, images, groups)
+    return join_features(features, tap), features["logits"] if is_residual(variant) else None
+
+
+def _cut_watched(
+    hashes: NDArray[np.generic], held_out: LabelledImages
+) -> tuple[LabelledImages, LabelledImages]:
+    """Part the held-out images into four fifths to grow trees on, and a fifth to stop them."""
+    watched = stratified_sample(held_out.labels, hashes, _WATCHED_SHARE, _FOLD_SEED)
+    return (
+        LabelledImages(held_out.images[~watched], held_out.labels[~watched]),
+        LabelledImages(held_out.images[watched], held_out.labels[watched]),
+    )
 
 
 def _training_images(train: FaceDataset, settings: Settings, seed: int) -> LabelledImages:

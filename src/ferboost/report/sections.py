@@ -25,13 +25,14 @@ from ferboost.report.figures import (
 )
 from ferboost.report.tree import plot_tree
 from ferboost.report.wording import enumerate_words, percent, variant_name
+from ferboost.variants import has_trees
 
 __all__ = ["best_boosted", "published_by_class", "published_by_variant", "section_figures"]
 
 
 def best_boosted(summaries: Sequence[VariantSummary]) -> VariantSummary | None:
     """Return the most accurate variant with trees, None where there is none."""
-    boosted = [summary for summary in summaries if summary.variant != "cnn"]
+    boosted = [summary for summary in summaries if has_trees(summary.variant)]
     return max(boosted, key=lambda summary: summary.accuracy, default=None)
 
 

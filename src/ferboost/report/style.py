@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ferboost.variants import has_trees, in_words
+
 __all__ = [
     "BOOSTED",
     "CNN",
@@ -93,4 +95,7 @@ def plain_text(name: str) -> str:
 
 def variant_title(variant: str) -> str:
     """Return the heading of a variant: ``"CNN"`` or ``"Trees on fc1"``."""
-    return "CNN" if variant == "cnn" else f"Trees on {variant}"
+    if not has_trees(variant):
+        return variant.replace("cnn", "CNN")
+    words = in_words(variant)
+    return words[0].upper() + words[1:]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ferboost.evaluation.summary import VariantSummary
+from ferboost.variants import has_trees, in_words, is_residual, tap_of
 
 __all__ = [
     "answer",
@@ -63,14 +64,18 @@ def p_value(p: float) -> str:
 
 def variant_phrase(variant: str) -> str:
     """Return a variant as what is done to the CNN, or in its stead, inside a sentence."""
-    if variant == "cnn":
-        return "the CNN"
-    return "XGBoost on pixels" if variant == "pixels" else f"boosting on {variant}"
+    if not has_trees(variant):
+        return in_words(variant)
+    if variant == "pixels":
+        return "XGBoost on pixels"
+    kind = "residual boosting" if is_residual(variant) else "boosting"
+    return f"{kind} on {tap_of(variant)}"
 
 
 def variant_name(variant: str) -> str:
     """Return a variant as the name of a model inside a sentence."""
-    return "the CNN" if variant == "cnn" else f"the trees on {variant}"
+    words = in_words(variant)
+    return f"the {words}" if has_trees(variant) else words
 
 
 def enumerate_words(words: Sequence[str]) -> str:

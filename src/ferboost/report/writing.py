@@ -101,9 +101,10 @@ def _feature_maps(
 
 
 def _first_tree(model: SeedModel) -> tuple[str, str | None]:
-    for tap in ("fc1", *model.trees):
-        if tap in model.trees:
-            return tap, model.trees[tap].booster_.get_dump(dump_format="json")[0]
+    trees = model.folds[0].trees if model.folds else model.trees
+    for variant in ("fc1", *trees):
+        if variant in trees and trees[variant].rounds_:
+            return variant, trees[variant].booster_.get_dump(dump_format="json")[0]
     return "", None
 
 

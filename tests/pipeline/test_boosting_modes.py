@@ -1,0 +1,139 @@
+"""Residual trees, held-out and out-of-fold features, in a run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ferboost.cnn import training as cnn_training
+from ferboost.config import change_settings
+from ferboost.errors import DataError, SettingsError
+from ferboost.models import load_seed_model, trees_path
+from ferboost.pipeline import branch_run, execute_run, resume_run, start_run, training
+from ferboost.progress import Monitor
+from ferboost.report import write_report
+from tiny import begin, faces, finish, models_of, run_settings
+
+DATASET = faces(40)
+FOLDED: dict[str, Any] = {
+    "taps": ("fc1+hog",), "mode": "both", "features": "out-of-fold", "folds": 2, "early_stopping": 2,
+}  # fmt: skip
+
+
+def test_both_modes_stand_beside_each_other(tmp_path: Path) -> None:
+    settings = run_settings(trees={"taps": ("fc1", "pixels"), "mode": "both"})
+    run, results = finish(tmp_path / "run", DATASET, settings)
+    names = ("cnn", "fc1", "fc1 residual", "pixels", "pixels residual")
+    assert results.variants == names
+    assert load_seed_model(run, 0).variants == names
+    assert trees_path(run.seed_path(0), "fc1 residual").name == "trees-fc1-residual.ubj"
+    assert write_report(run).is_file()
+
+
+def test_held_out_trees_never_see_a_training_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, _ = finish(tmp_path / "run", DATASET, run_settings())
+    settings = change_settings(
+        origin.settings,
+        ["trees.features=held-out", "trees.early_stopping=2", "trees.mode=residual"],
+        {"trees": {"taps": ["fc1"]}},
+    )
+    run, prepared = branch_run(origin, tmp_path / "branch", DATASET, settings, "tests")
+    seen: list[np.ndarray[Any, Any]] = []
+    original = training._features
+
+    def spy(network: Any, images: Any, variant: str) -> Any:
+        seen.append(images)
+        return original(network, images, variant)
+
+    monkeypatch.setattr(training, "_features", spy)
+    execute_run(run, prepared, Monitor())
+    rows, watched = (set(map(bytes, images)) for images in seen)
+    assert rows | watched == set(map(bytes, prepared.split("validation").images))
+    assert not rows & watched
+
+
+def test_out_of_fold_trees_grow_on_what_their_cnn_has_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt: list[set[bytes]] = []
+    grown: list[set[bytes]] = []
+    train_network, grow = cnn_training.train_network, training.SeedTraining._grow_trees
+
+    def spy_cnn(network: Any, train: Any, *rest: Any, **named: Any) -> Any:
+        learnt.append(set(map(bytes, train.images)))
+        return train_network(network, train, *rest, **named)
+
+    def spy_trees(self: Any, part: Any, network: Any, rows: Any, watched: Any) -> None:
+        grown.append(set(map(bytes, rows.images)))
+        grow(self, part, network, rows, watched)
+
+    monkeypatch.setattr(training, "train_network", spy_cnn)
+    monkeypatch.setattr(training.SeedTraining, "_grow_trees", spy_trees)
+    run, results = finish(tmp_path / "run", DATASET, run_settings(trees=FOLDED))
+    everything, *folds = learnt
+    assert len(folds) == len(grown) == 2
+    for others, unseen in zip(folds, grown, strict=True):
+        assert not others & unseen
+        assert others | unseen == everything
+    assert results.variants == ("cnn", "cnn folds", "fc1+hog", "fc1+hog residual")
+    model = load_seed_model(run, 0)
+    images = DATASET.split("test").images
+    mean = np.mean([f.probabilities(images)["fc1+hog residual"] for f in model.folds], axis=0)
+    np.testing.assert_array_equal(model.probabilities(images)["fc1+hog residual"], mean)
+    assert write_report(run).is_file()
+
+
+class Stopped(Exception):
+    """Ends a run between two folds."""
+
+
+def test_a_run_that_stopped_between_folds_ends_with_the_same_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = run_settings(trees=FOLDED)
+    whole, _ = finish(tmp_path / "whole", DATASET, settings)
+    run, prepared = begin(tmp_path / "run", DATASET, settings)
+    train_network, calls = cnn_training.train_network, []
+
+    def stop_at_the_second_fold(*given: Any, **named: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise Stopped
+        return train_network(*given, **named)
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(training, "train_network", stop_at_the_second_fold)
+        execute_run(run, prepared, Monitor())
+    execute_run(*resume_run(run.path, DATASET), Monitor())
+    folders = [r.seed_path(0) for r in (whole, run)]
+    ours, theirs = (
+        {str(f.relative_to(at)): f.read_bytes() for f in at.rglob("*.ubj")} for at in folders
+    )
+    assert len(ours) == 4
+    assert ours == theirs
+    assert models_of(run) == models_of(whole)
+
+
+def test_more_folds_than_images_of_a_class_are_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    settings = run_settings(trees={"features": "out-of-fold", "folds": 20})
+    with pytest.raises(DataError, match=r"too few for 20 folds; lower trees\.folds"):
+        start_run(tmp_path / "run", faces(10), settings, "tests")
+    assert not (tmp_path / "run").exists()
+
+
+def test_held_out_trees_need_validation_images() -> None:
+    with pytest.raises(SettingsError, match="the published protocol has none"):
+        run_settings(trees={"features": "held-out"}, protocol="paper")
+
+
+@pytest.mark.parametrize(
+    ("tap", "problem"), [("fc1+hoog", "there is no 'hoog'"), ("hog+hog", "more than once")]
+)
+def test_joined_taps_are_checked(tap: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        run_settings(trees={"taps": (tap,)})
