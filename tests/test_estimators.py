@@ -187,7 +187,7 @@ class TestPrediction:
         self, images: NDArray[np.uint8], labels: NDArray[np.str_]
     ) -> None:
         model = pixel_trees().fit(images, labels)
-        assert model.cnn_ is None
+        assert model.cnns_ == []
         assert model.score(images, labels) > 0.6  # by chance: 1 / 3
 
     def test_a_tap_that_is_set_later_does_not_touch_fitted_trees(
@@ -285,7 +285,7 @@ class TestTraining:
         model = pixel_trees(rounds=50, early_stopping=1).fit(
             images[10:], labels[10:], validation=validation
         )
-        assert model.trees_.rounds_ < 50
+        assert model.trees_[0].rounds_ < 50
 
     def test_the_precision_is_measured_once_and_kept_with_its_reason(
         self, images: NDArray[np.uint8], labels: NDArray[np.str_]
@@ -351,11 +351,10 @@ class TestRepeatability:
         run = run_like(fitted_boosted, dataset, tmp_path / "run")
         trained = load_seed_model(run, 0)
         probabilities = trained.probabilities(dataset.images)
-        assert fitted_boosted.cnn_ is not None
-        weights = fitted_boosted.cnn_.network_.state_dict()
+        weights = fitted_boosted.cnns_[0].network_.state_dict()
         for name, tensor in trained.network.state_dict().items():
             assert torch.equal(tensor, weights[name])
-        for variant, model in (("cnn", fitted_boosted.cnn_), ("fc1", fitted_boosted)):
+        for variant, model in (("cnn", fitted_boosted.cnns_[0]), ("fc1", fitted_boosted)):
             np.testing.assert_array_equal(
                 model.predict_proba(dataset.images), probabilities[variant]
             )
@@ -372,6 +371,54 @@ def run_like(model: BoostedCNNClassifier, dataset: FaceDataset, path: Path) -> R
     run, prepared = start_run(path, dataset, settings, command="pytest")
     execute_run(run, prepared, Monitor())
     return run
+
+
+class TestBoostingModes:
+    def test_residual_trees_that_never_help_are_the_cnn(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_]
+    ) -> None:
+        wrong = np.roll(CLASSES, 1)[np.searchsorted(CLASSES, labels)]
+        model = small_boosted().set_params(mode="residual", early_stopping=1, learning_rate=1.0)
+        model.fit(images, labels, validation=(images, wrong))
+        assert model.trees_[0].rounds_ == 0
+        np.testing.assert_array_equal(
+            model.predict_proba(images), model.cnns_[0].predict_proba(images)
+        )
+
+    def test_out_of_fold_members_are_averaged(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_]
+    ) -> None:
+        model = small_boosted().set_params(features="out-of-fold", folds=2, tap="fc1+hog")
+        model.fit(images, labels)
+        assert len(model.cnns_) == len(model.trees_) == 2
+        first, second = (cnn.predict_proba(images) for cnn in model.cnns_)
+        assert np.abs(first - second).max() > 1e-3
+        np.testing.assert_allclose(model.predict_proba(images).sum(axis=1), 1, atol=1e-5)
+
+    def test_held_out_trees_never_see_the_images_of_the_cnn(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.str_],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        grown: list[int] = []
+
+        def spy(*args: Any, **_: Any) -> None:
+            grown.append(len(args[2].images))
+            raise InterruptedError
+
+        monkeypatch.setattr("ferboost.estimators.boosted.grow_trees", spy)
+        with pytest.raises(InterruptedError):
+            small_boosted().set_params(features="held-out").fit(
+                images[:30], labels[:30], validation=(images[30:], labels[30:])
+            )
+        assert 0 < grown[0] <= len(images) - 30
+
+    def test_a_classifier_is_one_model(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_]
+    ) -> None:
+        with pytest.raises(SettingsError, match="one model"):
+            small_boosted().set_params(mode="both").fit(images, labels)
 
 
 class TestModelSelection:
@@ -404,8 +451,7 @@ class TestModelSelection:
     def test_the_classes_of_the_cnn_follow_the_labels(
         self, fitted_boosted: BoostedCNNClassifier
     ) -> None:
-        assert fitted_boosted.cnn_ is not None
-        assert fitted_boosted.cnn_.classes_.tolist() == list(CLASSES)
+        assert fitted_boosted.cnns_[0].classes_.tolist() == list(CLASSES)
 
 
 class TestInput:
@@ -481,7 +527,7 @@ class TestInput:
         ("model", "message"),
         [
             (small_cnn(tap="pixels"), "no tap 'pixels'; there are: flatten, fc1, fc2, output"),
-            (small_boosted(tap="fc3"), "no tap 'fc3'; there are: flatten, fc1, .*, pixels"),
+            (small_boosted(tap="fc3"), "no 'fc3'; there are: flatten, fc1, .*, pixels"),
             (small_cnn(kernel_size=0), "cnn.kernel_size cannot be 0"),
             (small_cnn(validation_fraction=1.0), "data.validation_fraction cannot be 1.0"),
             (small_cnn(random_state=-1), "seeds.0 cannot be -1"),

@@ -358,5 +358,6 @@ def _explain(error: ValidationError) -> str:
         return f"no setting {key!r}; {hint}"
     if first["type"] == "value_error" and isinstance(first["input"], Mapping):
         return str(first["ctx"]["error"])  # of settings that do not go together
-    problem = first["msg"][0].lower() + first["msg"][1:]
+    message = first["msg"].removeprefix("Value error, ")
+    problem = message[0].lower() + message[1:]
     return f"setting {key} cannot be {first['input']!r}: {problem}"

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ferboost import growing
 from ferboost.cnn import training as cnn_training
 from ferboost.config import change_settings
 from ferboost.errors import DataError, SettingsError
@@ -42,13 +43,13 @@ def test_held_out_trees_never_see_a_training_image(
     )
     run, prepared = branch_run(origin, tmp_path / "branch", DATASET, settings, "tests")
     seen: list[np.ndarray[Any, Any]] = []
-    original = training._features
+    original = growing._seen
 
     def spy(network: Any, images: Any, variant: str) -> Any:
         seen.append(images)
         return original(network, images, variant)
 
-    monkeypatch.setattr(training, "_features", spy)
+    monkeypatch.setattr(growing, "_seen", spy)
     execute_run(run, prepared, Monitor())
     rows, watched = (set(map(bytes, images)) for images in seen)
     assert rows | watched == set(map(bytes, prepared.split("validation").images))

@@ -12,6 +12,10 @@ from ferboost.errors import DataError
 __all__ = ["cut_split", "number_folds", "prepare_splits", "stratified_sample"]
 
 
+#: Deals images into folds: the same for all seeds of a run, so that they are comparable.
+FOLD_SEED = 0
+
+
 def stratified_sample(
     labels: NDArray[np.int64], groups: NDArray[np.generic], fraction: float, seed: int
 ) -> NDArray[np.bool_]:

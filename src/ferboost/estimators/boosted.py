@@ -1,7 +1,9 @@
-"""Trees on a layer of a CNN, trained together, as one classifier."""
+"""Trees on features of a CNN, trained together, as one classifier."""
 
 # ruff: noqa: N803 - scikit-learn's contract has a capital X
 
+from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Self
 
 import numpy as np
@@ -9,36 +11,52 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from ferboost.boosting import BoostedTrees
-from ferboost.config import TreeSettings, parse_settings, taps_of
+from ferboost.cnn.training import LabelledImages
+from ferboost.config import TreeSettings, parse_settings
+from ferboost.datasets.dataset import hash_images
+from ferboost.datasets.splitting import FOLD_SEED, number_folds
+from ferboost.errors import SettingsError
 from ferboost.estimators.cnn import CNNClassifier, cnn_settings
 from ferboost.estimators.shared import (
     FaceClassifier,
     OnEpoch,
     RandomState,
-    check_tap,
     draw_seed,
     hold_out,
     ignore_epoch,
     read_labelled,
 )
-from ferboost.features import feature_matrix
+from ferboost.features import needs_network
+from ferboost.growing import cut_watched, grow_trees, predict_trees
+from ferboost.variants import is_residual, tree_variants
 
 __all__ = ["BoostedCNNClassifier"]
 
 
 class BoostedCNNClassifier(FaceClassifier):
-    """Gradient boosted trees on a layer of a CNN, whose upper layers they replace.
+    """Gradient boosted trees on a layer of a CNN: in place of those above it, or correcting them.
 
-    The defaults are the published method, which grows the trees on the images that the CNN was
-    trained on.
+    The defaults are the published method: the trees replace the upper layers, and grow on the
+    images that the CNN was trained on.
 
     Parameters
     ----------
     cnn : CNNClassifier, optional
         Cloned and trained by `fit`; None for the published network. Give one to reach its
         parameters as ``cnn__epochs`` and the like.
-    tap : {"flatten", "fc1", "fc2", "pooled", "output", "pixels"}
-        What the trees see: a layer, or the image at 8 x 8 pixels, for which no CNN is trained.
+    tap : str
+        What the trees see: a layer ("flatten", "fc1", "fc2", "pooled", "output", "logits"), a
+        descriptor ("hog", "lbp"), the image at 8 x 8 pixels ("pixels"), or several, as in
+        "fc1+hog".
+    mode : {"replace", "residual"}
+        Whether the trees decide alone, or start from the CNN's logits and correct them. Trees
+        that need nothing of a CNN are grown without one.
+    features : {"in-sample", "held-out", "out-of-fold"}
+        What images the trees grow on: the CNN's own; the validation images, a fifth of which
+        stops them; or, fold by fold, those that a CNN of its own has not seen, the mean of all of
+        which predicts.
+    folds : int
+        CNNs that are trained for out-of-fold features.
     max_depth : int
         Greatest depth of a tree.
     learning_rate : float
@@ -49,6 +67,12 @@ class BoostedCNNClassifier(FaceClassifier):
         Least gain of a split.
     reg_lambda : float
         L2 on the leaves (lambda).
+    min_child_weight : float
+        Least sum of second derivatives in a leaf.
+    subsample, columns : float
+        Share of the rows and of the features that each tree sees, above 0 to 1.
+    class_weights : {"none", "balanced"}
+        "balanced": every class weighs the same in the loss.
     early_stopping : int, optional
         Stop after so many rounds without a lower validation log loss; None runs all rounds.
     random_state : int, RandomState or None
@@ -58,37 +82,52 @@ class BoostedCNNClassifier(FaceClassifier):
     ----------
     classes_ : ndarray, shape (classes,)
         The labels in sorted order.
-    cnn_ : CNNClassifier or None
-        The trained CNN; None for trees on pixels.
-    tap_ : str
-        What the trees see.
-    trees_ : BoostedTrees
+    variant_ : str
+        What the model is called in a run, such as ``"fc1 residual"``.
+    cnns_ : list of CNNClassifier
+        The trained CNN, one a fold with out-of-fold features; empty where the trees need none.
+    trees_ : list of BoostedTrees
+        The trees, one a fold with out-of-fold features.
     """
 
-    cnn_: CNNClassifier | None
-    tap_: str
-    trees_: BoostedTrees
+    variant_: str
+    cnns_: list[CNNClassifier]
+    trees_: list[BoostedTrees]
 
     def __init__(
         self,
         cnn: CNNClassifier | None = None,
         *,
         tap: str = "fc1",
+        mode: str = "replace",
+        features: str = "in-sample",
+        folds: int = 5,
         max_depth: int = 8,
         learning_rate: float = 0.2,
         rounds: int = 20,
         gamma: float = 0.0,
         reg_lambda: float = 1e-4,
+        min_child_weight: float = 1.0,
+        subsample: float = 1.0,
+        columns: float = 1.0,
+        class_weights: str = "none",
         early_stopping: int | None = None,
         random_state: RandomState = 0,
     ) -> None:
         self.cnn = cnn
         self.tap = tap
+        self.mode = mode
+        self.features = features
+        self.folds = folds
         self.max_depth = max_depth
         self.learning_rate = learning_rate
         self.rounds = rounds
         self.gamma = gamma
         self.reg_lambda = reg_lambda
+        self.min_child_weight = min_child_weight
+        self.subsample = subsample
+        self.columns = columns
+        self.class_weights = class_weights
         self.early_stopping = early_stopping
         self.random_state = random_state
 
@@ -124,37 +163,75 @@ class BoostedCNNClassifier(FaceClassifier):
             If the CNN's loss is no longer a number.
         """
         cnn = CNNClassifier() if self.cnn is None else clone(self.cnn)
-        tap = check_tap(self.tap, taps_of(cnn.architecture))
-        tree_settings = _tree_settings(self)
+        tree_settings = _tree_settings(self, cnn)
+        if tree_settings.mode == "both":
+            raise SettingsError("a classifier is one model: mode can be replace or residual")
         cnn.set_params(random_state=draw_seed(self.random_state))
         settings = cnn_settings(cnn)
+        (variant,) = tree_variants([self.tap], tree_settings.mode)
         classes, given = read_labelled(X, y)
         train, held_out = hold_out(classes, given, validation, settings)
-        network = None
-        if tap != "pixels":
-            cnn.fit(
-                train.images,
-                classes[train.labels],
-                validation=(held_out.images, classes[held_out.labels]),
-                on_epoch=on_epoch,
+        cnns: list[CNNClassifier] = []
+        trees: list[BoostedTrees] = []
+        for learnt, grown, watched in _parts(train, held_out, tree_settings):
+            network = None
+            if is_residual(variant) or needs_network(self.tap):
+                member = clone(cnn).fit(
+                    learnt.images,
+                    classes[learnt.labels],
+                    validation=(held_out.images, classes[held_out.labels]),
+                    on_epoch=on_epoch,
+                )
+                cnns.append(member)
+                network = member.network_
+            trees.append(
+                grow_trees(
+                    network,
+                    variant,
+                    grown,
+                    watched,
+                    tree_settings,
+                    classes=len(classes),
+                    seed=settings.seeds[0],
+                )
             )
-            network = cnn.network_
-        watched = None
-        if tree_settings.early_stopping is not None:
-            watched = (feature_matrix(network, held_out.images, tap), held_out.labels)
-        trees = BoostedTrees(tree_settings, len(classes), settings.seeds[0])
-        trees.fit(feature_matrix(network, train.images, tap), train.labels, watched)
         self.classes_ = classes
-        self.cnn_ = None if network is None else cnn
-        self.tap_ = tap
+        self.variant_ = variant
+        self.cnns_ = cnns
         self.trees_ = trees
         return self
 
     def _probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        network = None if self.cnn_ is None else self.cnn_.network_
-        return self.trees_.predict_proba(feature_matrix(network, images, self.tap_))
+        members = [
+            predict_trees(trees, cnn and cnn.network_, self.variant_, images)
+            for trees, cnn in zip_longest(self.trees_, self.cnns_)
+        ]
+        return members[0] if len(members) == 1 else np.mean(members, axis=0)
 
 
-def _tree_settings(boosted: BoostedCNNClassifier) -> TreeSettings:
+def _tree_settings(boosted: BoostedCNNClassifier, cnn: CNNClassifier) -> TreeSettings:
     names = TreeSettings.model_fields.keys() - {"taps"}
-    return parse_settings({"trees": {name: getattr(boosted, name) for name in names}}).trees
+    trees = {name: getattr(boosted, name) for name in names} | {"taps": (boosted.tap,)}
+    settings = parse_settings({"cnn": {"architecture": cnn.architecture}, "trees": trees}).trees
+    if settings.mode == "both":
+        raise SettingsError("mode: a classifier is one model; give replace or residual")
+    return settings
+
+
+def _parts(
+    train: LabelledImages, held_out: LabelledImages, settings: TreeSettings
+) -> Iterator[tuple[LabelledImages, LabelledImages, LabelledImages]]:
+    """Yield the images that each CNN learns from, that its trees grow on, and that stop them."""
+    if settings.features == "in-sample":
+        yield train, train, held_out
+    elif settings.features == "held-out":
+        yield train, *cut_watched(hash_images(held_out.images), held_out)
+    else:
+        numbers = number_folds(train.labels, hash_images(train.images), settings.folds, FOLD_SEED)
+        for fold in range(settings.folds):
+            others, unseen = numbers != fold, numbers == fold
+            yield (
+                LabelledImages(train.images[others], train.labels[others]),
+                LabelledImages(train.images[unseen], train.labels[unseen]),
+                held_out,
+            )

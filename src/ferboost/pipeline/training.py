@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ferboost.boosting import BoostedTrees
 from ferboost.cnn.augmentation import augment_as_published
 from ferboost.cnn.checkpoint import load_weights, save_weights
 from ferboost.cnn.curves import EpochRecord
@@ -21,14 +19,14 @@ from ferboost.cnn.training import LabelledImages, TrainingProgress, train_networ
 from ferboost.config import CNNSettings, Settings
 from ferboost.datasets.balancing import balance
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import number_folds, stratified_sample
+from ferboost.datasets.splitting import FOLD_SEED, number_folds
 from ferboost.errors import RunError
-from ferboost.features import group_features, join_features
 from ferboost.files import write_json, write_text
+from ferboost.growing import cut_watched, grow_trees
 from ferboost.models import fold_path, load_seed_model, network_path, trees_path
 from ferboost.progress import Monitor
 from ferboost.runs import Run
-from ferboost.variants import groups_of, in_words, is_residual, tap_of, tree_variants
+from ferboost.variants import in_words, tree_variants
 
 __all__ = [
     "CNN_FILES",
@@ -45,10 +43,6 @@ CNN_FILES = ("metrics.csv", "cnn.json", "network.safetensors")
 _CURVES = "cnn.json"
 _PRECISION = "precision.json"
 _TRAIN_ACCURACY = "train-accuracy.json"
-
-# The same cut for all seeds of a run, so that they are comparable.
-_FOLD_SEED = 0
-_WATCHED_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -165,13 +159,14 @@ class SeedTraining:
         settings = self.run.settings
         train = _training_images(self._train, settings, self.seed)
         self._finish_cnn(_Part(self.folder, f"seed {self.seed}", self.seed), train)
+        # On images of the test split, which the published protocol holds out, nothing is stopped.
         watched = self._held_out if settings.protocol == "clean" else None
         if settings.trees.features == "out-of-fold":
             self._finish_folds(watched)
         else:
             seen = train
             if settings.trees.features == "held-out":
-                seen, watched = _cut_watched(self._held_out_hashes, self._held_out)
+                seen, watched = cut_watched(self._held_out_hashes, self._held_out)
             network = load_seed_model(self.run, self.seed).network
             self._grow_trees(
                 _Part(self.folder, f"seed {self.seed}", self.seed), network, seen, watched
@@ -189,7 +184,7 @@ class SeedTraining:
         """Train a CNN without each fold, and grow its trees on that fold."""
         settings = self.run.settings
         numbers = number_folds(
-            self._train.labels, self._train.hashes, settings.trees.folds, _FOLD_SEED
+            self._train.labels, self._train.hashes, settings.trees.folds, FOLD_SEED
         )
         for fold in range(settings.trees.folds):
             seed = int(np.random.SeedSequence((self.seed, fold)).generate_state(1)[0])
@@ -297,30 +292,20 @@ class SeedTraining:
         watched: LabelledImages | None,
     ) -> None:
         settings = self.run.settings.trees
-        # On images of the test split, which the published protocol holds out, nothing is stopped.
-        if settings.early_stopping is None:
-            watched = None
         for variant in tree_variants(settings.taps, settings.mode):
             if trees_path(part.folder, variant).exists():
                 continue
-            residual = is_residual(variant)
-            trees = BoostedTrees(
-                settings, len(self.run.record.classes), part.seed, residual=residual
-            )
             with self.monitor.stage(f"{part.name}: {in_words(variant)}") as tell:
                 tell(0, settings.rounds, "")
-                seen, logits = _features(network, rows.images, variant)
-                validation, validation_logits = None, None
-                if watched is not None:
-                    features, validation_logits = _features(network, watched.images, variant)
-                    validation = (features, watched.labels)
-                trees.fit(
-                    seen,
-                    rows.labels,
-                    validation,
-                    tell,
-                    logits=logits,
-                    validation_logits=validation_logits,
+                trees = grow_trees(
+                    network,
+                    variant,
+                    rows,
+                    watched,
+                    settings,
+                    classes=len(self.run.record.classes),
+                    seed=part.seed,
+                    tell=tell,
                 )
             trees.save(trees_path(part.folder, variant))
             self._log(part, f"{in_words(variant)}: {trees.rounds_} rounds")
@@ -351,27 +336,6 @@ class _Part:
     @property
     def state_path(self) -> Path:
         return self.folder / "state.safetensors"
-
-
-def _features(
-    network: FaceNetwork, images: NDArray[np.uint8], variant: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Return what the trees of a variant see, and the logits that they start from."""
-    tap = tap_of(variant)
-    groups = set(groups_of(tap)) | ({"logits"} if is_residual(variant) else set())
-    features = group_features(network, images, groups)
-    return join_features(features, tap), features["logits"] if is_residual(variant) else None
-
-
-def _cut_watched(
-    hashes: NDArray[np.generic], held_out: LabelledImages
-) -> tuple[LabelledImages, LabelledImages]:
-    """Part the held-out images into four fifths to grow trees on, and a fifth to stop them."""
-    watched = stratified_sample(held_out.labels, hashes, _WATCHED_SHARE, _FOLD_SEED)
-    return (
-        LabelledImages(held_out.images[~watched], held_out.labels[~watched]),
-        LabelledImages(held_out.images[watched], held_out.labels[watched]),
-    )
 
 
 def _training_images(train: FaceDataset, settings: Settings, seed: int) -> LabelledImages:

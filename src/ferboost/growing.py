@@ -1,0 +1,97 @@
+"""Growing trees on images: their features, what residual trees start from, what stops them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.boosting import BoostedTrees
+from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.training import LabelledImages
+from ferboost.config import TreeSettings
+from ferboost.datasets.splitting import stratified_sample
+from ferboost.features import group_features, join_features
+from ferboost.progress import Tell
+from ferboost.variants import groups_of, is_residual, tap_of
+
+__all__ = ["cut_watched", "grow_trees", "predict_trees"]
+
+# The same cut for all seeds of a run, so that they are comparable.
+_CUT_SEED = 0
+_WATCHED_SHARE = 0.2
+
+
+def grow_trees(
+    network: FaceNetwork | None,
+    variant: str,
+    rows: LabelledImages,
+    watched: LabelledImages | None,
+    settings: TreeSettings,
+    *,
+    classes: int,
+    seed: int,
+    tell: Tell | None = None,
+) -> BoostedTrees:
+    """Grow the trees of a variant.
+
+    Parameters
+    ----------
+    network : FaceNetwork or None
+        None where neither the features nor the trees' start need one.
+    variant : str
+        See `ferboost.variants`.
+    rows : LabelledImages
+        The images that the trees grow on.
+    watched : LabelledImages or None
+        The images that early stopping watches.
+    settings : TreeSettings
+    classes : int
+    seed : int
+    tell : callable, optional
+        Called with (done, total, "") after every round.
+
+    Raises
+    ------
+    DataError
+        If a class has no image in `rows`.
+    """
+    trees = BoostedTrees(settings, classes, seed, residual=is_residual(variant))
+    features, logits = _seen(network, rows.images, variant)
+    validation, validation_logits = None, None
+    if watched is not None and settings.early_stopping is not None:
+        seen, validation_logits = _seen(network, watched.images, variant)
+        validation = (seen, watched.labels)
+    return trees.fit(
+        features,
+        rows.labels,
+        validation,
+        tell,
+        logits=logits,
+        validation_logits=validation_logits,
+    )
+
+
+def predict_trees(
+    trees: BoostedTrees, network: FaceNetwork | None, variant: str, images: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Return the probabilities of trees that `grow_trees` grew, float32 of shape (n, classes)."""
+    return trees.predict_proba(*_seen(network, images, variant))
+
+
+def cut_watched(
+    hashes: NDArray[np.generic], held_out: LabelledImages
+) -> tuple[LabelledImages, LabelledImages]:
+    """Part held-out images into four fifths to grow trees on, and a fifth to stop them."""
+    watched = stratified_sample(held_out.labels, hashes, _WATCHED_SHARE, _CUT_SEED)
+    return (
+        LabelledImages(held_out.images[~watched], held_out.labels[~watched]),
+        LabelledImages(held_out.images[watched], held_out.labels[watched]),
+    )
+
+
+def _seen(
+    network: FaceNetwork | None, images: NDArray[np.uint8], variant: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return what the trees of a variant see, and the logits that they start from."""
+    tap = tap_of(variant)
+    groups = set(groups_of(tap)) | ({"logits"} if is_residual(variant) else set())
+    features = group_features(network, images, groups)
+    return join_features(features, tap), features["logits"] if is_residual(variant) else None
