@@ -109,7 +109,7 @@ def test_a_run_is_not_begun_again_when_it_is_finished(
     whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ferboost.pipeline.training.train_network", None)
-    monkeypatch.setattr("ferboost.pipeline.training.BoostedTrees", None)
+    monkeypatch.setattr("ferboost.pipeline.training.grow_trees", None)
     before = models_of(whole.run)
     run, results = finish_by_resuming(whole.run.path)
     assert models_of(run) == before
