@@ -102,8 +102,8 @@ class CNNSettings(_Frozen):
     """"published": convolutions and dense layers. "residual": stages of residual blocks."""
     filters: tuple[Positive, ...] = Field(default=(32, 64, 64), min_length=1)
     """Filters of each convolutional layer, or of each stage; their number is the depth."""
-    blocks: Positive = 2
-    """Residual blocks of each stage; the first stage has one."""
+    blocks: tuple[Positive, ...] = Field(default=(1, 2), min_length=1)
+    """Residual blocks of each stage; the last number counts for the stages after it, too."""
     kernel_size: Positive = 3
     """Height and width of every convolution, in pixels."""
     stride: Positive = 1
@@ -142,9 +142,9 @@ class CNNSettings(_Frozen):
     """Passes over the training images."""
     patience: Positive | None = None
     """Stop after so many epochs without a lower validation loss; none: run all epochs."""
-    augmentation: Literal["none", "published", "gentle"] = "none"
+    augmentation: Literal["none", "published", "gentle", "strong"] = "none"
     """"published": random rotation, shift, shear, zoom, flip and brightness (section 3.2).
-    "gentle": smaller ones, and contrast."""
+    "gentle": smaller ones, and contrast. "strong": these, and gray rectangles."""
 
     @model_validator(mode="after")
     def _refuse_what_has_no_effect(self) -> Self:
@@ -253,6 +253,38 @@ PRESETS: dict[str, dict[str, Any]] = {
             "augmentation": "gentle",
         },
         "trees": {"taps": ["pooled", "output", "pixels"]},
+    },
+    "strong": {
+        "data": {"validation_fraction": 0.05},
+        "cnn": {
+            "architecture": "residual",
+            "filters": [64, 128, 256, 512],
+            "blocks": [1, 2, 2, 1],
+            "dropout": 0.3,
+            "mirror": True,
+            "optimizer": "muon",
+            "learning_rate": 0.02,
+            "schedule": "cosine",
+            "weight_decay": 0.05,
+            "label_smoothing": 0.1,
+            "averaging": 0.999,
+            "keep": "last",
+            "batch_size": 128,
+            "epochs": 100,
+            "augmentation": "strong",
+        },
+        "trees": {
+            "taps": ["pooled"],
+            "mode": "both",
+            "features": "held-out",
+            "max_depth": 3,
+            "learning_rate": 0.05,
+            "rounds": 200,
+            "subsample": 0.8,
+            "columns": 0.5,
+            "min_child_weight": 5.0,
+            "early_stopping": 15,
+        },
     },
 }
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from ferboost.cnn.augmentation import (
     GENTLE,
     PUBLISHED,
+    STRONG,
     Augmentation,
     augment,
     augment_as_published,
@@ -166,3 +167,22 @@ def test_the_gentle_augmentation_moves_a_face_less_than_the_published_one() -> N
         return float(rows.hypot(columns).max())
 
     assert reach(GENTLE) < 0.5 * reach(PUBLISHED)
+
+
+def test_a_gray_rectangle_lies_on_about_the_asked_share_of_the_faces() -> None:
+    covered = only(torch.zeros(COUNT, 48, 48), occlusion=0.5) > 0
+    touched = covered.any(2).any(1)
+    assert 0.4 < touched.float().mean() < 0.6
+    for image in covered[touched]:
+        rows, columns = image.any(1), image.any(0)
+        assert torch.equal(image, rows[:, None] & columns)  # filled, without gaps
+        assert rows.sum() <= 20
+        assert columns.sum() <= 20
+
+
+def test_the_strong_augmentation_stays_within_the_gray_values() -> None:
+    noise = torch.randint(0, 256, (COUNT, 48, 48), generator=generator(), dtype=torch.uint8)
+    changed = augment(noise, STRONG, generator())
+    assert changed.min() >= 0
+    assert changed.max() <= 255
+    assert (changed == 127.5).float().mean() > 0.02

@@ -13,7 +13,7 @@ from ferboost.errors import SettingsError
 from tiny import PLAIN, copy_of, faces, same
 
 SETTINGS = CNNSettings(
-    architecture="residual", filters=(8, 12), blocks=1, batch_size=16, epochs=3, dropout=0.1,
+    architecture="residual", filters=(8, 12), blocks=(1,), batch_size=16, epochs=3, dropout=0.1,
     optimizer="muon", learning_rate=0.05, schedule="cosine", weight_decay=0.02,
     label_smoothing=0.1, averaging=0.9, keep="last", augmentation="gentle", mirror=True,
 )  # fmt: skip
@@ -106,3 +106,11 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> N
 def test_settings_that_do_not_go_together_are_refused(overrides: list[str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         load_settings(overrides=overrides)
+
+
+def test_the_last_number_of_blocks_counts_for_the_stages_after_it() -> None:
+    network = new_network(
+        SETTINGS.model_copy(update={"filters": (4, 4, 4), "blocks": (1, 2)}), 3, 0
+    )
+    assert isinstance(network, ResidualNetwork)
+    assert [len(list(stage.children())) for stage in network.stages] == [1, 2, 2]

@@ -20,7 +20,7 @@ PresetOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Settings to start from: paper, the published study's; or fast, a residual network.",
+        help="Settings to start from: paper, the study's; fast and strong, residual networks.",
     ),
 ]
 SetOption = Annotated[

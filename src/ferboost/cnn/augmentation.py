@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["GENTLE", "PUBLISHED", "Augmentation", "augment", "augment_as_published"]
+__all__ = ["GENTLE", "PUBLISHED", "STRONG", "Augmentation", "augment", "augment_as_published"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class Augmentation:
         The gray values are multiplied by 1 - `brightness` to 1 + `brightness`.
     contrast : float
         The same for their differences from the image's mean.
+    occlusion : float
+        Share of the faces, 0 to 1, on which a gray rectangle lies, its sides an eighth to 5/12 of
+        the image's (DeVries and Taylor, 2017).
     """
 
     rotation: float
@@ -34,6 +37,7 @@ class Augmentation:
     zoom: float
     brightness: float
     contrast: float = 0.0
+    occlusion: float = 0.0
 
 
 #: Section 3.2 of the study, with the meaning that these numbers have in Keras' ImageDataGenerator:
@@ -43,6 +47,13 @@ PUBLISHED = Augmentation(rotation=20, shear=0.2, shift=0.2, zoom=0.2, brightness
 
 #: Small enough that no part of a tightly cropped face is lost.
 GENTLE = Augmentation(rotation=10, shear=3, shift=0.06, zoom=0.1, brightness=0.15, contrast=0.3)
+
+#: For long trainings, which would learn gently changed faces by heart.
+STRONG = Augmentation(
+    rotation=12, shear=3, shift=0.07, zoom=0.15, brightness=0.15, contrast=0.3, occlusion=0.5
+)
+
+_GRAY = 127.5
 
 
 def augment(images: Tensor, ranges: Augmentation, generator: torch.Generator) -> Tensor:
@@ -102,7 +113,20 @@ def augment(images: Tensor, ranges: Augmentation, generator: torch.Generator) ->
     if ranges.contrast:
         mean = moved.mean(dim=(1, 2), keepdim=True)
         moved = mean + (moved - mean) * (1 + uniform(ranges.contrast))[:, None, None]
-    return (moved * (1 + uniform(ranges.brightness))[:, None, None]).clamp(0, 255)
+    lit = (moved * (1 + uniform(ranges.brightness))[:, None, None]).clamp(0, 255)
+    if not ranges.occlusion:
+        return lit
+    covered = _rectangles(count, ranges.occlusion, images.shape[1], generator)
+    return torch.where(covered.to(images.device), _GRAY, lit)
+
+
+def _rectangles(count: int, share: float, side: int, generator: torch.Generator) -> Tensor:
+    """Return where a random rectangle lies, if any, bool of shape (count, side, side)."""
+    chosen = torch.rand(count, 1, 1, generator=generator) < share
+    lengths = torch.randint(side // 8, 5 * side // 12 + 1, (count, 2, 1), generator=generator)
+    centres = torch.rand(count, 2, 1, generator=generator) * side
+    inside = (torch.arange(side) + 0.5 - centres).abs() < lengths / 2
+    return chosen & inside[:, 0, :, None] & inside[:, 1, None, :]
 
 
 def augment_as_published(images: Tensor, generator: torch.Generator) -> Tensor:

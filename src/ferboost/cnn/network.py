@@ -272,8 +272,9 @@ class ResidualNetwork(FaceNetwork):
         self.stages = nn.ModuleList()
         wide_in = widths[0]
         for depth, width in enumerate(widths):
+            count = settings.blocks[min(depth, len(settings.blocks) - 1)]
             blocks = [_Block(wide_in, width, halve=depth > 0)]
-            blocks += [_Block(width, width) for _ in range(settings.blocks - 1) if depth > 0]
+            blocks += [_Block(width, width) for _ in range(count - 1)]
             self.stages.append(nn.Sequential(*blocks))
             wide_in = width
         self.dropout = nn.Dropout(settings.dropout)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ferboost.cnn.augmentation import GENTLE, PUBLISHED, augment
+from ferboost.cnn.augmentation import GENTLE, PUBLISHED, STRONG, augment
 from ferboost.cnn.checkpoint import TrainingState, copy_weights, load_state, save_state
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.memory import keep_freed_memory
@@ -26,7 +26,7 @@ from ferboost.errors import TrainingDivergedError
 __all__ = ["LabelledImages", "TrainingProgress", "train_network"]
 
 _EVALUATION_BATCH = 512
-_AUGMENTATIONS = {"published": PUBLISHED, "gentle": GENTLE}
+_AUGMENTATIONS = {"published": PUBLISHED, "gentle": GENTLE, "strong": STRONG}
 # Epochs of rising step size, where the schedule is a cosine.
 _WARM_UP = 0.5
 # Muon's step size is a share of the update's norm; plain momentum, a multiple of the gradient.
