@@ -24,14 +24,19 @@ if TYPE_CHECKING:
         StorageError,
     )
     from ferboost.estimators import BoostedCNNClassifier, CNNClassifier
+    from ferboost.evaluation.calibration import fit_scaling
+    from ferboost.evaluation.conformal import fit_conformal
     from ferboost.evaluation.results import Results
     from ferboost.evaluation.summary import summarize
+    from ferboost.evaluation.trust import measure_trust
     from ferboost.export import export_run
     from ferboost.inference import Prediction, Predictions, Predictor
     from ferboost.pipeline import (
         branch_run,
+        calibrate_run,
         evaluate_run,
         execute_run,
+        load_calibration,
         load_results,
         resume_run,
         start_run,
@@ -66,13 +71,18 @@ __all__ = [
     "StorageError",
     "__version__",
     "branch_run",
+    "calibrate_run",
     "evaluate_run",
     "execute_run",
     "export_run",
+    "fit_conformal",
+    "fit_scaling",
     "generate_faces",
+    "load_calibration",
     "load_dataset",
     "load_results",
     "load_settings",
+    "measure_trust",
     "predict_files",
     "resume_run",
     "start_run",
@@ -97,14 +107,19 @@ _NAMES_BY_MODULE = {
         "StorageError",
     ),
     "ferboost.estimators": ("BoostedCNNClassifier", "CNNClassifier"),
+    "ferboost.evaluation.calibration": ("fit_scaling",),
+    "ferboost.evaluation.conformal": ("fit_conformal",),
     "ferboost.evaluation.results": ("Results",),
     "ferboost.evaluation.summary": ("summarize",),
+    "ferboost.evaluation.trust": ("measure_trust",),
     "ferboost.export": ("export_run",),
     "ferboost.inference": ("Prediction", "Predictions", "Predictor"),
     "ferboost.pipeline": (
         "branch_run",
+        "calibrate_run",
         "evaluate_run",
         "execute_run",
+        "load_calibration",
         "load_results",
         "resume_run",
         "start_run",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ferboost.cli import data, evaluation, exporting, prediction, settings, training
+from ferboost.cli import data, evaluation, exporting, prediction, settings, training, trust
 
 __all__ = ["app"]
 
@@ -40,6 +40,7 @@ app.command(epilog=training.TRAIN_EXAMPLES)(training.train)
 app.command(epilog=training.BOOST_EXAMPLES)(training.boost)
 app.command(epilog=evaluation.EVALUATE_EXAMPLES)(evaluation.evaluate)
 app.command(epilog=evaluation.COMPARE_EXAMPLES)(evaluation.compare)
+app.command(epilog=trust.CALIBRATE_EXAMPLES)(trust.calibrate)
 app.command(epilog=exporting.EXPORT_EXAMPLES)(exporting.export)
 app.command(epilog=prediction.PREDICT_EXAMPLES)(prediction.predict)
 app.command()(training.report)

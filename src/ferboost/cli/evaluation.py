@@ -9,6 +9,7 @@ import typer
 from ferboost.cli.console import ConsoleMonitor, print_json
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.results import describe_results, print_results
+from ferboost.cli.trust import describe_trust, measure_run_trust, print_trust
 from ferboost.variants import in_words
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ def evaluate(
         Path, typer.Argument(metavar="DATA", help="A folder, zip, CSV or Parquet file.")
     ],
     split: SplitOption = "test",
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="How often a set of classes is to hold the true one, such as 0.9. Default: 0.8, "
+            "0.9 and 0.95.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Evaluate the CNN and the trees of a run on labelled faces.
@@ -48,18 +57,24 @@ def evaluate(
     Any labelled faces will do, also a folder that holds nothing but test/. On the data that the
     run was trained on, the splits are those that the run has cut.
     """
+    from ferboost.errors import SettingsError
     from ferboost.pipeline import evaluate_run
     from ferboost.runs import Run
 
     _check_split(split)
+    if coverage is not None and not 0 < coverage < 1:
+        raise SettingsError(f"a coverage lies between 0 and 1, such as 0.9; found {coverage}")
     run = Run.open(model)
     dataset = load(data)
-    results = evaluate_run(run, _select(dataset, run, split), ConsoleMonitor())
+    evaluated = _select(dataset, run, split)
+    results = evaluate_run(run, evaluated, ConsoleMonitor())
+    trust, why_not = measure_run_trust(run, evaluated, results, coverage)
     if json:
-        print_json(describe_results(results))
+        print_json(describe_results(results) | {"trust": describe_trust(trust, why_not)})
     else:
         own = split == "test" and dataset.fingerprint == run.record.data.fingerprint
         print_results(results, run, own_test_split=own)
+        print_trust(trust, why_not)
 
 
 def compare(

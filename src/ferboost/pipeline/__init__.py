@@ -1,6 +1,16 @@
 """From a data set to a finished run: CNN, trees, evaluation, each kept as soon as it is done."""
 
+from ferboost.pipeline.calibrating import calibrate_run, load_calibration
 from ferboost.pipeline.evaluating import evaluate_run, load_results
 from ferboost.pipeline.execution import branch_run, execute_run, resume_run, start_run
 
-__all__ = ["branch_run", "evaluate_run", "execute_run", "load_results", "resume_run", "start_run"]
+__all__ = [
+    "branch_run",
+    "calibrate_run",
+    "evaluate_run",
+    "execute_run",
+    "load_calibration",
+    "load_results",
+    "resume_run",
+    "start_run",
+]

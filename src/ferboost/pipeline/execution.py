@@ -13,6 +13,7 @@ from ferboost.errors import RunError, SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.files import atomic_folder, copy_file
 from ferboost.models import load_seed_model
+from ferboost.pipeline.calibrating import calibrate_run, load_calibration
 from ferboost.pipeline.evaluating import (
     evaluate_run,
     has_training_hashes,
@@ -154,6 +155,8 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
         save_examples(run, train)
         for seed in run.settings.seeds:
             SeedTraining(run, seed, train, held_out, monitor).finish()
+        if run.settings.protocol == "clean" and load_calibration(run) is None:
+            calibrate_run(run, held_out, monitor)
         results = evaluate_run(run, prepared.split("test"), monitor)
         save_results(run, results)
     return results

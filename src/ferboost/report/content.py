@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ferboost.evaluation.results import Results
+from ferboost.evaluation.trust import RunCalibration
 
 __all__ = ["CaptionedFigure", "DataFacts", "ReportContent"]
 
@@ -87,6 +88,10 @@ class ReportContent:
         beside these.
     data_figures : tuple of CaptionedFigure
         Figures of the data set, for the section on it.
+    calibration : RunCalibration or None
+        Fitted on the validation images; None where the run has none.
+    trust_note : str
+        Why it has none, as a predicate of "the run is".
     """
 
     title: str
@@ -103,3 +108,5 @@ class ReportContent:
     tree_title: str = ""
     published: bool = False
     data_figures: tuple[CaptionedFigure, ...] = ()
+    calibration: RunCalibration | None = None
+    trust_note: str = ""

@@ -8,6 +8,7 @@ import jinja2
 
 from ferboost.datasets.dataset import SPLITS
 from ferboost.evaluation.summary import summarize
+from ferboost.evaluation.trust import measure_trust
 from ferboost.published import published
 from ferboost.report import wording
 from ferboost.report.content import CaptionedFigure, DataFacts, ReportContent
@@ -19,6 +20,7 @@ from ferboost.report.sections import (
 )
 from ferboost.report.style import variant_title
 from ferboost.report.svg import inline_svg
+from ferboost.report.trust_wording import SCALING_NAMES, SET_NAMES
 
 __all__ = ["CaptionedFigure", "DataFacts", "ReportContent", "build_page"]
 
@@ -49,6 +51,12 @@ def build_page(content: ReportContent) -> str:
         If the results do not fit together, or the tree is not one of XGBoost's.
     """
     summaries = summarize(content.results)
+    boosted = best_boosted(summaries)
+    calibration = content.calibration
+    trusts = () if calibration is None else measure_trust(content.results, calibration)
+    shown = {"cnn"} | (set() if boosted is None else {boosted.variant})
+    shown_trusts = tuple(trust for trust in trusts if trust.variant in shown)
+    sections = section_figures(content, summaries, shown_trusts)
     headline, sentences = wording.answer(summaries[0])
     numbers = count(1)
     return (
@@ -58,7 +66,11 @@ def build_page(content: ReportContent) -> str:
             content=content,
             summaries=summaries,
             cnn=summaries[0],
-            boosted=best_boosted(summaries),
+            boosted=boosted,
+            trusts=trusts,
+            shown_trusts=shown_trusts,
+            set_names=SET_NAMES,
+            scaling_names=SCALING_NAMES,
             next_table=count(1).__next__,
             headline=headline,
             sentences=sentences,
@@ -66,8 +78,7 @@ def build_page(content: ReportContent) -> str:
             published_by_variant=published_by_variant(content),
             published_by_class=published_by_class(content),
             figures={
-                section: tuple(_draw(figures, numbers))
-                for section, figures in section_figures(content, summaries).items()
+                section: tuple(_draw(figures, numbers)) for section, figures in sections.items()
             },
             study=published(),
             settings=wording.flatten_settings(content.settings),

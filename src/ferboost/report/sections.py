@@ -6,6 +6,7 @@ import numpy as np
 
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.summary import VariantSummary
+from ferboost.evaluation.trust import VariantTrust
 from ferboost.published import published
 from ferboost.report.anatomy import plot_feature_maps, plot_filters
 from ferboost.report.content import CaptionedFigure, ReportContent
@@ -24,6 +25,7 @@ from ferboost.report.figures import (
     plot_predict_times,
 )
 from ferboost.report.tree import plot_tree
+from ferboost.report.trust_figures import plot_calibration_change, plot_risk_coverage
 from ferboost.report.wording import enumerate_words, percent, variant_name
 from ferboost.variants import has_trees
 
@@ -49,7 +51,9 @@ def published_by_class(content: ReportContent) -> dict[str, float]:
 
 
 def section_figures(
-    content: ReportContent, summaries: Sequence[VariantSummary]
+    content: ReportContent,
+    summaries: Sequence[VariantSummary],
+    trusts: Sequence[VariantTrust] = (),
 ) -> dict[str, tuple[CaptionedFigure, ...]]:
     """Return the figures by section, in the order of the page."""
     boosted = best_boosted(summaries)
@@ -61,6 +65,8 @@ def section_figures(
         "roc": tuple(_roc_curves(content, summary) for summary in shown),
         "learning": tuple(_learning(content)),
         "calibration": (_calibration(content, summaries),),
+        "trust": tuple(_calibration_change(content.results, trust) for trust in trusts),
+        "abstention": _abstention(trusts),
         "time": (_time(summaries),),
         "inside": tuple(_inside(content)),
         "data": content.data_figures,
@@ -167,6 +173,30 @@ def _calibration(content: ReportContent, summaries: Sequence[VariantSummary]) ->
     )
     figure = plot_reliability(results, cnn, best_boosted(summaries))
     return CaptionedFigure(figure, "Confidence and accuracy", caption)
+
+
+def _calibration_change(results: Results, trust: VariantTrust) -> CaptionedFigure:
+    before, after = (step.metrics.ece.value for step in trust.steps[:2])
+    return CaptionedFigure(
+        plot_calibration_change(trust, results.labels),
+        f"Calibration of {variant_name(trust.variant)}, before and after",
+        f"Temperature scaling moves the error from {percent(before)} to {percent(after)} points. "
+        "Bars are 95 % intervals of the accuracy in a bin.",
+    )
+
+
+def _abstention(trusts: Sequence[VariantTrust]) -> tuple[CaptionedFigure, ...]:
+    if not trusts:
+        return ()
+    risk = trusts[0].risk
+    half = float(risk.risk[(len(risk.risk) - 1) // 2])
+    caption = (
+        f"Were the CNN to answer the half of the images that it is surest of, {percent(half)} % of "
+        f"its answers would be wrong instead of {percent(float(risk.risk[-1]))} %. Curves are "
+        "those of the first seed; areas (AURC), the mean error over all shares, are means over "
+        f"seeds. The best order of the same answers would have {percent(risk.least_area)} %."
+    )
+    return (CaptionedFigure(plot_risk_coverage(trusts), "Abstaining when unsure", caption),)
 
 
 def _time(summaries: Sequence[VariantSummary]) -> CaptionedFigure:

@@ -13,7 +13,8 @@ from ferboost.emotions import EMOTIONS
 from ferboost.evaluation.results import Results
 from ferboost.files import write_text
 from ferboost.models import SeedModel, load_seed_model
-from ferboost.pipeline import load_results
+from ferboost.pipeline import load_calibration, load_results
+from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.examples import load_examples
 from ferboost.pipeline.training import read_precision
 from ferboost.published import published
@@ -62,6 +63,8 @@ def write_report(run: Run) -> Path:
         tree_title=f"The first tree on {tap}, for the class {run.record.classes[0]}",
         published=is_published_setting(run),
         data_figures=_data_figures(run, examples),
+        calibration=load_calibration(run),
+        trust_note=why_uncalibrated(run),
     )
     path = run.path / "report.html"
     write_text(path, build_page(content))

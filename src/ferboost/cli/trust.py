@@ -1,0 +1,145 @@
+"""``ferboost calibrate``, and what an evaluation says of calibration and sets."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ferboost.cli.console import ConsoleMonitor, print_table
+from ferboost.cli.data import load
+
+if TYPE_CHECKING:
+    from ferboost.datasets import FaceDataset
+    from ferboost.evaluation.calibration import Measure
+    from ferboost.evaluation.results import Results
+    from ferboost.evaluation.trust import VariantTrust
+    from ferboost.runs import Run
+
+__all__ = ["CALIBRATE_EXAMPLES", "calibrate", "describe_trust", "measure_run_trust", "print_trust"]
+
+CALIBRATE_EXAMPLES = """\b
+Examples:
+  ferboost calibrate runs/paper-clean-1 fer2013.zip
+  ferboost evaluate runs/paper-clean-1 fer2013.zip --coverage 0.95
+"""
+
+
+def calibrate(
+    model: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="The data that the run was trained on.")
+    ],
+) -> None:
+    """Calibrate a run on its validation images.
+
+    A run of the protocol clean is calibrated when it is trained; this does it for one that an older
+    version has made. Temperature and vector scaling are fitted for every seed and variant and kept
+    in the run.
+    """
+    from ferboost.datasets.splitting import prepare_splits
+    from ferboost.errors import RunError
+    from ferboost.pipeline import calibrate_run
+    from ferboost.pipeline.calibrating import why_uncalibrated
+    from ferboost.runs import Run
+
+    run = Run.open(model)
+    if run.settings.protocol == "paper":
+        raise RunError(f"{run.path} is {why_uncalibrated(run)}")
+    dataset = load(data)
+    if dataset.fingerprint != run.record.data.fingerprint:
+        raise RunError(f"{data} is not the data that {model} was made with")
+    validation = prepare_splits(dataset, run.settings.data, validation=True).split("validation")
+    with run.lock():
+        calibration = calibrate_run(run, validation, ConsoleMonitor())
+    rows = [
+        [variant, *(f"{own[variant]['temperature'].temperature:.3f}" for own in by_seed)]
+        for by_seed in [list(calibration.scalings.values())]
+        for variant in calibration.ensemble
+    ]
+    columns = ["temperature", *(f"seed {seed}" for seed in calibration.scalings)]
+    print_table(f"{len(validation):,} validation faces", columns, rows)
+
+
+def measure_run_trust(
+    run: "Run", evaluated: "FaceDataset", results: "Results", coverage: float | None
+) -> "tuple[tuple[VariantTrust, ...], str]":
+    """Return what calibration and sets are worth, or nothing and the reason why not."""
+    from ferboost.evaluation.trust import COVERAGES, measure_trust
+    from ferboost.pipeline import load_calibration
+    from ferboost.pipeline.calibrating import counts_calibration_images, why_uncalibrated
+
+    calibration = load_calibration(run)
+    if calibration is None:
+        return (), why_uncalibrated(run)
+    if counts_calibration_images(run, evaluated):
+        return (), "calibration is not measured on images that the run was made or calibrated with"
+    coverages = COVERAGES if coverage is None else (coverage,)
+    with ConsoleMonitor().stage("measure calibration"):
+        return measure_trust(results, calibration, coverages), ""
+
+
+def describe_trust(trust: "tuple[VariantTrust, ...]", why_not: str) -> dict[str, Any]:  # Any: JSON
+    """Return what `measure_run_trust` found as JSON can hold it."""
+    return {"why_not": why_not or None, "variants": {t.variant: t.to_dict() for t in trust}}
+
+
+def print_trust(trust: "tuple[VariantTrust, ...]", why_not: str) -> None:
+    """Print calibration errors before and after, and the sets that were verified."""
+    from ferboost.report.trust_wording import SET_NAMES
+
+    if not trust:
+        typer.echo(f"\nThe run is {why_not}." if why_not.startswith("not") else f"\n{why_not}.")
+        return
+    rows = []
+    for own in trust:
+        for steps, name in (
+            (own.steps, own.variant),
+            (own.ensemble, f"mean of seeds: {own.variant}"),
+        ):
+            rows += [
+                [
+                    f"{name}, {step.method}",
+                    _percent(step.metrics.ece, bracket=True),
+                    "" if step.clean is None else _percent(step.clean.ece),
+                    _percent(step.metrics.ace),
+                    f"{step.metrics.brier.value:.3f}",
+                    f"{step.metrics.log_loss.value:.3f}",
+                    f"{100 * step.accuracy:.2f}",
+                ]
+                for step in steps
+            ]
+    chance = 100 * trust[0].steps[0].metrics.ece_by_chance
+    typer.echo("")
+    print_table(
+        f"calibration, fitted on validation faces; ECE and ACE in percent points, a perfect model "
+        f"would show an ECE of {chance:.1f} by chance",
+        ["model, scaling", "ECE 95 %", "clean", "ACE", "Brier", "log loss", "accuracy"],
+        rows,
+    )
+    rows = [
+        [
+            f"{own.variant}, {SET_NAMES[result.method, result.by_class]}",
+            f"{100 * result.asked:g}",
+            f"{100 * result.metrics.coverage:.1f}",
+            " - ".join(f"{100 * limit:.1f}" for limit in result.metrics.interval),
+            "" if result.clean is None else f"{100 * result.clean.coverage:.1f}",
+            f"{100 * min(c for c in result.metrics.by_class if c is not None):.1f}",
+            f"{result.metrics.size:.2f}",
+            f"{100 * result.metrics.single:.1f}",
+        ]
+        for own in trust
+        for result in own.sets
+    ]
+    print_table(
+        "conformal sets of the temperature scaled probabilities; coverages in percent",
+        ["model, sets", "asked", "covered", "95 %", "clean", "worst class", "classes", "single"],
+        rows,
+    )
+
+
+def _percent(measure: "Measure", *, bracket: bool = False) -> str:
+    value = f"{100 * measure.value:.2f}"
+    if not bracket:
+        return value
+    low, high = measure.interval
+    return f"{value} [{100 * low:.1f}, {100 * high:.1f}]"

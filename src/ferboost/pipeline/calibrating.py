@@ -1,0 +1,150 @@
+"""Calibrating a run on its validation images, and keeping what came out."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.errors import DataError, RunError
+from ferboost.evaluation.calibration import SCALING_METHODS, Scaling, ScalingMethod
+from ferboost.evaluation.trust import RunCalibration, fit_calibration
+from ferboost.files import atomic_path, write_json
+from ferboost.models import load_seed_model
+from ferboost.pipeline.evaluating import load_training_hashes
+from ferboost.progress import Monitor
+from ferboost.runs import Run
+
+__all__ = [
+    "calibrate_run",
+    "counts_calibration_images",
+    "load_calibration",
+    "why_uncalibrated",
+]
+
+#: By variant and method.
+_Scalings = Mapping[str, Mapping[ScalingMethod, Scaling]]
+
+_VALIDATION = "validation-predictions.npz"
+_SCALINGS = "calibration.json"
+
+
+def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCalibration:
+    """Fit temperature and vector scaling for every seed and variant, and keep them in the run.
+
+    ``validation-predictions.npz`` holds the predictions, from which sets of any coverage can be
+    made, and ``calibration.json`` the scalings; the latter is written last.
+
+    Parameters
+    ----------
+    run : Run
+        Of the protocol ``"clean"``, its models finished.
+    validation : FaceDataset
+        Images that no model was trained on, and that will not be counted in an evaluation.
+    monitor : Monitor
+
+    Raises
+    ------
+    RunError
+        If the run is of the protocol ``"paper"``, or is not finished.
+    StorageError
+        If the run cannot be written.
+    """
+    if run.settings.protocol == "paper":
+        raise RunError(f"{run.path}: {why_uncalibrated(run)}")
+    known = validation.with_classes(run.record.classes)
+    probabilities = {}
+    with monitor.stage("calibrate") as tell:
+        for done, seed in enumerate(run.settings.seeds):
+            tell(done, len(run.settings.seeds), f"seed {seed}")
+            probabilities[seed] = load_seed_model(run, seed).probabilities(known.images)
+        calibration = fit_calibration(known.labels, probabilities)
+    arrays: dict[str, NDArray[np.generic]] = {"labels": known.labels}
+    for seed, variants in probabilities.items():
+        arrays |= {f"{seed}/{variant}": shares for variant, shares in variants.items()}
+    with atomic_path(run.path / _VALIDATION) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    write_json(run.path / _SCALINGS, _describe(calibration))
+    return calibration
+
+
+def load_calibration(run: Run) -> RunCalibration | None:
+    """Read what `calibrate_run` kept; None where the run was never calibrated.
+
+    Raises
+    ------
+    RunError
+        If a file is damaged.
+    """
+    path = run.path / _SCALINGS
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_bytes())
+        with (
+            (run.path / _VALIDATION).open("rb") as stream,
+            np.load(stream, allow_pickle=False) as archive,
+        ):
+            arrays = dict(archive)
+        seeds = {int(seed): _read_scalings(own) for seed, own in content["seeds"].items()}
+        probabilities = {
+            seed: {variant: arrays[f"{seed}/{variant}"] for variant in own}
+            for seed, own in seeds.items()
+        }
+        ensemble = _read_scalings(content["mean of seeds"])
+        return RunCalibration(arrays["labels"], probabilities, seeds, ensemble)
+    except (
+        OSError, ValueError, TypeError, AttributeError, EOFError, KeyError, BadZipFile, zlib.error,
+        DataError,
+    ) as error:  # fmt: skip
+        raise RunError(
+            f"{path} or {_VALIDATION} beside it is damaged ({error}); remove both and run: "
+            f"ferboost calibrate {run.path} DATA"
+        ) from error
+
+
+def why_uncalibrated(run: Run) -> str:
+    """Return the sentence that says why a run has no calibration, and what to do."""
+    if run.settings.protocol == "paper":
+        return (
+            "not calibrated: the published protocol holds out nothing but the test images, and a "
+            "calibration fitted on the images that are counted flatters itself; "
+            "train with --protocol clean"
+        )
+    return f"not calibrated yet; run: ferboost calibrate {run.path} DATA"
+
+
+def _describe(calibration: RunCalibration) -> dict[str, object]:
+    seeds = calibration.scalings.items()
+    return {
+        "images": len(calibration.labels),
+        "seeds": {str(seed): _describe_scalings(own) for seed, own in seeds},
+        "mean of seeds": _describe_scalings(calibration.ensemble),
+    }
+
+
+def _describe_scalings(scalings: _Scalings) -> dict[str, dict[str, object]]:
+    return {
+        variant: {method: scaling.to_dict() for method, scaling in own.items()}
+        for variant, own in scalings.items()
+    }
+
+
+def _read_scalings(content: Mapping[str, Mapping[str, dict[str, Any]]]) -> _Scalings:  # Any: JSON
+    return {
+        variant: {method: Scaling.from_dict(own[method]) for method in SCALING_METHODS}
+        for variant, own in content.items()
+    }
+
+
+def counts_calibration_images(run: Run, evaluated: FaceDataset) -> bool:
+    """Say whether most of the evaluated images are among those that the run was made with.
+
+    A test split that shares some copies with the training images is none of these.
+    """
+    seen = np.isin(evaluated.hashes, load_training_hashes(run))
+    return bool(seen.mean() > 0.5)

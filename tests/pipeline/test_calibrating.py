@@ -1,0 +1,75 @@
+"""Calibrating a run on its validation images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferboost.errors import RunError
+from ferboost.evaluation.trust import measure_trust
+from ferboost.pipeline import calibrate_run, load_calibration, load_results
+from ferboost.pipeline.calibrating import counts_calibration_images
+from ferboost.progress import Monitor
+from ferboost.runs import Run
+from tiny import begin, faces, finish, run_settings
+
+DATASET = faces()
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    settings = run_settings(seeds=(0, 1))
+    return finish(tmp_path_factory.mktemp("calibrating") / "clean", DATASET, settings)[0]
+
+
+def test_a_run_is_calibrated_on_its_validation_images_alone(clean: Run) -> None:
+    calibration = load_calibration(clean)
+    assert calibration is not None
+    assert len(calibration.labels) == sum(clean.record.data.counts["validation"])
+    assert list(calibration.scalings) == [0, 1]
+    assert list(calibration.ensemble) == ["cnn", "fc1", "pixels"]
+
+
+def test_a_run_that_selects_on_the_test_images_is_not_calibrated(tmp_path: Path) -> None:
+    run, _ = finish(tmp_path / "paper", DATASET, run_settings(protocol="paper"))
+    assert load_calibration(run) is None
+    with pytest.raises(RunError, match="holds out nothing but the test images"):
+        calibrate_run(run, DATASET.split("test"), Monitor())
+
+
+def test_an_unfinished_run_is_not_calibrated(tmp_path: Path) -> None:
+    run, _ = begin(tmp_path / "run", DATASET, run_settings())
+    with pytest.raises(RunError, match="is not finished"):
+        calibrate_run(run, DATASET.split("test"), Monitor())
+
+
+def test_every_variant_is_measured_before_and_after(clean: Run) -> None:
+    calibration = load_calibration(clean)
+    assert calibration is not None
+    trusts = measure_trust(load_results(clean), calibration, (0.9,))
+    assert [trust.variant for trust in trusts] == ["cnn", "fc1", "pixels"]
+    for trust in trusts:
+        assert [step.method for step in trust.steps] == ["none", "temperature", "vector"]
+        assert trust.steps[0].accuracy == trust.steps[1].accuracy
+        assert len(trust.ensemble) == 3
+        assert {result.asked for result in trust.sets} == {0.9}
+        assert trust.after.shape == trust.before.shape
+
+
+def test_sets_of_the_mean_of_the_seeds_can_be_had(clean: Run) -> None:
+    calibration = load_calibration(clean)
+    assert calibration is not None
+    sets = calibration.sets(None, "fc1", 0.8, "aps")
+    assert sets.predict(np.full((2, 3), 1 / 3, dtype=np.float32)).shape == (2, 3)
+
+
+def test_the_images_of_the_run_itself_do_not_count(clean: Run) -> None:
+    assert counts_calibration_images(clean, DATASET.split("train"))
+    assert not counts_calibration_images(clean, DATASET.split("test"))
+
+
+def test_a_damaged_calibration_is_refused_with_the_way_to_mend_it(tmp_path: Path) -> None:
+    run, _ = finish(tmp_path / "run", DATASET, run_settings())
+    (run.path / "calibration.json").write_text('{"seeds": 3}')
+    with pytest.raises(RunError, match=r"is damaged .*run: ferboost calibrate"):
+        load_calibration(run)
