@@ -77,8 +77,61 @@ def test_evaluate_prints_a_table_of_at_most_80_columns(trained: Trained) -> None
     assert max(map(len, (title, header, rule, *rest[:3]))) <= 80
     assert [row.partition("  ")[0] for row in rest[:3]] == ["CNN", "trees: fc1", "trees: pixels"]
     assert rest[3] == ""
-    assert len(rest[4:]) == 2  # a sentence for each of the trees
-    assert all("the CNN" in sentence for sentence in rest[4:])
+    assert all("the CNN" in sentence for sentence in rest[4:6])  # one for each of the trees
+    assert rest[6] == ""
+    assert rest[7].startswith("expected calibration error")
+    assert max(map(len, rest[7:])) <= 80
+    assert sum(line.startswith(("CNN", "trees: ")) for line in rest[7:]) == 6  # and mean of seeds
+
+
+def test_evaluate_verifies_sets_of_an_asked_coverage(trained: Trained) -> None:
+    outcome = ferboost("evaluate", trained.run, trained.faces, "--coverage", "0.75")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "hold the true class in 75 % of faces" in outcome.out
+    assert "CNN, class by class" in outcome.out
+    result = json.loads(
+        ferboost("evaluate", trained.run, trained.faces, "--coverage", "0.75", "--json").out
+    )
+    sets = result["trust"]["variants"]["fc1"]["sets"]
+    assert {s["asked"] for s in sets} == {0.75}
+    assert all(0 <= s["coverage"] <= 1 for s in sets)
+
+
+@pytest.mark.parametrize("share", ["0", "1", "1.5", "-0.5", "nan"])
+def test_a_coverage_that_is_no_share_is_refused(trained: Trained, share: str) -> None:
+    outcome = ferboost("evaluate", trained.run, trained.faces, f"--coverage={share}")
+    assert outcome.code == 2
+    assert "between 0 and 1" in outcome.err
+    assert outcome.out == ""
+
+
+def test_calibration_is_not_measured_on_images_of_the_training(trained: Trained) -> None:
+    outcome = ferboost("evaluate", trained.run, trained.faces, "--split", "train")
+    assert outcome.code == 0
+    assert "not measured on images that the run was made" in outcome.out
+    assert "expected calibration error" not in outcome.out
+
+
+def test_calibrate_makes_what_a_run_lacks(trained: Trained, run: Path) -> None:
+    before = (run / "calibration.json").read_bytes()
+    (run / "calibration.json").unlink()
+    lacking = ferboost("evaluate", run, trained.faces)
+    assert "not calibrated yet; run: ferboost calibrate" in lacking.out
+    outcome = ferboost("calibrate", run, trained.faces)
+    assert outcome.code == 0
+    assert [line.split("  ")[0] for line in outcome.out.splitlines()[4:7]] == [
+        "CNN", "trees: fc1", "trees: pixels",
+    ]  # fmt: skip
+    assert (run / "calibration.json").read_bytes() == before
+
+
+def test_calibrate_refuses_other_data(trained: Trained, run: Path) -> None:
+    assert ferboost("data", "generate", "other.zip", "--count-per-class=9", "--seed=9").code == 0
+    before = (run / "calibration.json").read_bytes()
+    outcome = ferboost("calibrate", run, "other.zip")
+    assert outcome.code != 0
+    assert "is not the data" in outcome.err
+    assert (run / "calibration.json").read_bytes() == before
 
 
 def test_the_published_protocol_is_not_blamed_on_other_images(trained: Trained, run: Path) -> None:

@@ -46,8 +46,7 @@ def evaluate(
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="How often a set of classes is to hold the true one, such as 0.9. Default: 0.8, "
-            "0.9 and 0.95.",
+            help="Verify sets of classes that are to hold the true one so often, such as 0.9.",
         ),
     ] = None,
     json: JsonOption = False,
@@ -68,7 +67,8 @@ def evaluate(
     dataset = load(data)
     evaluated = _select(dataset, run, split)
     results = evaluate_run(run, evaluated, ConsoleMonitor())
-    trust, why_not = measure_run_trust(run, evaluated, results, coverage)
+    coverages = () if coverage is None else (coverage,)
+    trust, why_not = measure_run_trust(run, evaluated, results, coverages)
     if json:
         print_json(describe_results(results) | {"trust": describe_trust(trust, why_not)})
     else:

@@ -93,13 +93,16 @@ def print_results(results: "Results", run: "Run", *, own_test_split: bool) -> No
             typer.echo(summary.against_cnn.sentence(in_words("cnn"), in_words(summary.variant)))
 
 
+def row_name(variant: str) -> str:
+    """Return what a variant is called in the first column of a table."""
+    return f"trees: {variant}" if has_trees(variant) else variant.replace("cnn", "CNN")
+
+
 def _row(summary: "VariantSummary") -> list[str]:
     low, high = summary.interval
     spread = "" if summary.deviation is None else f" ± {100 * summary.deviation:.2f}"
     return [
-        summary.variant.replace("cnn", "CNN")
-        if not has_trees(summary.variant)
-        else f"trees: {summary.variant}",
+        row_name(summary.variant),
         f"{100 * summary.accuracy:.2f}{spread}",
         f"{100 * low:.1f} - {100 * high:.1f}",
         "" if summary.accuracy_clean is None else f"{100 * summary.accuracy_clean:.2f}",

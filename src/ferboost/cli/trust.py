@@ -7,12 +7,15 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_table
 from ferboost.cli.data import load
+from ferboost.cli.results import row_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ferboost.datasets import FaceDataset
     from ferboost.evaluation.calibration import Measure
     from ferboost.evaluation.results import Results
-    from ferboost.evaluation.trust import VariantTrust
+    from ferboost.evaluation.trust import CalibrationStep, VariantTrust
     from ferboost.runs import Run
 
 __all__ = ["CALIBRATE_EXAMPLES", "calibrate", "describe_trust", "measure_run_trust", "print_trust"]
@@ -52,7 +55,7 @@ def calibrate(
     with run.lock():
         calibration = calibrate_run(run, validation, ConsoleMonitor())
     rows = [
-        [variant, *(f"{own[variant]['temperature'].temperature:.3f}" for own in by_seed)]
+        [row_name(variant), *(f"{own[variant]['temperature'].temperature:.3f}" for own in by_seed)]
         for by_seed in [list(calibration.scalings.values())]
         for variant in calibration.ensemble
     ]
@@ -61,10 +64,10 @@ def calibrate(
 
 
 def measure_run_trust(
-    run: "Run", evaluated: "FaceDataset", results: "Results", coverage: float | None
+    run: "Run", evaluated: "FaceDataset", results: "Results", coverages: "Sequence[float]"
 ) -> "tuple[tuple[VariantTrust, ...], str]":
     """Return what calibration and sets are worth, or nothing and the reason why not."""
-    from ferboost.evaluation.trust import COVERAGES, measure_trust
+    from ferboost.evaluation.trust import measure_trust
     from ferboost.pipeline import load_calibration
     from ferboost.pipeline.calibrating import counts_calibration_images, why_uncalibrated
 
@@ -73,9 +76,8 @@ def measure_run_trust(
         return (), why_uncalibrated(run)
     if counts_calibration_images(run, evaluated):
         return (), "calibration is not measured on images that the run was made or calibrated with"
-    coverages = COVERAGES if coverage is None else (coverage,)
-    with ConsoleMonitor().stage("measure calibration"):
-        return measure_trust(results, calibration, coverages), ""
+    with ConsoleMonitor().stage("measure calibration") as tell:
+        return measure_trust(results, calibration, coverages, tell=tell), ""
 
 
 def describe_trust(trust: "tuple[VariantTrust, ...]", why_not: str) -> dict[str, Any]:  # Any: JSON
@@ -90,56 +92,52 @@ def print_trust(trust: "tuple[VariantTrust, ...]", why_not: str) -> None:
     if not trust:
         typer.echo(f"\nThe run is {why_not}." if why_not.startswith("not") else f"\n{why_not}.")
         return
-    rows = []
-    for own in trust:
-        for steps, name in (
-            (own.steps, own.variant),
-            (own.ensemble, f"mean of seeds: {own.variant}"),
-        ):
-            rows += [
-                [
-                    f"{name}, {step.method}",
-                    _percent(step.metrics.ece, bracket=True),
-                    "" if step.clean is None else _percent(step.clean.ece),
-                    _percent(step.metrics.ace),
-                    f"{step.metrics.brier.value:.3f}",
-                    f"{step.metrics.log_loss.value:.3f}",
-                    f"{100 * step.accuracy:.2f}",
-                ]
-                for step in steps
-            ]
     chance = 100 * trust[0].steps[0].metrics.ece_by_chance
     typer.echo("")
     print_table(
-        f"calibration, fitted on validation faces; ECE and ACE in percent points, a perfect model "
-        f"would show an ECE of {chance:.1f} by chance",
-        ["model, scaling", "ECE 95 %", "clean", "ACE", "Brier", "log loss", "accuracy"],
-        rows,
+        "expected calibration error in percent points, 95 % interval\n"
+        f"(a perfect model shows {chance:.1f} by chance; temperature: fitted on validation faces)",
+        ["model", "as it comes", "temperature", "clean"],
+        [_calibration_row(row_name(own.variant), own.steps) for own in trust]
+        + [
+            _calibration_row(f"{row_name(own.variant)}, mean of seeds", own.ensemble)
+            for own in trust
+            if own.ensemble
+        ],
     )
     rows = [
         [
-            f"{own.variant}, {SET_NAMES[result.method, result.by_class]}",
-            f"{100 * result.asked:g}",
+            f"{row_name(own.variant)}, {SET_NAMES[result.method, result.by_class]}",
             f"{100 * result.metrics.coverage:.1f}",
             " - ".join(f"{100 * limit:.1f}" for limit in result.metrics.interval),
             "" if result.clean is None else f"{100 * result.clean.coverage:.1f}",
             f"{100 * min(c for c in result.metrics.by_class if c is not None):.1f}",
             f"{result.metrics.size:.2f}",
-            f"{100 * result.metrics.single:.1f}",
         ]
         for own in trust
         for result in own.sets
     ]
-    print_table(
-        "conformal sets of the temperature scaled probabilities; coverages in percent",
-        ["model, sets", "asked", "covered", "95 %", "clean", "worst class", "classes", "single"],
-        rows,
-    )
+    if rows:
+        typer.echo("")
+        print_table(
+            f"sets that are to hold the true class in {100 * trust[0].sets[0].asked:g} % of faces; "
+            "coverages in percent",
+            ["model, sets", "covered", "95 %", "clean", "worst class", "classes"],
+            rows,
+        )
 
 
-def _percent(measure: "Measure", *, bracket: bool = False) -> str:
-    value = f"{100 * measure.value:.2f}"
-    if not bracket:
-        return value
+def _calibration_row(name: str, steps: "Sequence[CalibrationStep]") -> list[str]:
+    by_method = {step.method: step for step in steps}
+    scaled = by_method["temperature"]
+    return [
+        name,
+        _percent(by_method["none"].metrics.ece),
+        _percent(scaled.metrics.ece),
+        "" if scaled.clean is None else f"{100 * scaled.clean.ece.value:.1f}",
+    ]
+
+
+def _percent(measure: "Measure") -> str:
     low, high = measure.interval
-    return f"{value} [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * measure.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"

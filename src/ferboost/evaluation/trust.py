@@ -26,6 +26,7 @@ from ferboost.evaluation.conformal import (
     risk_coverage,
 )
 from ferboost.evaluation.results import Results
+from ferboost.progress import Tell
 
 __all__ = [
     "COVERAGES",
@@ -238,6 +239,7 @@ def measure_trust(
     calibration: RunCalibration,
     coverages: Sequence[float] = COVERAGES,
     variants: Sequence[str] | None = None,
+    tell: Tell | None = None,
 ) -> tuple[VariantTrust, ...]:
     """Measure what calibration and sets are worth on evaluated images.
 
@@ -250,6 +252,8 @@ def measure_trust(
         Between 0 and 1.
     variants : sequence of str or None
         None for all.
+    tell : callable, optional
+        Called with (done, total, variant) before each variant.
 
     Raises
     ------
@@ -258,10 +262,13 @@ def measure_trust(
     SettingsError
         If a coverage is not between 0 and 1.
     """
-    return tuple(
-        _measure_variant(results, calibration, variant, coverages)
-        for variant in variants or results.variants
-    )
+    chosen = tuple(variants or results.variants)
+    measured = []
+    for done, variant in enumerate(chosen):
+        if tell is not None:
+            tell(done, len(chosen), variant)
+        measured.append(_measure_variant(results, calibration, variant, coverages))
+    return tuple(measured)
 
 
 def _measure_variant(
