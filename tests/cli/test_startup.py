@@ -15,6 +15,7 @@ COMMANDS = (
     "train",
     "boost",
     "evaluate",
+    "calibrate",
     "compare",
     "export",
     "predict",
