@@ -86,7 +86,7 @@ class TestArtefacts:
         of_a_seed |= trees | {f"{name}.sha256" for name in trees}
         of_the_run = {
             "run.json", "precision.json", "training-hashes.npy", "examples.npz", "log.txt",
-            "predictions.npz",
+            "predictions.npz", "calibration.json", "validation-predictions.npz",
         }  # fmt: skip
         expected = of_the_run | {f"seed-{seed}/{f}" for seed in (0, 1) for f in of_a_seed}
         assert files - {".lock"} == expected
@@ -382,6 +382,7 @@ def test_progress_never_goes_back_and_ends_with_everything(tmp_path: Path) -> No
         "seed 0: CNN",
         "seed 0: trees on fc1",
         "seed 0: trees on pixels",
+        "calibrate",
         "evaluate",
     ]
     for told in stages.values():

@@ -159,9 +159,9 @@ def test_finished_trees_are_not_grown_again(
     grown: list[int] = []
     fit = BoostedTrees.fit
 
-    def noted(self: BoostedTrees, features: Any, *rest: Any) -> BoostedTrees:
+    def noted(self: BoostedTrees, features: Any, *rest: Any, **logits: Any) -> BoostedTrees:
         grown.append(features.shape[1])
-        return fit(self, features, *rest)
+        return fit(self, features, *rest, **logits)
 
     monkeypatch.setattr(BoostedTrees, "fit", noted)
     assert_same(*finish_by_resuming(run.path), whole)

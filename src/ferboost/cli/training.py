@@ -35,7 +35,7 @@ Every setting, its value and its meaning: ferboost settings
 BOOST_EXAMPLES = """\b
 Examples:
   ferboost boost runs/paper-clean-1 --tap fc1 --set trees.rounds=50
-  ferboost boost runs/paper-clean-1 --tap fc1+hog --mode residual --set trees.features=held-out
+  ferboost boost runs/paper-clean-1 --tap fc1+hog --mode residual
   ferboost boost runs/paper-clean-1 --tap flatten --tap pixels -o runs/two
 
 Every setting, its value and its meaning: ferboost settings

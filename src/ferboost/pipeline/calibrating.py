@@ -62,6 +62,7 @@ def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCal
         for done, seed in enumerate(run.settings.seeds):
             tell(done, len(run.settings.seeds), f"seed {seed}")
             probabilities[seed] = load_seed_model(run, seed).probabilities(known.images)
+        tell(len(run.settings.seeds), len(run.settings.seeds), "")
         calibration = fit_calibration(known.labels, probabilities)
     arrays: dict[str, NDArray[np.generic]] = {"labels": known.labels}
     for seed, variants in probabilities.items():
