@@ -1,6 +1,7 @@
 """A run as one ONNX file, and the proof that it computes the same."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ from ferboost.export import export_run
 from ferboost.export.ensemble import build_graph
 from ferboost.inference import Predictor
 from ferboost.models import load_seed_model
+from ferboost.pipeline import load_calibration
 from ferboost.runs import Run
 from tiny import begin, faces, finish, run_settings
 
@@ -35,7 +37,7 @@ def test_the_file_gives_the_mean_of_the_seeds(
     finished: tuple[Run, Results], dataset: FaceDataset, tmp_path: Path, variant: str
 ) -> None:
     run, results = finished
-    done = export_run(run, tmp_path / "model.onnx", variant)
+    done = export_run(run, tmp_path / "model.onnx", variant, calibration="none")
     found = Predictor(done.path).predict_proba(dataset.split("test").images)
     expected = np.mean([seed.probabilities[variant] for seed in results.seeds], axis=0)
     near = np.abs(found - expected).max(axis=1) <= 1e-5
@@ -44,11 +46,109 @@ def test_the_file_gives_the_mean_of_the_seeds(
     assert done.parity.faces > 0
 
 
+@pytest.mark.parametrize("method", ["temperature", "vector"])
+def test_the_file_calibrates_as_the_run_does(
+    finished: tuple[Run, Results], dataset: FaceDataset, tmp_path: Path, method: Any
+) -> None:
+    run, results = finished
+    calibration = load_calibration(run)
+    assert calibration is not None
+    done = export_run(run, tmp_path / "model.onnx", calibration=method)
+    found = Predictor(done.path).predict_proba(dataset.split("test").images)
+    members = [seed.probabilities["cnn"] for seed in results.seeds]
+    mean = np.asarray(np.mean(members, axis=0), dtype=np.float32)
+    expected = calibration.ensemble["cnn"][method].apply(mean)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(found - mean).max() > 1e-3
+    assert done.info.calibration == method
+
+
+def test_the_file_is_calibrated_by_temperature_unless_said_otherwise(
+    finished: tuple[Run, Results], tmp_path: Path
+) -> None:
+    assert export_run(finished[0], tmp_path / "model.onnx").info.calibration == "temperature"
+
+
+def test_sets_in_the_file_are_those_of_the_run(
+    finished: tuple[Run, Results], dataset: FaceDataset, tmp_path: Path
+) -> None:
+    run, _ = finished
+    calibration = load_calibration(run)
+    assert calibration is not None
+    done = export_run(run, tmp_path / "model.onnx")
+    found = Predictor(done.path).predict_proba(dataset.split("test").images)
+    assert done.info.sets is not None
+    for coverage in (0.8, 0.9, 0.5):
+        for by_class in (False, True):
+            own = calibration.sets(None, "cnn", coverage, by_class=by_class).predict(found)
+            sets = done.info.sets.predict(found, coverage, by_class=by_class)
+            assert (sets == own).mean() > 0.99  # a threshold is the value of some image
+    smaller, larger = (done.info.sets.predict(found, c).sum() for c in (0.5, 0.95))
+    assert smaller < larger
+    with pytest.raises(SettingsError, match=r"between 0 and 0.99 .* found 1.2"):
+        done.info.sets.predict(found, 1.2)
+
+
+@pytest.mark.parametrize(("weights", "share"), [("float16", 0.75), ("int8", 0.65)])
+def test_smaller_weights_make_a_smaller_file_and_their_loss_is_measured(
+    finished: tuple[Run, Results], dataset: FaceDataset, tmp_path: Path, weights: Any, share: float
+) -> None:
+    run, _ = finished
+    exact = export_run(run, tmp_path / "exact.onnx", calibration="none")
+    small = export_run(run, tmp_path / "small.onnx", weight_format=weights, calibration="none")
+    assert small.size < share * exact.size
+    images = dataset.split("test").images
+    before, after = (Predictor(done.path).predict_proba(images) for done in (exact, small))
+    assert 0 < np.abs(before - after).max() < 0.1
+    assert 0 < small.info.weight_loss["mean"] <= small.info.weight_loss["greatest"] < 0.1
+    assert exact.info.weight_loss == {}
+
+
+def test_residual_trees_on_joined_features_are_exported(
+    dataset: FaceDataset, tmp_path: Path
+) -> None:
+    trees = {"taps": ("fc1+logits", "fc1+pixels"), "mode": "residual", "rounds": 3}
+    run, results = finish(tmp_path / "run", dataset, run_settings(trees=trees))
+    for variant in ("fc1+logits residual", "fc1+pixels residual"):
+        done = export_run(run, tmp_path / "model.onnx", variant, calibration="none")
+        found = Predictor(done.path).predict_proba(dataset.split("test").images)
+        near = np.abs(found - results.seeds[0].probabilities[variant]).max(axis=1) <= 1e-5
+        assert near.mean() >= 0.8
+        assert done.parity.probability <= 1e-5
+        assert np.abs(found - results.seeds[0].probabilities["cnn"]).max() > 1e-3
+
+
+def test_models_of_folds_are_exported_as_their_mean(dataset: FaceDataset, tmp_path: Path) -> None:
+    trees = {"taps": ("fc1",), "mode": "residual", "features": "out-of-fold", "folds": 2}
+    run, results = finish(tmp_path / "run", dataset, run_settings(trees=trees))
+    for variant in ("cnn folds", "fc1 residual"):
+        done = export_run(run, tmp_path / "model.onnx", variant, calibration="none")
+        found = Predictor(done.path).predict_proba(dataset.split("test").images)
+        near = np.abs(found - results.seeds[0].probabilities[variant]).max(axis=1) <= 1e-5
+        assert near.mean() >= 0.8
+
+
+def test_descriptors_that_onnx_lacks_are_refused(dataset: FaceDataset, tmp_path: Path) -> None:
+    run, _ = finish(tmp_path / "run", dataset, run_settings(trees={"taps": ("fc1+hog",)}))
+    with pytest.raises(ExportError, match="trees that see hog cannot be exported"):
+        export_run(run, tmp_path / "model.onnx", "fc1+hog")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_a_run_without_calibration_is_not_exported_with_one(
+    dataset: FaceDataset, tmp_path: Path
+) -> None:
+    run, _ = finish(tmp_path / "run", dataset, run_settings(protocol="paper"))
+    with pytest.raises(SettingsError, match="not calibrated"):
+        export_run(run, tmp_path / "model.onnx", calibration="vector")
+    assert export_run(run, tmp_path / "model.onnx").info.calibration == "none"
+
+
 def test_one_seed_can_be_chosen(
     finished: tuple[Run, Results], dataset: FaceDataset, tmp_path: Path
 ) -> None:
     run, results = finished
-    done = export_run(run, tmp_path / "model.onnx", seeds=[8])
+    done = export_run(run, tmp_path / "model.onnx", seeds=[8], calibration="none")
     found = Predictor(done.path).predict_proba(dataset.split("test").images)
     np.testing.assert_allclose(found, results.seeds[1].probabilities["cnn"], atol=1e-5)
     assert done.info.seeds == (8,)

@@ -14,6 +14,7 @@ from ferboost.errors import DataError, SettingsError
 
 __all__ = [
     "SCALING_METHODS",
+    "SMALLEST_PROBABILITY",
     "CalibrationMetrics",
     "Measure",
     "ReliabilityCurve",
@@ -29,8 +30,8 @@ ScalingMethod = Literal["temperature", "vector"]
 SCALING_METHODS: tuple[ScalingMethod, ...] = ("temperature", "vector")
 
 _BINS = 15
-# A float32 softmax gives exact zeros, whose logarithm is infinite.
-_SMALLEST = float(np.finfo(np.float32).eps)
+#: Less is taken for this much: a float32 softmax gives exact zeros, whose logarithm is infinite.
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 # Keeps the weights finite where the images are told apart without an error.
 _RIDGE = 1e-4
 _STEPS = 100
@@ -434,7 +435,7 @@ def _error_by_chance(
 
 
 def _logarithms(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    clipped = np.clip(probabilities.astype(np.float64), _SMALLEST, 1)
+    clipped = np.clip(probabilities.astype(np.float64), SMALLEST_PROBABILITY, 1)
     logarithms: NDArray[np.float64] = np.log(clipped / clipped.sum(axis=-1, keepdims=True))
     return logarithms
 

@@ -1,6 +1,6 @@
-"""The models of a run as one graph: preprocessing, networks, trees, and the mean over seeds."""
+"""The models of a run as one graph: preprocessing, networks, trees, their mean, calibration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +8,19 @@ import onnx
 from onnx import TensorProto
 
 from ferboost.datasets.dataset import IMAGE_SIZE
-from ferboost.export.graph import FACES, PROBABILITIES, Graph
+from ferboost.errors import ExportError
+from ferboost.evaluation.calibration import SMALLEST_PROBABILITY, Scaling
+from ferboost.export.graph import FACES, PROBABILITIES, Graph, WeightFormat
 from ferboost.export.network import add_network
 from ferboost.export.trees import add_trees
-from ferboost.features import PIXEL_SIDE
+from ferboost.features import PIXEL_SIDE, needs_network
 from ferboost.models import SeedModel
+from ferboost.variants import CNN, FOLD_CNNS, groups_of, has_trees, is_residual, tap_of
 
-__all__ = ["ExportedGraph", "build_graph"]
+__all__ = ["ExportedGraph", "build_graph", "members_of"]
+
+#: The feature groups that ONNX can compute.
+_UNEXPORTED = ("hog", "lbp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,49 +32,100 @@ class ExportedGraph:
     model : onnx.ModelProto
         From faces to probabilities.
     inspected : onnx.ModelProto
-        The same, whose further outputs are, by seed, what the trees see or the softmax is taken of.
+        The same, whose further outputs are, member by member, what enters its last part: what the
+        trees see where there are any, and the logits where they count.
     """
 
     model: onnx.ModelProto
     inspected: onnx.ModelProto
 
 
-def build_graph(models: Sequence[SeedModel], variant: str, classes: int) -> ExportedGraph:
-    """Build the graph of one variant; of several seeds, their probabilities are averaged.
+def members_of(models: Sequence[SeedModel], variant: str) -> list[tuple[SeedModel, str]]:
+    """Return the models whose mean is a variant, each with what it calls the variant itself."""
+    members = []
+    for model in models:
+        if model.folds and variant != CNN:
+            own = CNN if variant == FOLD_CNNS else variant
+            members += [(fold, own) for fold in model.folds]
+        else:
+            members.append((model, variant))
+    return members
+
+
+def build_graph(
+    models: Sequence[SeedModel],
+    variant: str,
+    classes: int,
+    scaling: Scaling | None = None,
+    weight_format: WeightFormat = "float32",
+) -> ExportedGraph:
+    """Build the graph of one variant; of several seeds or folds, probabilities are averaged.
 
     Parameters
     ----------
     models : sequence of SeedModel
     variant : str
-        ``"cnn"``, or the tap whose trees decide.
+        See `ferboost.variants`.
     classes : int
+    scaling : Scaling, optional
+        Calibrates the mean.
+    weight_format : {"float32", "float16", "int8"}
+        See `ferboost.export.graph.Graph`.
 
     Raises
     ------
     ExportError
-        If a network or its trees cannot be exported.
+        If a network, its trees or what they see cannot be exported.
     """
-    graph = Graph()
+    graph = Graph(weight_format)
     seen, probabilities = [], []
-    for model in models:
-        inner, logits = _add_member(graph, model, variant, classes)
-        seen.append(inner)
+    for model, own in members_of(models, variant):
+        inner, logits = _add_member(graph, model, own, classes)
+        seen += inner
         probabilities.append(graph.add("Softmax", logits, axis=1))
     mean = graph.add("Mean", *probabilities) if len(probabilities) > 1 else probabilities[0]
+    if scaling is not None:
+        mean = _add_scaling(graph, mean, scaling)
     graph.name_output(mean, PROBABILITIES)
     return ExportedGraph(graph.model([PROBABILITIES]), graph.model([PROBABILITIES, *seen]))
 
 
-def _add_member(graph: Graph, model: SeedModel, variant: str, classes: int) -> tuple[str, str]:
-    """Return what the last part of a model sees, and the logits that it gives."""
-    if variant == "pixels":
-        features = _add_pixels(graph)
-    else:
+def _add_member(
+    graph: Graph, model: SeedModel, variant: str, classes: int
+) -> tuple[list[str], str]:
+    """Return what enters the last part of a model, and the logits that it gives."""
+    tap, residual = tap_of(variant), is_residual(variant)
+    taps: dict[str, str] = {}
+    if residual or needs_network(tap):
         taps = add_network(graph, model.network, FACES)
-        if variant == "cnn":
-            return taps["logits"], taps["logits"]
-        features = taps[variant]
-    return features, add_trees(graph, model.trees[variant].booster_, features, classes)
+    if not has_trees(variant):
+        return [taps["logits"]], taps["logits"]
+    features = _add_features(graph, tap, taps)
+    margins = add_trees(graph, model.trees[variant].booster_, features, classes)
+    if not residual:
+        return [features], margins
+    return [features, taps["logits"]], graph.add("Add", taps["logits"], margins)
+
+
+def _add_features(graph: Graph, tap: str, taps: Mapping[str, str]) -> str:
+    parts = []
+    for group in groups_of(tap):
+        if group in _UNEXPORTED:
+            raise ExportError(
+                f"trees that see {group} cannot be exported: ONNX has no such operation; boost "
+                "without it"
+            )
+        parts.append(_add_pixels(graph) if group == "pixels" else taps[group])
+    return parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=1)
+
+
+def _add_scaling(graph: Graph, probabilities: str, scaling: Scaling) -> str:
+    """Add `Scaling.apply`."""
+    least = graph.constant(np.array(SMALLEST_PROBABILITY, dtype=np.float32))
+    logs = graph.add("Log", graph.add("Max", probabilities, least))
+    scale = graph.constant(np.array(scaling.scale, dtype=np.float32))
+    bias = graph.constant(np.array(scaling.bias, dtype=np.float32))
+    return graph.add("Softmax", graph.add("Add", graph.add("Mul", logs, scale), bias), axis=1)
 
 
 def _add_pixels(graph: Graph) -> str:

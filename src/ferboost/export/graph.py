@@ -1,7 +1,7 @@
 """An ONNX graph under construction."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -10,7 +10,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ferboost.datasets.dataset import IMAGE_SIZE
 
-__all__ = ["FACES", "PROBABILITIES", "TREE_DOMAIN", "Graph"]
+__all__ = ["FACES", "PROBABILITIES", "TREE_DOMAIN", "Graph", "WeightFormat"]
+
+#: What the weights of convolutions and dense layers are kept in; all compute in float32.
+WeightFormat = Literal["float32", "float16", "int8"]
 
 #: Name of the input, uint8 of shape (n, 48, 48).
 FACES = "faces"
@@ -28,9 +31,16 @@ class Graph:
     """Nodes and constants in the order in which they are added.
 
     Values are known by name. Constants of equal content are kept once.
+
+    Parameters
+    ----------
+    weight_format : {"float32", "float16", "int8"}
+        What `weights` keeps its values in. int8 has a scale for each output, such that its
+        greatest weight is 127.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weight_format: WeightFormat = "float32") -> None:
+        self._weight_format = weight_format
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
@@ -44,6 +54,23 @@ class Graph:
             self._names[key] = name
             self._constants[name] = numpy_helper.from_array(array, name)
         return self._names[key]
+
+    def weights(self, values: NDArray[np.float32]) -> str:
+        """Add the weights of a layer, outputs first; return the name of their float32 value."""
+        if self._weight_format == "float32":
+            return self.constant(values)
+        if self._weight_format == "float16":
+            small = self.constant(values.astype(np.float16))
+            return self.add("Cast", small, to=TensorProto.FLOAT)
+        greatest = np.abs(values).reshape(len(values), -1).max(axis=1)
+        scale = np.where(greatest > 0, greatest / 127, 1).astype(np.float32)
+        steps = np.rint(values / scale.reshape(-1, *[1] * (values.ndim - 1)))
+        return self.add(
+            "DequantizeLinear",
+            self.constant(np.clip(steps, -127, 127).astype(np.int8)),
+            self.constant(scale),
+            axis=0,
+        )
 
     def add(
         self,

@@ -96,7 +96,7 @@ def _attribute(module: nn.Module, path: str) -> Tensor:
     return module
 
 
-def _array(tensor: Tensor | None) -> NDArray[np.generic]:
+def _array(tensor: Tensor | None) -> NDArray[Any]:
     if tensor is None:
         raise TypeError("a parameter is missing")
     return np.asarray(tensor.detach().cpu().contiguous().numpy())
@@ -112,7 +112,7 @@ def _pair(value: int | tuple[int, ...] | list[int]) -> list[int]:
 def _convolution(graph: Graph, module: nn.Conv2d, x: str) -> str:
     if isinstance(module.padding, str) or module.padding_mode != "zeros":
         raise TypeError(f"padding {module.padding}, {module.padding_mode}")
-    parameters = [graph.constant(_array(module.weight))]
+    parameters = [graph.weights(_array(module.weight))]
     if module.bias is not None:
         parameters.append(graph.constant(_array(module.bias)))
     return graph.add(
@@ -129,7 +129,7 @@ def _convolution(graph: Graph, module: nn.Conv2d, x: str) -> str:
 
 def _dense(graph: Graph, module: nn.Linear, x: str) -> str:
     bias = torch.zeros(module.out_features) if module.bias is None else module.bias
-    weight = graph.constant(_array(module.weight))
+    weight = graph.weights(_array(module.weight))
     return graph.add("Gemm", x, weight, graph.constant(_array(bias)), transB=1)
 
 

@@ -8,12 +8,14 @@ import onnx
 from numpy.typing import NDArray
 
 from ferboost.errors import ExportError
-from ferboost.export.ensemble import ExportedGraph
+from ferboost.evaluation.calibration import Scaling
+from ferboost.export.ensemble import ExportedGraph, members_of
 from ferboost.export.graph import FACES
-from ferboost.features import feature_matrix
+from ferboost.features import feature_matrix, join_features
 from ferboost.models import SeedModel
+from ferboost.variants import has_trees, is_residual, tap_of
 
-__all__ = ["TOLERANCE", "Parity", "check_parity"]
+__all__ = ["TOLERANCE", "Parity", "WeightLoss", "check_parity", "measure_loss"]
 
 #: Greatest difference of a probability, and of a value that enters the trees (relative above 1).
 TOLERANCE = 1e-5
@@ -50,11 +52,32 @@ class Parity:
     other_emotion: int
 
 
+@dataclass(frozen=True)
+class WeightLoss:
+    """What smaller weights make different.
+
+    Attributes
+    ----------
+    faces : int
+        Faces compared.
+    greatest, mean : float
+        Of the greatest difference of a probability of each face.
+    other_emotion : int
+        Faces whose most probable class differs.
+    """
+
+    faces: int
+    greatest: float
+    mean: float
+    other_emotion: int
+
+
 def check_parity(
     exported: ExportedGraph,
     models: Sequence[SeedModel],
     variant: str,
     faces: NDArray[np.uint8],
+    scaling: Scaling | None = None,
 ) -> Parity:
     """Compare an exported graph with the models that it was made of.
 
@@ -64,6 +87,8 @@ def check_parity(
     models : sequence of SeedModel
     variant : str
     faces : ndarray of uint8, shape (n, 48, 48)
+    scaling : Scaling, optional
+        What calibrates the mean of the models.
 
     Raises
     ------
@@ -73,9 +98,9 @@ def check_parity(
     """
     probabilities = run_graph(exported.model, faces)[0]
     inspected, *seen = run_graph(exported.inspected, faces)
-    own_seen = [_enters_last_part(model, variant, faces) for model in models]
-    expected = _mean([_last_part(m, variant, s) for m, s in zip(models, seen, strict=True)])
-    whole = _mean([_last_part(m, variant, s) for m, s in zip(models, own_seen, strict=True)])
+    members = members_of(models, variant)
+    own_seen = [array for m, own in members for array in _enters_last_part(m, own, faces)]
+    expected, whole = (_last_parts(members, arrays, scaling) for arrays in (seen, own_seen))
     layer = max(
         float((np.abs(a - b) / np.maximum(1, np.abs(b))).max())
         for a, b in zip(seen, own_seen, strict=True)
@@ -116,18 +141,44 @@ def run_graph(model: onnx.ModelProto, faces: NDArray[np.uint8]) -> list[NDArray[
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
+def measure_loss(
+    exact: onnx.ModelProto, compact: onnx.ModelProto, faces: NDArray[np.uint8]
+) -> WeightLoss:
+    """Measure what a graph with smaller weights makes different."""
+    before, after = run_graph(exact, faces)[0], run_graph(compact, faces)[0]
+    difference = np.abs(before - after).max(axis=1)
+    return WeightLoss(
+        len(faces),
+        float(difference.max()),
+        float(difference.mean()),
+        int((before.argmax(1) != after.argmax(1)).sum()),
+    )
+
+
 def _enters_last_part(
     model: SeedModel, variant: str, faces: NDArray[np.uint8]
+) -> list[NDArray[np.float32]]:
+    if not has_trees(variant):
+        return [feature_matrix(model.network, faces, "logits")]
+    features = model.features(faces, [variant])
+    seen = [join_features(features, tap_of(variant))]
+    return [*seen, features["logits"]] if is_residual(variant) else seen
+
+
+def _last_parts(
+    members: Sequence[tuple[SeedModel, str]],
+    seen: Sequence[NDArray[np.float32]],
+    scaling: Scaling | None,
 ) -> NDArray[np.float32]:
-    return feature_matrix(model.network, faces, "logits" if variant == "cnn" else variant)
-
-
-def _last_part(model: SeedModel, variant: str, seen: NDArray[np.float32]) -> NDArray[np.float32]:
-    if variant != "cnn":
-        return model.trees[variant].predict_proba(seen)
-    powers = np.exp(seen - seen.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
-def _mean(members: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    return np.asarray(np.mean(members, axis=0), dtype=np.float32)
+    rest = iter(seen)
+    probabilities = []
+    for model, variant in members:
+        first = next(rest)
+        if has_trees(variant):
+            logits = next(rest) if is_residual(variant) else None
+            probabilities.append(model.trees[variant].predict_proba(first, logits))
+        else:
+            powers = np.exp(first - first.max(axis=1, keepdims=True))
+            probabilities.append(powers / powers.sum(axis=1, keepdims=True))
+    mean = np.asarray(np.mean(probabilities, axis=0), dtype=np.float32)
+    return mean if scaling is None else scaling.apply(mean)

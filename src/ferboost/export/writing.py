@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 from ferboost.datasets import load_dataset
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import ExportError, FerboostError, SettingsError
+from ferboost.evaluation.calibration import Scaling, fit_scaling
+from ferboost.evaluation.conformal import fit_conformal
 from ferboost.evaluation.metrics import evaluate_probabilities
 from ferboost.evaluation.results import Results
 from ferboost.export.ensemble import build_graph
-from ferboost.export.parity import Parity, check_parity
+from ferboost.export.graph import WeightFormat
+from ferboost.export.parity import Parity, check_parity, measure_loss
 from ferboost.files import write_bytes
 from ferboost.inference.model_file import (
     CHECKSUM_KEY,
@@ -26,19 +30,28 @@ from ferboost.inference.model_file import (
     content_checksum,
     pack_hashes,
 )
+from ferboost.inference.sets import SetThresholds
 from ferboost.models import load_seed_model
-from ferboost.pipeline import load_results
+from ferboost.pipeline import load_calibration, load_results
+from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.evaluating import load_training_hashes
 from ferboost.pipeline.examples import load_examples
 from ferboost.runs import Run
 
-__all__ = ["Export", "export_run"]
+__all__ = ["Export", "ExportedCalibration", "export_run"]
+
+#: How exported probabilities are scaled.
+ExportedCalibration = Literal["temperature", "vector", "none"]
+
 
 _PREPROCESSING = (
     "Input faces: uint8, (n, 48, 48), gray values from 0 to 255 of a face that fills the picture, "
     "as in FER-2013. The graph scales them itself. Output probabilities: float32, (n, classes)."
 )
 _LICENCE = "Software: MIT. Weights: subject to the terms of the data that they were trained on."
+
+# Every whole percent: sets of any coverage from a small table.
+_COVERAGES = tuple(percent / 100 for percent in range(50, 100))
 
 # Faces beside the run's examples on which parity is proved. Each of them takes some milliseconds.
 _PARITY_FACES = 1000
@@ -70,6 +83,9 @@ def export_run(
     variant: str = "cnn",
     seeds: Sequence[int] | None = None,
     faces: FaceDataset | None = None,
+    *,
+    calibration: ExportedCalibration | None = None,
+    weight_format: WeightFormat = "float32",
 ) -> Export:
     """Write one variant of a finished run as an ONNX file that needs nothing else.
 
@@ -82,18 +98,24 @@ def export_run(
     target : Path
         The file; one that is there is replaced.
     variant : str
-        ``"cnn"``, or the tap whose trees decide.
+        ``"cnn"``, or the trees that decide, such as ``"fc1"`` and ``"fc1 residual"``.
     seeds : sequence of int, optional
         The models of these seeds, by default of all; their probabilities are averaged.
     faces : FaceDataset, optional
         Faces on which parity is proved, all of them. By default those that the run keeps as
         examples, and up to 1,000 more of its training and validation images where the data is
         still where it was.
+    calibration : {"temperature", "vector", "none"}, optional
+        How the probabilities are scaled, fitted on the run's validation images. By default
+        temperature where the run is calibrated.
+    weight_format : {"float32", "float16", "int8"}
+        What the weights of the network are kept in. Parity is proved with float32; what smaller
+        weights make different is measured on the same faces and recorded.
 
     Raises
     ------
     SettingsError
-        If the run has no such variant or seed.
+        If the run has no such variant or seed, or is not calibrated where that is asked for.
     RunError
         If the run is not finished.
     ExportError
@@ -102,15 +124,22 @@ def export_run(
         If the file cannot be written.
     """
     chosen = _checked_seeds(run, seeds)
-    known = ("cnn", *run.settings.trees.taps)
-    if variant not in known:
-        raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {', '.join(known)}")
     results = load_results(run)
+    if variant not in results.variants:
+        names = ", ".join(results.variants)
+        raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {names}")
+    classes = run.record.classes
+    method, scaling, sets = _calibrate(run, variant, chosen, calibration)
     models = [load_seed_model(run, seed) for seed in chosen]
-    exported = build_graph(models, variant, len(run.record.classes))
-    parity = check_parity(exported, models, variant, _parity_faces(run, faces))
+    compared = _parity_faces(run, faces)
+    exported = build_graph(models, variant, len(classes), scaling)
+    parity = check_parity(exported, models, variant, compared, scaling)
+    written, loss = exported.model, None
+    if weight_format != "float32":
+        written = build_graph(models, variant, len(classes), scaling, weight_format).model
+        loss = measure_loss(exported.model, written, compared)
     info = ModelInfo(
-        classes=run.record.classes,
+        classes=classes,
         variant=variant,
         seeds=chosen,
         preprocessing=_PREPROCESSING,
@@ -118,12 +147,16 @@ def export_run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         data_fingerprint=run.record.data.fingerprint,
         protocol=run.settings.protocol,
-        metrics=_metrics(results, variant, chosen),
+        metrics=_metrics(results, variant, chosen, scaling),
         parity=asdict(parity),
         licence=_LICENCE,
         training_hashes=pack_hashes(load_training_hashes(run)),
+        calibration=method,
+        weight_format=weight_format,
+        weight_loss={} if loss is None else asdict(loss),
+        sets=sets,
     )
-    content = _serialize(exported.model, info)
+    content = _serialize(written, info)
     write_bytes(target, content)
     return Export(target, len(content), info, parity)
 
@@ -137,6 +170,43 @@ def _checked_seeds(run: Run, seeds: Sequence[int] | None) -> tuple[int, ...]:
             names = ", ".join(map(str, trained))
             raise SettingsError(f"seed {seed} is not there or given twice; {run.path} has: {names}")
     return tuple(seeds)
+
+
+def _calibrate(
+    run: Run, variant: str, seeds: Sequence[int], method: ExportedCalibration | None
+) -> tuple[ExportedCalibration, Scaling | None, SetThresholds | None]:
+    """Return how the mean of some seeds is scaled, and the thresholds of its sets."""
+    calibration = load_calibration(run)
+    if calibration is None:
+        if method in {None, "none"}:
+            return "none", None, None
+        raise SettingsError(f"{run.path} is {why_uncalibrated(run)}")
+    if any(variant not in calibration.probabilities.get(seed, {}) for seed in seeds):
+        raise SettingsError(
+            f"the calibration of {run.path} lacks {variant!r}; run: "
+            f"ferboost calibrate {run.path} DATA"
+        )
+    members = [calibration.probabilities[seed][variant] for seed in seeds]
+    shares = np.asarray(np.mean(members, axis=0), dtype=np.float32)
+    scaling = None
+    if method != "none":
+        method = method or "temperature"
+        scaling = fit_scaling(shares, calibration.labels, method)
+        shares = scaling.apply(shares)
+    overall, by_class = (
+        [
+            np.maximum(0, 1 - np.array(sets.thresholds)).tolist()
+            for sets in (
+                fit_conformal(shares, calibration.labels, coverage, by_class=own)
+                for coverage in _COVERAGES
+            )
+        ]
+        for own in (False, True)
+    )
+    thresholds = SetThresholds(
+        _COVERAGES, tuple(row[0] for row in overall), tuple(map(tuple, by_class))
+    )
+    return method, scaling, thresholds
 
 
 def _parity_faces(run: Run, faces: FaceDataset | None) -> NDArray[np.uint8]:
@@ -159,10 +229,14 @@ def _parity_faces(run: Run, faces: FaceDataset | None) -> NDArray[np.uint8]:
     return np.concatenate(found)
 
 
-def _metrics(results: Results, variant: str, seeds: Sequence[int]) -> dict[str, float]:
+def _metrics(
+    results: Results, variant: str, seeds: Sequence[int], scaling: Scaling | None
+) -> dict[str, float]:
     """Return what the exported mean scores on the run's test split, as recorded there."""
     members = [s.probabilities[variant] for s in results.seeds if s.seed in seeds]
     mean = np.asarray(np.mean(members, axis=0), dtype=np.float32)
+    if scaling is not None:
+        mean = scaling.apply(mean)
     measured = evaluate_probabilities(mean, results.labels, results.classes, results.clean)
     names = ("n", "accuracy", "n_clean", "accuracy_clean", "balanced_accuracy", "macro_f1")
     metrics = {name: getattr(measured, name) for name in (*names, "log_loss", "ece")}

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.errors import ModelError
+from ferboost.inference.sets import SetThresholds
 
 __all__ = [
     "CHECKSUM_KEY",
@@ -39,6 +40,8 @@ CHECKSUM_KEY = "ferboost.sha256"
 #: Bytes kept of each training image's hash. An image is taken for one of 30,000 others by chance
 #: once in 37 million.
 HASH_BYTES = 5
+
+_MAPPINGS = ("metrics", "parity", "weight_loss")
 
 _MAX_BYTES = 512 * 2**20
 
@@ -76,6 +79,15 @@ class ModelInfo:
     licence : str
     training_hashes : bytes
         `HASH_BYTES` of each training image's hash, sorted.
+    calibration : str
+        How the probabilities were scaled on validation images: ``"none"``, ``"temperature"`` or
+        ``"vector"``.
+    weight_format : str
+        What the weights are kept in: ``"float32"``, ``"float16"`` or ``"int8"``.
+    weight_loss : mapping of str to float
+        What smaller weights made different; empty for float32.
+    sets : SetThresholds or None
+        What makes sets of classes; None where the run was not calibrated.
     """
 
     classes: tuple[str, ...]
@@ -90,11 +102,16 @@ class ModelInfo:
     parity: Mapping[str, float]
     licence: str
     training_hashes: bytes = field(repr=False)
+    calibration: str = "none"
+    weight_format: str = "float32"
+    weight_loss: Mapping[str, float] = field(default_factory=dict)
+    sets: SetThresholds | None = field(default=None, repr=False)
 
     def to_json(self) -> str:
         """Return what stands in the file under `INFO_KEY`."""
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        content |= {"metrics": dict(self.metrics), "parity": dict(self.parity), "format": FORMAT}
+        content |= {name: dict(content[name]) for name in _MAPPINGS} | {"format": FORMAT}
+        content["sets"] = None if self.sets is None else self.sets.to_dict()
         content["training_hashes"] = base64.b64encode(self.training_hashes).decode()
         return json.dumps(content, allow_nan=False)
 
@@ -116,8 +133,9 @@ class ModelInfo:
         content["training_hashes"] = base64.b64decode(content["training_hashes"], validate=True)
         for name in ("classes", "seeds"):
             content[name] = tuple(content[name])
-        for name in ("metrics", "parity"):
+        for name in _MAPPINGS:
             content[name] = MappingProxyType(content[name])
+        content["sets"] = content["sets"] and SetThresholds.from_dict(content["sets"])
         return cls(**content)
 
     def were_in_training(self, hashes: NDArray[np.bytes_]) -> NDArray[np.bool_]:
