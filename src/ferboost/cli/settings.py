@@ -4,6 +4,7 @@ import json as json_format
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,17 @@ from ferboost.cli.data import JsonOption
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-__all__ = ["SETTINGS_EXAMPLES", "PresetOption", "SetOption", "describe_settings", "settings"]
+    from ferboost.config import Settings
+
+__all__ = [
+    "SETTINGS_EXAMPLES",
+    "FileOption",
+    "PresetOption",
+    "SetOption",
+    "choose_settings",
+    "describe_settings",
+    "settings",
+]
 
 PresetOption = Annotated[
     str,
@@ -29,6 +40,14 @@ SetOption = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Change a setting, such as cnn.learning_rate=3e-4; may be repeated.",
+    ),
+]
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings",
+        metavar="FILE",
+        help="Settings in a TOML file, such as a study's best.toml; --set counts more.",
     ),
 ]
 
@@ -86,6 +105,28 @@ def settings(
         typer.echo(f"{setting.key}={_as_text(setting.value)}")
         sentences = f"{setting.meaning} ({setting.allowed})"
         typer.echo(textwrap.indent(textwrap.fill(sentences, 76), "    "))
+
+
+def choose_settings(
+    context: typer.Context,
+    preset: str,
+    file: Path | None,
+    changes: list[str] | None,
+    **fixed: Any,  # Any: as for load_settings
+) -> "Settings":
+    """Return the settings of a preset, a file and changes; the later ones count more."""
+    from ferboost.config import load_settings
+    from ferboost.errors import SettingsError
+    from ferboost.settings_files import read_settings_file
+
+    if file is None:
+        return load_settings(preset, changes or (), **fixed)
+    named, tree = read_settings_file(file)
+    source = context.get_parameter_source("preset")
+    asked = source is not None and source.name != "DEFAULT"
+    if asked and named not in {None, preset}:
+        raise SettingsError(f"{file} starts from the preset {named!r}; leave out --preset {preset}")
+    return load_settings(named or preset, changes or (), **tree, **fixed)
 
 
 def describe_settings(model: "BaseModel", prefix: str = "") -> Iterator[SettingDescription]:

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ferboost.cli.console import ConsoleMonitor, Interrupted, print_json
 from ferboost.cli.data import JsonOption, load
-from ferboost.cli.settings import PresetOption, SetOption
+from ferboost.cli.settings import FileOption, PresetOption, SetOption, choose_settings
 
 if TYPE_CHECKING:
     from ferboost.datasets import FaceDataset
@@ -27,6 +27,7 @@ TRAIN_EXAMPLES = """\b
 Examples:
   ferboost train fer2013.zip --seeds 3
   ferboost train faces/ --set cnn.epochs=20 --set cnn.padding=zero
+  ferboost train faces/ --settings studies/1/best.toml --seeds 3
   ferboost train --resume runs/paper-clean-1
 
 Every setting, its value and its meaning: ferboost settings
@@ -62,6 +63,7 @@ def train(
     first_seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="The first seed; the others follow.")
     ] = 0,
+    file: FileOption = None,
     changes: SetOption = None,
     out: OutOption = None,
     resume: Annotated[
@@ -75,7 +77,6 @@ def train(
     Everything is kept in a run directory, by default runs/PRESET-PROTOCOL-NUMBER. Stop at any
     moment and go on by --resume.
     """
-    from ferboost.config import load_settings
     from ferboost.errors import SettingsError
     from ferboost.pipeline import resume_run, start_run
     from ferboost.runs import Run, next_run_path
@@ -88,13 +89,15 @@ def train(
     elif data is None:
         raise SettingsError("train needs DATA, or --resume RUN; see: ferboost train --help")
     else:
-        settings = load_settings(
+        settings = choose_settings(
+            context,
             preset,
-            changes or (),
+            file,
+            changes,
             protocol=protocol,
             seeds=tuple(range(first_seed, first_seed + seeds)),
         )
-        path = out or next_run_path(Path("runs"), f"{preset}-{protocol}")
+        path = out or next_run_path(Path("runs"), f"{settings.preset}-{protocol}")
         run, prepared = start_run(path, load(data), settings, _command())
     _finish(run, prepared, json=json)
 
@@ -113,6 +116,7 @@ def boost(
         Literal["replace", "residual", "both"] | None,
         typer.Option(help="Trees instead of the layers above, or correcting the CNN's logits."),
     ] = None,
+    file: FileOption = None,
     changes: SetOption = None,
     out: OutOption = None,
     json: JsonOption = False,
@@ -131,13 +135,26 @@ def boost(
     if strangers:
         raise SettingsError(f"boost changes trees.* only, the CNN stays; found {strangers[0]!r}")
     origin = Run.open(run)
-    trees = {key: value for key, value in (("taps", tap), ("mode", mode)) if value}
+    trees = {} if file is None else _tree_settings(file)
+    trees |= {key: value for key, value in (("taps", tap), ("mode", mode)) if value}
     settings = change_settings(origin.settings, changes or (), {"trees": trees})
     path = out or next_run_path(run.parent, f"{run.name}-boost")
     branch, prepared = branch_run(
         origin, path, load(Path(origin.record.data.path)), settings, _command()
     )
     _finish(branch, prepared, json=json)
+
+
+def _tree_settings(file: Path) -> dict[str, Any]:  # Any: checked with the run's settings
+    from ferboost.errors import SettingsError
+    from ferboost.settings_files import flatten, read_settings_file
+
+    named, tree = read_settings_file(file)
+    strangers = [] if named is None else ["preset"]
+    strangers += [name for name in flatten(tree) if not name.startswith("trees.")]
+    if strangers:
+        raise SettingsError(f"boost changes trees.* only, the CNN stays; {file} has {strangers[0]}")
+    return dict(tree.get("trees", {}))
 
 
 def report(
