@@ -1,0 +1,5 @@
+"""Searching settings: what is searched, by whom, and what has been found."""
+
+from ferboost.tuning.space import Choices, Range, SearchSpace, parse_space, read_space
+
+__all__ = ["Choices", "Range", "SearchSpace", "parse_space", "read_space"]
