@@ -9,6 +9,7 @@ from ferboost.errors import FerboostError, SettingsError
 from ferboost.inference.pictures import read_faces
 from ferboost.inference.predictions import Predictions
 from ferboost.models import load_seed_model
+from ferboost.pipeline import load_calibration
 from ferboost.runs import Run
 from ferboost.variants import CNN, FOLD_CNNS, tree_variants
 
@@ -18,7 +19,7 @@ __all__ = ["predict_files"]
 def predict_files(
     run: Run, paths: Sequence[Path], variant: str = "cnn"
 ) -> tuple[Predictions, list[FerboostError]]:
-    """Predict pictures that a face fills.
+    """Predict pictures that a face fills, temperature scaled where the run is calibrated.
 
     Parameters
     ----------
@@ -56,5 +57,8 @@ def predict_files(
         return Predictions(()), failures
     images = np.stack(faces)
     shares = np.mean([model.probabilities(images)[variant] for model in models], axis=0)
+    calibration = load_calibration(run)
+    if calibration is not None and variant in calibration.ensemble:
+        shares = calibration.ensemble[variant]["temperature"].apply(shares)
     predictions = Predictions.of(run.record.classes, shares, names)
     return predictions, failures

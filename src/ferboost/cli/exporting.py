@@ -27,8 +27,8 @@ def export(
         str,
         typer.Option(
             metavar="NAME",
-            help="A model of the run, as its report and evaluate name it: cnn, or the trees that "
-            'decide, such as fc1, pooled or "fc1 residual".',
+            help="A model of the run: cnn, or the trees that decide, by what they see (flatten, "
+            'fc1, fc2, output, pooled, pixels) and how, such as "fc1 residual".',
         ),
     ] = "cnn",
     seed: Annotated[
