@@ -204,3 +204,12 @@ def test_predict_reports_what_is_no_picture_and_does_the_rest(trained: Trained) 
     assert outcome.out.count("\n") == 1
     assert outcome.err.startswith("ferboost: error: notes.txt is not an image")
     assert outcome.err.count("\n") == 1
+
+
+def test_card_is_printed_or_written(trained: Trained, workplace: Path) -> None:
+    printed = ferboost("card", trained.run)
+    assert (printed.code, printed.err) == (0, "")
+    assert printed.out.startswith("# Model card: paper, CNN\n")
+    written = ferboost("card", trained.run, "-o", "card.md")
+    assert written.out == "model card: card.md\n"
+    assert (workplace / "card.md").read_text() == printed.out

@@ -20,6 +20,7 @@ COMMANDS = (
     "export",
     "predict",
     "report",
+    "card",
     "settings",
     "demo",
     "data info",

@@ -16,6 +16,7 @@ __all__ = ["PREDICT_EXAMPLES", "predict"]
 
 PREDICT_EXAMPLES = """\b
 Examples:
+  ferboost predict photo.png
   ferboost predict --model model.onnx photo.png
   ferboost predict --model runs/paper-clean-1 faces/*.jpg --variant fc1 --json
 """
@@ -24,14 +25,15 @@ Examples:
 def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Pictures of a face.")],
     model: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--model",
             "-m",
             metavar="MODEL",
-            help="A file that ferboost export wrote, or a finished run directory.",
+            help="A file that ferboost export wrote, or a finished run directory.  [default: the "
+            "model inside the package]",
         ),
-    ],
+    ] = None,
     variant: Annotated[
         str | None,
         typer.Option(
@@ -65,21 +67,21 @@ def predict(
 
 
 def _predict(
-    model: Path, images: list[Path], variant: str | None
+    model: Path | None, images: list[Path], variant: str | None
 ) -> "tuple[Predictions, list[FerboostError]]":
-    if model.is_dir():
+    if model is not None and model.is_dir():
         from ferboost.prediction import predict_files
         from ferboost.runs import Run
 
         return predict_files(Run.open(model), images, variant or "cnn")
     from ferboost.errors import SettingsError
-    from ferboost.inference import Predictor
+    from ferboost.inference import BUNDLED_MODEL, Predictor
 
-    predictor = Predictor(model)
+    predictor = Predictor(model or BUNDLED_MODEL)
     if variant not in (None, predictor.info.variant):
         raise SettingsError(
-            f"{model} holds the variant {predictor.info.variant} alone; export {variant} from "
-            "its run"
+            f"{model or 'the model inside the package'} holds the variant "
+            f"{predictor.info.variant} alone; export {variant} from its run"
         )
     with ConsoleMonitor().stage("predict") as tell:
         return predictor.predict_files(images, tell)

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from ferboost.datasets import FaceDataset
     from ferboost.runs import Run
 
-__all__ = ["BOOST_EXAMPLES", "TRAIN_EXAMPLES", "boost", "demo", "report", "train"]
+__all__ = [
+    "BOOST_EXAMPLES",
+    "CARD_EXAMPLES",
+    "TRAIN_EXAMPLES",
+    "boost",
+    "card",
+    "demo",
+    "report",
+    "train",
+]
 
 OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="RUN", help="The new run directory.")
@@ -164,6 +173,40 @@ def report(
     from ferboost.runs import Run
 
     typer.echo(f"report: {_write_report(Run.open(run))}")
+
+
+CARD_EXAMPLES = """\b
+Examples:
+  ferboost card runs/fast-clean-1 -o model-card.md
+  ferboost card runs/paper-clean-1 --variant fc1
+"""
+
+
+def card(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
+    variant: Annotated[
+        str, typer.Option(metavar="NAME", help="A model of the run, as evaluate names it.")
+    ] = "cnn",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write it there instead of printing it."),
+    ] = None,
+) -> None:
+    """Write the model card of a run, in Markdown.
+
+    What the model is, how it was made, how good it is, how far its probabilities can be believed,
+    and what it should not be used for.
+    """
+    from ferboost.files import write_text
+    from ferboost.report.card import model_card
+    from ferboost.runs import Run
+
+    text = model_card(Run.open(run), variant)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(out, text)
+        typer.echo(f"model card: {out}")
 
 
 def demo(

@@ -2,6 +2,6 @@
 
 from ferboost.inference.model_file import ModelInfo
 from ferboost.inference.predictions import Prediction, Predictions
-from ferboost.inference.predictor import Predictor
+from ferboost.inference.predictor import BUNDLED_MODEL, Predictor
 
-__all__ = ["ModelInfo", "Prediction", "Predictions", "Predictor"]
+__all__ = ["BUNDLED_MODEL", "ModelInfo", "Prediction", "Predictions", "Predictor"]

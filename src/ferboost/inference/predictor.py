@@ -12,7 +12,10 @@ from ferboost.inference.pictures import Picture, as_pictures, read_faces, source
 from ferboost.inference.predictions import Predictions
 from ferboost.progress import Tell
 
-__all__ = ["Predictor"]
+__all__ = ["BUNDLED_MODEL", "Predictor"]
+
+#: The model inside the package: the preset ``fast``, trained on FER-2013, weights in 8 bits.
+BUNDLED_MODEL = Path(__file__).with_name("bundled") / "emotions.onnx"
 
 # Memory stays the same however many faces there are.
 _BATCH = 64
@@ -26,8 +29,8 @@ class Predictor:
 
     Parameters
     ----------
-    model : str or Path
-        The ONNX file.
+    model : str or Path, optional
+        The ONNX file; by default the one inside the package, see `BUNDLED_MODEL`.
     threads : int, optional
         Threads of one prediction; as many as there are cores where it is not given.
 
@@ -44,7 +47,7 @@ class Predictor:
 
     info: ModelInfo
 
-    def __init__(self, model: str | Path, *, threads: int | None = None) -> None:
+    def __init__(self, model: str | Path = BUNDLED_MODEL, *, threads: int | None = None) -> None:
         import onnxruntime
 
         content, self.info = read_model(Path(model))

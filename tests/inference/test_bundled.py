@@ -1,0 +1,37 @@
+"""The model that comes with the package."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from ferboost.emotions import EMOTIONS
+from ferboost.inference import BUNDLED_MODEL, Predictor
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor()
+
+
+def test_it_is_small_and_knows_the_seven_emotions(predictor: Predictor) -> None:
+    assert BUNDLED_MODEL.stat().st_size <= 12e6
+    assert predictor.classes == EMOTIONS
+
+
+def test_it_says_how_good_it_is_and_how_it_was_made(predictor: Predictor) -> None:
+    info = predictor.info
+    assert info.protocol == "clean"  # nothing was chosen on the test images
+    assert info.calibration == "temperature"
+    assert info.metrics["n"] == 3589
+    assert 0 < info.metrics["accuracy_clean"] <= info.metrics["accuracy"] < 1
+    assert info.weight_loss["other_emotion"] <= 0.005 * info.weight_loss["faces"]
+    assert info.sets is not None
+
+
+def test_a_smiling_astronaut_is_happy(predictor: Predictor) -> None:
+    data = pytest.importorskip("skimage.data")
+    photo: NDArray[np.uint8] = data.astronaut()
+    face = Image.fromarray(photo[65:185, 165:285])
+    (prediction,) = predictor.predict(face)
+    assert prediction.emotion == "happy"

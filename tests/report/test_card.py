@@ -1,0 +1,57 @@
+"""The model card of a run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ferboost.errors import RunError, SettingsError
+from ferboost.evaluation.results import Results
+from ferboost.report.card import model_card
+from ferboost.runs import Run
+from tiny import begin, faces, finish, run_settings
+
+DATASET = faces()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Results]:
+    return finish(tmp_path_factory.mktemp("card") / "run", DATASET, run_settings(seeds=(0, 1)))
+
+
+def test_it_has_what_a_reader_must_know(finished: tuple[Run, Results]) -> None:
+    run, results = finished
+    card = model_card(run, "fc1")
+    verdicts = [seed.probabilities["fc1"].argmax(axis=1) for seed in results.seeds]
+    accuracy = np.mean([own == results.labels for own in verdicts])
+    assert f"| accuracy | {100 * accuracy:.2f} [" in card
+    assert run.record.data.fingerprint in card
+    for emotion in run.record.classes:
+        assert f"| {emotion} | " in card
+    for part in ("trees on fc1", "2 seeds", "## Calibration", "temperature scaled", "## Limits",
+                 "90 % of faces of each emotion", "## Uses to refuse", "Article 5(1)(f)"):  # fmt: skip
+        assert part in card
+    assert "Nothing was chosen on them" in card
+
+
+def test_it_names_no_folder_of_this_machine(finished: tuple[Run, Results]) -> None:
+    assert str(finished[0].path.parent) not in model_card(finished[0])
+
+
+def test_it_is_the_same_each_time(finished: tuple[Run, Results]) -> None:
+    assert model_card(finished[0]) == model_card(finished[0])
+
+
+def test_a_run_that_selects_on_the_test_images_says_so(tmp_path: Path) -> None:
+    run, _ = finish(tmp_path / "run", DATASET, run_settings(protocol="paper"))
+    card = model_card(run)
+    assert "chosen on these very images" in card
+    assert "The run is not calibrated" in card
+
+
+def test_what_is_not_there_is_refused(finished: tuple[Run, Results], tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no variant 'fc9'; it has: cnn, fc1"):
+        model_card(finished[0], "fc9")
+    run, _ = begin(tmp_path / "run", DATASET, run_settings())
+    with pytest.raises(RunError, match="not finished"):
+        model_card(run)
