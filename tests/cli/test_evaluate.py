@@ -213,3 +213,22 @@ def test_card_is_printed_or_written(trained: Trained, workplace: Path) -> None:
     written = ferboost("card", trained.run, "-o", "card.md")
     assert written.out == "model card: card.md\n"
     assert (workplace / "card.md").read_text() == printed.out
+
+
+def test_robustness_is_measured_kept_and_reported(trained: Trained, run: Path) -> None:
+    outcome = ferboost("robustness", run, trained.faces, "--faces", "30")
+    assert outcome.code == 0
+    assert "blur, CNN" in outcome.out
+    assert "occlusion, trees: pixels" in outcome.out
+    kept = json.loads((run / "robustness.json").read_bytes())
+    assert 15 <= kept["faces"] <= 45
+    assert "How worse faces fare" in (run / "report.html").read_text()
+    again = ferboost("robustness", run, trained.faces, "--faces", "30", "--json")
+    assert json.loads(again.out) == kept
+
+
+def test_a_damaged_robustness_is_named(trained: Trained, run: Path) -> None:
+    (run / "robustness.json").write_text("{}")
+    outcome = ferboost("report", run)
+    assert outcome.code == 1
+    assert "robustness.json is damaged" in outcome.err

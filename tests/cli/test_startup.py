@@ -16,6 +16,7 @@ COMMANDS = (
     "boost",
     "evaluate",
     "calibrate",
+    "robustness",
     "compare",
     "export",
     "predict",

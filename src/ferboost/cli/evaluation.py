@@ -9,19 +9,15 @@ import typer
 from ferboost.cli.console import ConsoleMonitor, print_json
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.results import describe_results, print_results
+from ferboost.cli.splits import SplitOption, check_split, select_split
 from ferboost.cli.trust import describe_trust, measure_run_trust, print_trust
 from ferboost.variants import in_words
 
 if TYPE_CHECKING:
-    from ferboost.datasets import FaceDataset
     from ferboost.evaluation.results import Results
     from ferboost.runs import Run
 
 __all__ = ["COMPARE_EXAMPLES", "EVALUATE_EXAMPLES", "compare", "evaluate"]
-
-SplitOption = Annotated[
-    str, typer.Option(metavar="SPLIT", help="Which images: train, validation, test or all.")
-]
 
 EVALUATE_EXAMPLES = """\b
 Examples:
@@ -60,12 +56,12 @@ def evaluate(
     from ferboost.pipeline import evaluate_run
     from ferboost.runs import Run
 
-    _check_split(split)
+    check_split(split)
     if coverage is not None and not 0 < coverage < 1:
         raise SettingsError(f"a coverage lies between 0 and 1, such as 0.9; found {coverage}")
     run = Run.open(model)
     dataset = load(data)
-    evaluated = _select(dataset, run, split)
+    evaluated = select_split(dataset, run, split)
     results = evaluate_run(run, evaluated, ConsoleMonitor())
     coverages = () if coverage is None else (coverage,)
     trust, why_not = measure_run_trust(run, evaluated, results, coverages)
@@ -101,10 +97,10 @@ def compare(
     from ferboost.pipeline import evaluate_run
     from ferboost.runs import Run
 
-    _check_split(split)
+    check_split(split)
     runs = {path: Run.open(path) for path in models}
     dataset = load(data)
-    evaluated = {path: _select(dataset, run, split) for path, run in runs.items()}
+    evaluated = {path: select_split(dataset, run, split) for path, run in runs.items()}
     if len({faces.fingerprint for faces in evaluated.values()}) > 1:
         raise SettingsError(f"the runs have cut other {split} images off {data}; use --split all")
     results = {p: evaluate_run(runs[p], evaluated[p], ConsoleMonitor()) for p in runs}
@@ -163,29 +159,3 @@ def _name(model: tuple[Path, str], runs: "dict[Path, Run]") -> str:
     """Return what a sentence calls a model."""
     path, variant = model
     return in_words(variant) if len(runs) == 1 else f"{in_words(variant)} of {path}"
-
-
-def _check_split(split: str) -> None:
-    from ferboost.datasets import SPLITS
-    from ferboost.errors import SettingsError
-
-    if split not in (*SPLITS, "all"):
-        raise SettingsError(f"no split {split!r}; there are: {', '.join(SPLITS)}, all")
-
-
-def _select(dataset: "FaceDataset", run: "Run", split: str) -> "FaceDataset":
-    from ferboost.datasets.splitting import prepare_splits
-    from ferboost.errors import DataError
-
-    if split == "all":
-        return dataset
-    if dataset.fingerprint == run.record.data.fingerprint:
-        validation = run.settings.protocol == "clean"
-        dataset = prepare_splits(dataset, run.settings.data, validation=validation)
-    if not dataset.has(split):
-        present = ", ".join(dataset.split_counts())
-        raise DataError(
-            f"{dataset.source} has no {split} split (it has {present}); choose by --split, or "
-            "take --split all"
-        )
-    return dataset.split(split)

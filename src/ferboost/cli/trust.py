@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ferboost.cli.console import ConsoleMonitor, print_table
-from ferboost.cli.data import load
+from ferboost.cli.console import ConsoleMonitor, print_json, print_table
+from ferboost.cli.data import JsonOption, load
 from ferboost.cli.results import row_name
+from ferboost.cli.splits import SplitOption, check_split, select_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,12 +19,26 @@ if TYPE_CHECKING:
     from ferboost.evaluation.trust import CalibrationStep, VariantTrust
     from ferboost.runs import Run
 
-__all__ = ["CALIBRATE_EXAMPLES", "calibrate", "describe_trust", "measure_run_trust", "print_trust"]
+__all__ = [
+    "CALIBRATE_EXAMPLES",
+    "ROBUSTNESS_EXAMPLES",
+    "calibrate",
+    "describe_trust",
+    "measure_run_trust",
+    "print_trust",
+    "robustness",
+]
 
 CALIBRATE_EXAMPLES = """\b
 Examples:
   ferboost calibrate runs/paper-clean-1 fer2013.zip
   ferboost evaluate runs/paper-clean-1 fer2013.zip --coverage 0.95
+"""
+
+ROBUSTNESS_EXAMPLES = """\b
+Examples:
+  ferboost robustness runs/fast-clean-1 fer2013.zip
+  ferboost robustness runs/paper-clean-1 my-faces/ --split all --faces 300
 """
 
 
@@ -61,6 +76,53 @@ def calibrate(
     ]
     columns = ["temperature", *(f"seed {seed}" for seed in calibration.scalings)]
     print_table(f"{len(validation):,} validation faces", columns, rows)
+
+
+def robustness(
+    model: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A folder, zip, CSV or Parquet file.")
+    ],
+    split: SplitOption = "test",
+    faces: Annotated[
+        int, typer.Option(metavar="N", min=20, help="How many faces, of each class in proportion.")
+    ] = 1000,
+    json: JsonOption = False,
+) -> None:
+    """Measure what worse faces cost.
+
+    Blur, noise, JPEG, light, contrast, rotation, shift, crop, resolution and occlusion: each is
+    applied at five strengths, and accuracy and calibration error are measured again. The result is
+    kept in the run; its report, which is written again, draws the curves.
+    """
+    from ferboost.pipeline import measure_run_robustness
+    from ferboost.report import write_report
+    from ferboost.runs import Run
+
+    check_split(split)
+    run = Run.open(model)
+    evaluated = select_split(load(data), run, split)
+    with run.lock():
+        found = measure_run_robustness(run, evaluated, faces, ConsoleMonitor())
+        page = write_report(run)
+    if json:
+        print_json(found.to_dict())
+        return
+    rows = [
+        [
+            f"{curve.corruption}, {row_name(curve.variant)}",
+            *(f"{100 * accuracy:.1f}" for accuracy in curve.accuracy),
+            f"{curve.strengths[1]:g} - {curve.strengths[-1]:g}",
+        ]
+        for curve in found.curves
+    ]
+    steps = [str(step) for step in range(1, len(rows[0]) - 2)]
+    print_table(
+        f"{found.faces:,} faces; accuracy in percent, unchanged and at rising strength",
+        ["corruption, model", "unchanged", *steps, "from - to"],
+        rows,
+    )
+    typer.echo(f"report: {page}")
 
 
 def measure_run_trust(

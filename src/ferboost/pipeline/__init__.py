@@ -3,6 +3,7 @@
 from ferboost.pipeline.calibrating import calibrate_run, load_calibration
 from ferboost.pipeline.evaluating import evaluate_run, load_results
 from ferboost.pipeline.execution import branch_run, execute_run, resume_run, start_run
+from ferboost.pipeline.robustness import load_robustness, measure_run_robustness
 
 __all__ = [
     "branch_run",
@@ -11,6 +12,8 @@ __all__ = [
     "execute_run",
     "load_calibration",
     "load_results",
+    "load_robustness",
+    "measure_run_robustness",
     "resume_run",
     "start_run",
 ]

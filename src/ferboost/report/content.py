@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ferboost.evaluation.results import Results
+from ferboost.evaluation.robustness import Robustness
 from ferboost.evaluation.trust import RunCalibration
 
 __all__ = ["CaptionedFigure", "DataFacts", "ReportContent"]
@@ -92,6 +93,8 @@ class ReportContent:
         Fitted on the validation images; None where the run has none.
     trust_note : str
         Why it has none, as a predicate of "the run is".
+    robustness : Robustness or None
+        What worse faces cost; None where it was not measured.
     """
 
     title: str
@@ -110,3 +113,4 @@ class ReportContent:
     data_figures: tuple[CaptionedFigure, ...] = ()
     calibration: RunCalibration | None = None
     trust_note: str = ""
+    robustness: Robustness | None = None

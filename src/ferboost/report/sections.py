@@ -1,10 +1,11 @@
 """The report's figures, section by section, with what to see in each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ferboost.evaluation.results import Results
+from ferboost.evaluation.robustness import Robustness
 from ferboost.evaluation.summary import VariantSummary
 from ferboost.evaluation.trust import VariantTrust
 from ferboost.published import published
@@ -24,6 +25,7 @@ from ferboost.report.figures import (
     plot_loss_curves,
     plot_predict_times,
 )
+from ferboost.report.robustness_figures import plot_robustness
 from ferboost.report.tree import plot_tree
 from ferboost.report.trust_figures import plot_calibration_change, plot_risk_coverage
 from ferboost.report.wording import enumerate_words, percent, variant_name
@@ -67,10 +69,35 @@ def section_figures(
         "calibration": (_calibration(content, summaries),),
         "trust": tuple(_calibration_change(content.results, trust) for trust in trusts),
         "abstention": _abstention(trusts),
+        "robustness": tuple(_robustness(content.robustness, [s.variant for s in shown])),
         "time": (_time(summaries),),
         "inside": tuple(_inside(content)),
         "data": content.data_figures,
     }
+
+
+def _robustness(
+    robustness: Robustness | None, variants: Sequence[str]
+) -> Iterator[CaptionedFigure]:
+    if robustness is None:
+        return
+    for corruption in robustness.corruptions:
+        curves = [curve for curve in robustness.of(corruption) if curve.variant in variants]
+        first = curves[0]
+        costly = next(
+            (
+                f"{strength:g}"
+                for strength, accuracy in zip(first.strengths, first.accuracy, strict=True)
+                if accuracy < first.accuracy[0] - 0.1
+            ),
+            None,
+        )
+        caption = (
+            f"{variant_name(first.variant)} loses up to {100 * first.worst_loss:.0f} points"
+            + (", and more than 10 from " + costly + " on." if costly else ".")
+        )
+        caption = caption[0].upper() + caption[1:]
+        yield CaptionedFigure(plot_robustness(curves), f"Worse faces: {corruption}", caption)
 
 
 def _models(content: ReportContent, summaries: Sequence[VariantSummary]) -> CaptionedFigure:

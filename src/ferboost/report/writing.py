@@ -16,6 +16,7 @@ from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline import load_calibration, load_results
 from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.examples import load_examples
+from ferboost.pipeline.robustness import load_robustness
 from ferboost.pipeline.training import read_precision
 from ferboost.published import published
 from ferboost.report.content import CaptionedFigure, DataFacts, ReportContent
@@ -65,6 +66,7 @@ def write_report(run: Run) -> Path:
         data_figures=_data_figures(run, examples),
         calibration=load_calibration(run),
         trust_note=why_uncalibrated(run),
+        robustness=load_robustness(run),
     )
     path = run.path / "report.html"
     write_text(path, build_page(content))

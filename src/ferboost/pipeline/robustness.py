@@ -1,0 +1,90 @@
+"""Measuring how a run's models bear worse faces, and keeping what came out."""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.splitting import stratified_sample
+from ferboost.errors import RunError
+from ferboost.evaluation.robustness import Robustness, measure_robustness
+from ferboost.files import write_json
+from ferboost.models import load_seed_model
+from ferboost.pipeline.calibrating import load_calibration
+from ferboost.progress import Monitor
+from ferboost.runs import Run
+
+__all__ = ["load_robustness", "measure_run_robustness"]
+
+_FILE = "robustness.json"
+_SAMPLE_SEED = 0
+
+
+def measure_run_robustness(
+    run: Run, evaluated: FaceDataset, faces: int, monitor: Monitor
+) -> Robustness:
+    """Measure the robustness of every seed and variant, and keep it in ``robustness.json``.
+
+    Probabilities are temperature scaled where the run is calibrated.
+
+    Parameters
+    ----------
+    run : Run
+        Its models finished.
+    evaluated : FaceDataset
+        Faces that the models were not trained on.
+    faces : int
+        So many of them, about, are drawn: of each class in proportion.
+    monitor : Monitor
+
+    Raises
+    ------
+    RunError
+        If the run is not finished.
+    DataError
+        If there are no faces, or other classes.
+    StorageError
+        If the run cannot be written.
+    """
+    known = evaluated.with_classes(run.record.classes)
+    if faces < len(known):
+        share = faces / len(known)
+        known = known.select(stratified_sample(known.labels, known.hashes, share, _SAMPLE_SEED))
+    models = {seed: load_seed_model(run, seed) for seed in run.settings.seeds}
+    calibration = load_calibration(run)
+
+    def predict(images: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
+        by_variant: dict[str, list[NDArray[np.float32]]] = {}
+        for seed, model in models.items():
+            scalings = {} if calibration is None else calibration.scalings.get(seed, {})
+            for variant, shares in model.probabilities(images).items():
+                scaling = scalings.get(variant, {}).get("temperature")
+                own = shares if scaling is None else scaling.apply(shares)
+                by_variant.setdefault(variant, []).append(own)
+        return {variant: np.stack(shares) for variant, shares in by_variant.items()}
+
+    with monitor.stage("robustness") as tell:
+        robustness = measure_robustness(predict, known.images, known.labels, tell=tell)
+    write_json(run.path / _FILE, robustness.to_dict())
+    return robustness
+
+
+def load_robustness(run: Run) -> Robustness | None:
+    """Read what `measure_run_robustness` kept; None where it was not measured.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged.
+    """
+    path = run.path / _FILE
+    if not path.exists():
+        return None
+    try:
+        return Robustness.from_dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); remove it and run: ferboost robustness {run.path} DATA"
+        ) from error
