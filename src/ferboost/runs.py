@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +19,7 @@ __all__ = [
     "Run",
     "RunRecord",
     "describe_environment",
+    "lock_folder",
     "next_run_path",
     "refuse_existing",
 ]
@@ -135,38 +136,43 @@ class Run:
         with storage_errors(self.path), (self.path / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {message}\n")
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other processes from writing to the run; the lock ends with the process.
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other processes from writing to the run; see `lock_folder`."""
+        return lock_folder(self.path)
 
-        What a killed process left half written is removed.
 
-        Raises
-        ------
-        RunError
-            If another process writes to the run.
-        """
-        from filelock import FileLock, Timeout
+@contextmanager
+def lock_folder(path: Path) -> Iterator[None]:
+    """Keep other processes from writing to a run or a study; the lock ends with the process.
 
-        lock = FileLock(self.path / ".lock")
-        with storage_errors(self.path):
-            try:
-                lock.acquire(timeout=0)
-            except Timeout as error:
-                raise RunError(
-                    f"another process is working on {self.path}; wait for it or stop it"
-                ) from error
+    What a killed process left half written is removed.
+
+    Raises
+    ------
+    RunError
+        If another process writes there.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path / ".lock")
+    with storage_errors(path):
         try:
-            for leftover in (
-                *self.path.glob(_LEFTOVERS),
-                *self.path.glob(f"*/{_LEFTOVERS}"),
-                *self.path.glob(f"*/*/{_LEFTOVERS}"),
-            ):
-                if leftover.is_file():
-                    leftover.unlink()
-            yield
-        finally:
-            lock.release()
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunError(
+                f"another process is working on {path}; wait for it or stop it"
+            ) from error
+    try:
+        for leftover in (
+            *path.glob(_LEFTOVERS),
+            *path.glob(f"*/{_LEFTOVERS}"),
+            *path.glob(f"*/*/{_LEFTOVERS}"),
+        ):
+            if leftover.is_file():
+                leftover.unlink()
+        yield
+    finally:
+        lock.release()
 
 
 def refuse_existing(path: Path) -> None:

@@ -14,6 +14,7 @@ from ferboost.config import PRESETS, TAPS
 COMMANDS = (
     "train",
     "boost",
+    "tune",
     "evaluate",
     "calibrate",
     "robustness",

@@ -142,6 +142,7 @@ def test_a_whole_number_is_none_of_a_setting_of_fractions() -> None:
         ({"cnn.l2": {"low": 0, "high": 1, "log": 1}}, "log must be true or false"),
         ({"cnn.epochs": {"low": 1, "high": 9, "step": 0}}, "step must be above 0"),
         ({"cnn.epochs": {"low": 1, "high": 9, "points": 1}}, "points must be a whole number of at"),
+        ({"cnn.epochs": {"low": 1, "high": 9, "step": 2, "points": 2}}, "a step or points, not both"),
         ({"cnn.pooling": {"low": 1, "high": 9}}, "cnn.pooling is no number"),
         ({"preset": ["paper"]}, "preset cannot be searched"),
         ({"seeds": [[1]]}, "seeds cannot be searched"),

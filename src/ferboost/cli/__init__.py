@@ -19,6 +19,7 @@ _EXTRA_MODULES = frozenset(
         "jinja2",
         "matplotlib",
         "onnx",
+        "optuna",
         "pyarrow",
         "safetensors",
         "scipy",
@@ -47,7 +48,8 @@ def main() -> None:
         module = (error.name or "").partition(".")[0]
         if module not in _EXTRA_MODULES:
             raise
-        _stop(f"error: this needs {module}; run: pip install 'ferboost[train]'", 2)
+        extras = "train,tune" if module == "optuna" else "train"
+        _stop(f"error: this needs {module}; run: pip install 'ferboost[{extras}]'", 2)
     except BrokenPipeError:
         _drop_output()  # whoever read it has left, as head does
         sys.exit(1)

@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from ferboost.cli import data, evaluation, exporting, prediction, settings, training, trust
+from ferboost.cli import (
+    data,
+    evaluation,
+    exporting,
+    prediction,
+    settings,
+    training,
+    trust,
+    tuning,
+)
 
 __all__ = ["app"]
 
@@ -38,6 +47,7 @@ def _options(
 
 app.command(epilog=training.TRAIN_EXAMPLES)(training.train)
 app.command(epilog=training.BOOST_EXAMPLES)(training.boost)
+app.command(epilog=tuning.TUNE_EXAMPLES)(tuning.tune)
 app.command(epilog=evaluation.EVALUATE_EXAMPLES)(evaluation.evaluate)
 app.command(epilog=evaluation.COMPARE_EXAMPLES)(evaluation.compare)
 app.command(epilog=trust.CALIBRATE_EXAMPLES)(trust.calibrate)

@@ -23,6 +23,7 @@ __all__ = [
     "TRAIN_EXAMPLES",
     "boost",
     "card",
+    "command_line",
     "demo",
     "report",
     "train",
@@ -107,7 +108,7 @@ def train(
             seeds=tuple(range(first_seed, first_seed + seeds)),
         )
         path = out or next_run_path(Path("runs"), f"{settings.preset}-{protocol}")
-        run, prepared = start_run(path, load(data), settings, _command())
+        run, prepared = start_run(path, load(data), settings, command_line())
     _finish(run, prepared, json=json)
 
 
@@ -149,7 +150,7 @@ def boost(
     settings = change_settings(origin.settings, changes or (), {"trees": trees})
     path = out or next_run_path(run.parent, f"{run.name}-boost")
     branch, prepared = branch_run(
-        origin, path, load(Path(origin.record.data.path)), settings, _command()
+        origin, path, load(Path(origin.record.data.path)), settings, command_line()
     )
     _finish(branch, prepared, json=json)
 
@@ -237,7 +238,7 @@ def demo(
     # The published fc2 of 7 ReLU units can lose all of them within an epoch on drawn faces (2 of 14
     # seeds); 32 units do not.
     settings = load_settings(overrides=[f"cnn.epochs={epochs}", "cnn.dense=[64, 32]"])
-    run, prepared = start_run(out / "run", load(out / "faces.zip"), settings, _command())
+    run, prepared = start_run(out / "run", load(out / "faces.zip"), settings, command_line())
     _finish(run, prepared, json=False)
     photo = out / "photo.png"
     write_bytes(photo, encode_png(prepared.split("test").images[0]))
@@ -249,7 +250,8 @@ def _require_report() -> None:
     import ferboost.report.writing  # noqa: F401
 
 
-def _command() -> str:
+def command_line() -> str:
+    """Return what was typed, for the record."""
     return shlex.join(["ferboost", *sys.argv[1:]])
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "read_curves",
     "read_precision",
     "read_train_accuracy",
+    "training_images",
 ]
 
 #: What the trained CNN of a seed consists of; the network last, since it says "finished".
@@ -157,7 +158,7 @@ class SeedTraining:
         if (self.folder / _TRAIN_ACCURACY).exists():
             return
         settings = self.run.settings
-        train = _training_images(self._train, settings, self.seed)
+        train = training_images(self._train, settings, self.seed)
         self._finish_cnn(_Part(self.folder, f"seed {self.seed}", self.seed), train)
         # On images of the test split, which the published protocol holds out, nothing is stopped.
         watched = self._held_out if settings.protocol == "clean" else None
@@ -191,7 +192,7 @@ class SeedTraining:
             name = f"seed {self.seed}, fold {fold + 1} of {settings.trees.folds}"
             part = _Part(fold_path(self.folder, fold), name, seed)
             others = self._train.select(numbers != fold)
-            self._finish_cnn(part, _training_images(others, settings, seed))
+            self._finish_cnn(part, training_images(others, settings, seed))
             unseen = self._train.select(numbers == fold)
             network = new_network(settings.cnn, len(self.run.record.classes), seed)
             load_weights(network_path(part.folder), network)
@@ -338,7 +339,10 @@ class _Part:
         return self.folder / "state.safetensors"
 
 
-def _training_images(train: FaceDataset, settings: Settings, seed: int) -> LabelledImages:
+def training_images(
+    train: FaceDataset | LabelledImages, settings: Settings, seed: int
+) -> LabelledImages:
+    """Return what a CNN of this seed trains on: balanced, where the settings say so."""
     if not settings.data.balance:
         return LabelledImages(train.images, train.labels)
     index, copied = balance(train.labels, seed)

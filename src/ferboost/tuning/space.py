@@ -1,5 +1,6 @@
 """What is searched: settings with lists of values or ranges, and when each one counts."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -136,10 +137,11 @@ class SearchSpace:
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values
         """Return what `parse_space` makes the same space of, as JSON holds it."""
-        return {
+        described = {
             name: {key: value for key, value in asdict(spec).items() if value not in (None, {})}
             for name, spec in self.parameters.items()
         }
+        return dict(json.loads(json.dumps(described)))  # which has lists, no tuples
 
     def is_active(self, name: str, point: Mapping[str, Value]) -> bool:
         """Say whether a setting counts, given the values of those before it."""
@@ -320,7 +322,11 @@ def _checked_range(name: str, spec: Range) -> Range:
         raise SettingsError(f"{name}: a logarithmic range begins above 0 and has no step")
     if spec.step is not None and not 0 < numbers["step"] <= high - low:
         raise SettingsError(f"{name}: step must be above 0 and fit into the range")
+    if spec.step is not None:
+        high = kind(low + int((high - low) / numbers["step"] + 1e-9) * numbers["step"])
     points = spec.points
+    if points is not None and spec.step is not None:
+        raise SettingsError(f"{name}: a range has a step or points, not both")
     if points is not None and (type(points) is not int or points < 2):
         raise SettingsError(
             f"{name}: points must be a whole number of at least 2, found {points!r}"

@@ -1,0 +1,268 @@
+"""``ferboost tune``."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ferboost.cli.console import ConsoleMonitor, Interrupted, print_json, print_table
+from ferboost.cli.data import JsonOption, load
+from ferboost.cli.settings import FileOption, PresetOption, SetOption, choose_settings
+from ferboost.cli.training import command_line
+
+if TYPE_CHECKING:
+    from ferboost.config import Settings
+    from ferboost.datasets import FaceDataset
+    from ferboost.runs import Run
+    from ferboost.tuning.outcomes import Outcome
+    from ferboost.tuning.study import Study
+
+__all__ = ["TUNE_EXAMPLES", "tune"]
+
+_SHOWN = 10
+
+TUNE_EXAMPLES = """\b
+Examples:
+  ferboost tune fer2013.zip --space space.toml --trials 50 --pruner halving
+  ferboost tune faces/ --space grid.toml --sampler grid --seeds 3 --out studies/1
+  ferboost tune --space trees.toml --run runs/paper-clean-1 --trials 100
+      --set 'trees.taps=["fc1"]'
+  ferboost tune --resume --out studies/1
+\b
+A space is a TOML file with settings, and what each can be:
+  [cnn]
+  learning_rate = { low = 1e-5, high = 1e-1, log = true, points = 5 }
+  batch_size = [32, 64, 128]
+  optimizer = ["adam", "muon"]
+  weight_decay = { low = 0.0, high = 0.1, when = { "cnn.optimizer" = "muon" } }
+\b
+Every setting, its value and its meaning: ferboost settings
+"""
+
+
+def tune(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="DATA", help="Labelled faces: a folder, zip, CSV or Parquet file."),
+    ] = None,
+    space: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What is searched, as TOML; see below."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="STUDY", help="The study directory.")
+    ] = None,
+    sampler: Annotated[
+        Literal["grid", "random", "tpe"],
+        typer.Option(
+            help="grid: every point once; random: points drawn at random; tpe: drawn where good "
+            "ones were."
+        ),
+    ] = "tpe",
+    trials: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="How many in the end, unless it is a grid."),
+    ] = None,
+    pruner: Annotated[
+        Literal["none", "halving", "hyperband"],
+        typer.Option(help="What stops hopeless trainings, by their validation loss."),
+    ] = "none",
+    objective: Annotated[
+        Literal["accuracy", "log_loss"],
+        typer.Option(help="What is optimised, on validation images."),
+    ] = "accuracy",
+    seeds: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, max=100, help="Models at each point; their mean counts."),
+    ] = 1,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Search trees on the CNNs of this run."),
+    ] = None,
+    preset: PresetOption = "paper",
+    file: FileOption = None,
+    changes: SetOption = None,
+    jobs: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, max=256, help="Trials at a time; they share the cores."),
+    ] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the study of --out; its plan stays.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Search settings of the CNN and the trees.
+
+    Points are compared on validation images, the test images are not touched. Everything is kept in
+    a study directory, by default studies/PRESET-SAMPLER-NUMBER, with the best settings as
+    best.toml. Stop at any moment and go on by --resume.
+    """
+    from ferboost.errors import SettingsError
+    from ferboost.runs import Run, next_run_path
+    from ferboost.tuning.executing import execute_study
+    from ferboost.tuning.space import read_space
+    from ferboost.tuning.study import plan_study, start_study
+
+    origin = None if run is None else Run.open(run)
+    if resume:
+        if out is None:
+            raise SettingsError("--resume needs to know which study; give it by --out STUDY")
+        study, dataset = _resume(context, out, data, space)
+    else:
+        source = data or (None if origin is None else Path(origin.record.data.path))
+        if source is None or space is None:
+            raise SettingsError("tune needs DATA and --space FILE; see: ferboost tune --help")
+        plan = plan_study(
+            read_space(space),
+            _settings(context, origin, preset, file, changes, seeds),
+            sampler=sampler,
+            trials=trials,
+            pruner=pruner,
+            objective=objective,
+            run=origin,
+        )
+        path = out or next_run_path(Path("studies"), f"{plan.settings.preset}-{sampler}")
+        dataset = load(source)
+        study = start_study(path, dataset, plan, command_line())
+    monitor = ConsoleMonitor()
+    monitor.log(f"study directory: {study.path}")
+    with _resumable(study):
+        outcomes = execute_study(study, dataset, monitor, trials=trials, jobs=jobs)
+    if json:
+        print_json(_describe(study, outcomes))
+    else:
+        _print(study, outcomes)
+
+
+def _settings(
+    context: typer.Context,
+    origin: "Run | None",
+    preset: str,
+    file: Path | None,
+    changes: list[str] | None,
+    seeds: int,
+) -> "Settings":
+    from ferboost.config import change_settings
+    from ferboost.errors import SettingsError
+
+    if origin is None:
+        return choose_settings(context, preset, file, changes, seeds=tuple(range(seeds)))
+    for name, option in (("preset", "preset"), ("file", "settings"), ("seeds", "seeds")):
+        if _is_given(context, name):
+            raise SettingsError(
+                f"settings and seeds are those of {origin.path}; leave out --{option}"
+            )
+    strangers = [change for change in changes or () if not change.startswith("trees.")]
+    if strangers:
+        raise SettingsError(f"the CNNs of {origin.path} stay; --set {strangers[0]} cannot be")
+    return change_settings(origin.settings, changes or (), {})
+
+
+def _resume(
+    context: typer.Context, out: Path, data: Path | None, space: Path | None
+) -> "tuple[Study, FaceDataset]":
+    """Open a study, and refuse options that would plan another one."""
+    from ferboost.errors import SettingsError
+    from ferboost.tuning.space import read_space
+    from ferboost.tuning.study import Study, resume_study
+
+    dataset = load(data or Path(Study.open(out).record.data.path))
+    study = resume_study(out, dataset)
+    planned = {
+        "sampler": study.plan.sampler,
+        "pruner": study.plan.pruner,
+        "objective": study.plan.objective,
+        "seeds": len(study.plan.settings.seeds),
+    }
+    for name, value in planned.items():
+        if _is_given(context, name) and context.params[name] != value:
+            raise SettingsError(f"{out} was started with --{name} {value}, and that stays")
+    if space is not None and read_space(space) != study.space:
+        raise SettingsError(f"{space} is not the space that {out} was started with")
+    options = {"preset": "--preset", "file": "--settings", "changes": "--set", "run": "--run"}
+    for name, option in options.items():
+        if _is_given(context, name):
+            raise SettingsError(
+                f"--resume goes on with the settings of the study; leave out {option}, or start a "
+                "new study"
+            )
+    return study, dataset
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+@contextmanager
+def _resumable(study: "Study") -> Iterator[None]:
+    """Say how to go on after an interruption or a full disk."""
+    from ferboost.errors import StorageError
+
+    how = f"go on with: ferboost tune --resume --out {shlex.quote(str(study.path))}"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(how) from None
+    except StorageError as error:
+        raise StorageError(f"{error}; then {how}") from error
+
+
+def _describe(study: "Study", outcomes: "tuple[Outcome, ...]") -> dict[str, Any]:
+    best = study.best()
+    return {
+        "study": str(study.path),
+        "objective": study.plan.objective,
+        "trials": [_describe_trial(outcome) for outcome in outcomes],
+        "best": None if best is None else _describe_trial(best),
+        "best_settings": None if best is None else str(study.best_path),
+    }
+
+
+def _describe_trial(outcome: "Outcome") -> dict[str, Any]:
+    described = outcome.model_dump(mode="json", exclude={"seeds"})
+    scores = [score.model_dump(mode="json", exclude={"history"}) for score in outcome.seeds]
+    return described | {
+        "accuracy": outcome.accuracy,
+        "log_loss": outcome.log_loss,
+        "seeds": scores,
+    }
+
+
+def _print(study: "Study", outcomes: "tuple[Outcome, ...]") -> None:
+    from ferboost.tuning.wording import count_outcomes, describe_outcome, value_in_words
+
+    best = study.best()
+    if best is None:
+        typer.echo(f"{count_outcomes(outcomes)}; none is done, so there is no best one")
+        for outcome in outcomes[:_SHOWN]:
+            typer.echo(describe_outcome(outcome, study.plan.objective))
+        return
+    sign = -1 if study.plan.objective == "accuracy" else 1
+    done = [o for o in outcomes if o.status == "done"]
+    done.sort(key=lambda o: sign * (o.value(study.plan.objective) or 0))
+    names = list(study.space.parameters)
+    rows = [
+        [
+            str(outcome.number),
+            f"{100 * (outcome.accuracy or 0):.2f}",
+            f"{outcome.log_loss or 0:.4f}",
+            *(value_in_words(outcome.point[n]) if n in outcome.point else "-" for n in names),
+            f"{outcome.seconds:.1f}",
+        ]
+        for outcome in done[:_SHOWN]
+    ]
+    title = f"{count_outcomes(outcomes)}; on validation images, best first"
+    print_table(title, ["trial", "accuracy %", "log loss", *names, "seconds"], rows)
+    typer.echo("The best of many trials flatters: it was chosen on these images.")
+    source = shlex.quote(study.record.data.path)
+    settings = shlex.quote(str(study.best_path))
+    if study.plan.run is None:
+        typer.echo(f"train it: ferboost train {source} --settings {settings} --seeds 3")
+    else:
+        origin = shlex.quote(study.plan.run)
+        typer.echo(f"grow it: ferboost boost {origin} --settings {settings}")

@@ -1,0 +1,58 @@
+"""What a study and its workers say to each other."""
+
+from pydantic import BaseModel, ConfigDict
+
+from ferboost.cnn.curves import EpochRecord
+from ferboost.cnn.precision import Precision
+from ferboost.config import Settings
+
+__all__ = ["Epoch", "Ready", "Reply", "Setup", "Task"]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Setup(_Message):
+    """To a worker, once: what it works on."""
+
+    faces: str
+    """The folder of `ferboost.tuning.faces.stored_faces`."""
+    classes: int
+    run: str | None
+    """The run whose CNNs the trees grow on."""
+    settings: Settings
+    """What every point starts from."""
+    precision: Precision | None
+    """None where it is to be measured, or no CNN is trained."""
+
+
+class Ready(_Message):
+    """From a worker, once: it can begin, or not."""
+
+    precision: Precision | None = None
+    error: str | None = None
+
+
+class Task(_Message):
+    """To a worker: a point to try, with every seed of the settings."""
+
+    settings: Settings
+    variant: str
+    """What is judged; see `ferboost.variants`."""
+
+
+class Epoch(_Message):
+    """From a worker: an epoch of a training is over; it waits for a `Reply`."""
+
+    position: int
+    """Which seed of the settings, from 0."""
+    record: EpochRecord
+    loss: float
+    """On the validation images, in nats, without any penalty."""
+
+
+class Reply(_Message):
+    """To a worker: whether the training goes on."""
+
+    go_on: bool

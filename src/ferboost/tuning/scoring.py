@@ -1,0 +1,201 @@
+"""What a trial does: train a CNN or take one of a run, grow trees, judge on validation images."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ferboost.boosting import BoostedTrees
+from ferboost.cnn.curves import EpochRecord
+from ferboost.cnn.network import FaceNetwork, new_network
+from ferboost.cnn.precision import Precision
+from ferboost.cnn.training import LabelledImages, train_network
+from ferboost.config import Settings
+from ferboost.errors import SettingsError
+from ferboost.features import group_features, join_features
+from ferboost.growing import cut_watched
+from ferboost.models import load_seed_model
+from ferboost.pipeline.training import training_images
+from ferboost.runs import Run
+from ferboost.tuning.faces import StudyFaces
+from ferboost.tuning.outcomes import SeedScore
+from ferboost.variants import CNN, groups_of, is_residual, tap_of
+
+__all__ = ["Scorer", "StoppedError"]
+
+#: Told the history of a training after each epoch, and the last validation loss without penalty.
+OnEpoch = Callable[[list[EpochRecord], float], None]
+
+
+class StoppedError(Exception):
+    """A training was stopped by the pruner.
+
+    Parameters
+    ----------
+    history : list of EpochRecord
+    """
+
+    def __init__(self, history: list[EpochRecord]) -> None:
+        super().__init__("stopped")
+        self.history = history
+
+
+@dataclass(eq=False)
+class _Seen:
+    """Images as trees see them through a network: each feature group is computed once."""
+
+    network: FaceNetwork
+    data: LabelledImages
+    groups: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def features(self, groups: Collection[str]) -> dict[str, NDArray[np.float32]]:
+        missing = [group for group in groups if group not in self.groups]
+        if missing:
+            self.groups |= group_features(self.network, self.data.images, missing)
+        return self.groups
+
+    def of(self, variant: str) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return what the trees of a variant see, and the logits that they start from."""
+        tap, residual = tap_of(variant), is_residual(variant)
+        features = self.features({*groups_of(tap), *(("logits",) if residual else ())})
+        return join_features(features, tap), features["logits"] if residual else None
+
+
+@dataclass(frozen=True, eq=False)
+class _SeenSplits:
+    """All that the trees of one network can grow on, be stopped by and be judged by."""
+
+    train: _Seen
+    validation: _Seen
+    grown: _Seen
+    """Four fifths of the validation images."""
+    watched: _Seen
+    """The last fifth."""
+
+
+class Scorer:
+    """Judges points on the validation images.
+
+    Parameters
+    ----------
+    faces : StudyFaces
+    classes : int
+    run : Run or None
+        Where trees grow on the CNNs of a run.
+    """
+
+    def __init__(self, faces: StudyFaces, classes: int, run: Run | None) -> None:
+        self._faces = faces
+        self._classes = classes
+        self._run = run
+        self._seen: dict[int, _SeenSplits] = {}
+
+    def score(
+        self,
+        settings: Settings,
+        variant: str,
+        seed: int,
+        precision: Precision | None,
+        on_epoch: OnEpoch,
+    ) -> SeedScore:
+        """Make the model of one seed, and judge it.
+
+        Parameters
+        ----------
+        settings : Settings
+        variant : str
+            ``"cnn"``, or what trees are judged.
+        seed : int
+        precision : Precision or None
+            None where no CNN is trained.
+        on_epoch : callable
+            Called after every epoch of a training.
+
+        Raises
+        ------
+        SettingsError
+            If the network cannot have this shape, or there are too few validation images.
+        TrainingDivergedError
+            If the loss is no number.
+        """
+        history: list[EpochRecord] = []
+        best_epoch = None
+        if precision is None:
+            seen = self._seen_by_run(settings, seed)
+        else:
+            train = training_images(self._faces.train, settings, seed)
+            network = new_network(settings.cnn, self._classes, seed)
+
+            def tell(finished: list[EpochRecord]) -> None:
+                with torch.no_grad():
+                    penalty = settings.cnn.l2 * float(network.penalty())
+                on_epoch(finished, finished[-1].validation_loss - penalty)
+
+            state = train_network(
+                network,
+                train,
+                self._faces.validation,
+                settings.cnn,
+                precision,
+                seed=seed,
+                on_epoch=tell,
+            )
+            history, best_epoch = state.history, state.best_epoch
+            seen = self._splits(network, train)
+        if variant == CNN:
+            probabilities = seen.validation.features(["output"])["output"]
+            labels, rounds = seen.validation.data.labels, None
+        else:
+            probabilities, labels, rounds = self._grow(seen, settings, variant, seed)
+        chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+        # A float32 softmax gives exact zeros, whose logarithm would make the mean infinite.
+        losses = -np.log(np.maximum(chosen, np.finfo(np.float32).eps))
+        return SeedScore(
+            seed=seed,
+            accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
+            log_loss=float(losses.mean()),
+            best_epoch=best_epoch,
+            rounds=rounds,
+            history=tuple(history),
+        )
+
+    def _grow(
+        self, seen: _SeenSplits, settings: Settings, variant: str, seed: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
+        """Return the probabilities of trees, the true labels, and the rounds."""
+        held_out = settings.trees.features == "held-out"
+        rows, judged = (seen.grown, seen.watched) if held_out else (seen.train, seen.validation)
+        if not len(judged.data.labels):
+            raise SettingsError(
+                f"{len(seen.validation.data.labels)} validation images are too few to grow trees "
+                "on some and judge them on others; use trees.features=in-sample or more images"
+            )
+        features, logits = rows.of(variant)
+        judged_features, judged_logits = judged.of(variant)
+        trees = BoostedTrees(settings.trees, self._classes, seed, residual=is_residual(variant))
+        stops = settings.trees.early_stopping is not None
+        trees.fit(
+            features,
+            rows.data.labels,
+            (judged_features, judged.data.labels) if stops else None,
+            logits=logits,
+            validation_logits=judged_logits if stops else None,
+        )
+        probabilities = trees.predict_proba(judged_features, judged_logits)
+        return probabilities, judged.data.labels, trees.rounds_
+
+    def _seen_by_run(self, settings: Settings, seed: int) -> _SeenSplits:
+        if self._run is None:
+            raise ValueError("a study that trains no CNN takes those of a run")
+        if seed not in self._seen:
+            network = load_seed_model(self._run, seed).network
+            train = training_images(self._faces.train, settings, seed)
+            self._seen[seed] = self._splits(network, train)
+        return self._seen[seed]
+
+    def _splits(self, network: FaceNetwork, train: LabelledImages) -> _SeenSplits:
+        grown, watched = cut_watched(self._faces.validation_hashes, self._faces.validation)
+        parts = (train, self._faces.validation, grown, watched)
+        return _SeenSplits(*(_Seen(network, part) for part in parts))

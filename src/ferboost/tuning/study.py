@@ -1,0 +1,369 @@
+"""A study: a directory that says what is searched, on which data, and holds what was found."""
+
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ferboost.config import Settings, TreeSettings, load_settings
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.splitting import prepare_splits
+from ferboost.errors import RunError, SettingsError
+from ferboost.files import write_json, write_text
+from ferboost.runs import DataRecord, Run, describe_environment
+from ferboost.settings_files import difference, to_toml
+from ferboost.tuning.outcomes import Objective, Outcome, best_outcome, read_outcomes
+from ferboost.tuning.space import SearchSpace, parse_space
+from ferboost.variants import CNN, tree_variants
+
+__all__ = [
+    "Pruner",
+    "Sampler",
+    "Study",
+    "StudyPlan",
+    "StudyRecord",
+    "plan_study",
+    "resume_study",
+    "start_study",
+    "variant_of",
+]
+
+Sampler = Literal["grid", "random", "tpe"]
+Pruner = Literal["none", "halving", "hyperband"]
+
+_RECORD = "study.json"
+
+
+class StudyPlan(BaseModel):
+    """What a study does; see `plan_study`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: Settings
+    """What every point starts from; every point is tried with each of its seeds."""
+    space: dict[str, Any]  # Any: as `parse_space` takes it
+    sampler: Sampler
+    pruner: Pruner
+    objective: Objective
+    trials: int | None
+    """How many there are in the end; None for a grid, of which all points are tried."""
+    run: str | None
+    """Absolute path of the run whose CNNs the trees grow on; None where CNNs are trained."""
+
+
+class StudyRecord(BaseModel):
+    """How a study was started; the content of ``study.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: StudyPlan
+    classes: tuple[str, ...]
+    data: DataRecord
+    networks: dict[str, str]
+    """SHA-256 of the networks of the run, by seed."""
+    environment: dict[str, str]
+    """Versions of the packages, and the machine."""
+    command: str
+    """What repeats the study."""
+    created: str
+    """Date and time in UTC, ISO 8601."""
+
+
+class Study:
+    """A study directory.
+
+    Parameters
+    ----------
+    path : Path
+    record : StudyRecord
+        Use `start_study`, `resume_study` and `Study.open`, which check it.
+    """
+
+    def __init__(self, path: Path, record: StudyRecord) -> None:
+        self.path = path
+        self.record = record
+
+    @classmethod
+    def open(cls, path: Path) -> "Study":
+        """Open a study directory.
+
+        Raises
+        ------
+        RunError
+            If `path` is none, or its ``study.json`` cannot be understood.
+        """
+        file = path / _RECORD
+        if not file.is_file():
+            raise RunError(f"{path} is not a study directory: it has no {_RECORD}")
+        try:
+            return cls(path, StudyRecord.model_validate_json(file.read_bytes()))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "its text"
+            raise RunError(
+                f"{file} is damaged or of another version of ferboost ({key}: {first['msg']})"
+            ) from error
+
+    @property
+    def plan(self) -> StudyPlan:
+        """What the study does."""
+        return self.record.plan
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """What is searched."""
+        return parse_space(self.plan.space)
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal: every trial that was asked for, and how it ended."""
+        return self.path / "journal.log"
+
+    @property
+    def trials_path(self) -> Path:
+        """The folder with a file for each trial that is over."""
+        return self.path / "trials"
+
+    @property
+    def best_path(self) -> Path:
+        """The best settings, as ``--settings`` takes them."""
+        return self.path / "best.toml"
+
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Read the trials that are over, by number.
+
+        Raises
+        ------
+        RunError
+            If a file of one is damaged.
+        """
+        return read_outcomes(self.trials_path)
+
+    def best(self) -> Outcome | None:
+        """Return the best trial that is done; None where none is."""
+        return best_outcome(self.outcomes(), self.plan.objective)
+
+    def best_settings(self, best: Outcome) -> dict[str, Any]:  # Any: values of settings
+        """Return by dotted name what differs from the preset, or from the run, at a trial's point.
+
+        Raises
+        ------
+        SettingsError
+            If the values do not go together.
+        """
+        settings = self.space.apply(self.plan.settings, best.point)
+        if self.plan.run is not None:
+            return dict(best.point)
+        changed = difference(settings, load_settings(settings.preset))
+        counts = (
+            name
+            for name in changed
+            if name not in {"protocol", "seeds"}
+            and (self.space.searches_trees or not name.startswith("trees."))
+        )
+        return {"preset": settings.preset} | {name: changed[name] for name in counts}
+
+    def write_best(self, best: Outcome) -> None:
+        """Write the best settings as TOML."""
+        tried, seeds = len(self.outcomes()), len(self.plan.settings.seeds)
+        value, models = best.value(self.plan.objective), f"{seeds} seed{'s' * (seeds > 1)}"
+        text = (
+            f"The best of {tried} trials so far of the study {self.path.resolve().name}: trial "
+            f"{best.number},\n{self.plan.objective} {value:.4f} on the validation images (mean of "
+            f"{models}).\nIt was chosen on them, and that flatters."
+        )
+        write_text(self.best_path, to_toml(self.best_settings(best), text))
+
+
+def plan_study(
+    space: SearchSpace,
+    settings: Settings,
+    *,
+    sampler: Sampler = "tpe",
+    trials: int | None = None,
+    pruner: Pruner = "none",
+    objective: Objective = "accuracy",
+    run: Run | None = None,
+) -> StudyPlan:
+    """Check that everything of a study goes together.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    settings : Settings
+        What every point starts from; its seeds are what every point is tried with.
+    sampler : {"grid", "random", "tpe"}
+        All points of a grid, each once; points drawn at random; or by the tree-structured Parzen
+        estimator (Bergstra et al., 2011; multivariate, Falkner et al., 2018).
+    trials : int, optional
+        How many there are in the end. A grid has one for each of its points.
+    pruner : {"none", "halving", "hyperband"}
+        What stops trainings early, by the validation loss of their epochs: asynchronous successive
+        halving (Li et al., 2020), or Hyperband (Li et al., 2018).
+    objective : {"accuracy", "log_loss"}
+        What is optimised on the validation images.
+    run : Run, optional
+        Where only trees are searched: the run whose CNNs they grow on. `settings` are its own.
+
+    Raises
+    ------
+    SettingsError
+        If something cannot be.
+    """
+    if settings.protocol != "clean":
+        raise SettingsError(
+            "a study chooses on validation images, never on test images; use the protocol clean"
+        )
+    if sampler != "grid" and trials is None:
+        raise SettingsError(f"the sampler {sampler} does not end by itself; say how many trials")
+    if run is not None and space.searches_cnn:
+        stranger = next(name for name in space.parameters if not name.startswith("trees."))
+        raise SettingsError(
+            f"on the CNNs of a run only trees.* can be searched, found {stranger}; leave out --run"
+        )
+    if run is not None and pruner != "none":
+        raise SettingsError("a pruner stops CNNs, and on those of a run only trees grow")
+    if not space.searches_trees:  # the trees are left out, and must fit any architecture
+        settings = settings.model_copy(update={"trees": TreeSettings(taps=("output",))})
+    space.check(settings)
+    if sampler == "grid":
+        points = space.grid()
+        if trials is not None:
+            raise SettingsError(
+                f"the grid has {len(points)} points, and all are tried; leave the trials out"
+            )
+        for point in points:
+            try:
+                tried = space.apply(settings, point)
+            except SettingsError:
+                continue  # its trial says so
+            variant_of(tried, space)
+    else:
+        variant_of(settings, space)
+    return StudyPlan(
+        settings=settings,
+        space=space.to_dict(),
+        sampler=sampler,
+        pruner=pruner,
+        objective=objective,
+        trials=trials,
+        run=None if run is None else str(run.path.resolve()),
+    )
+
+
+def variant_of(settings: Settings, space: SearchSpace) -> str:
+    """Return what is judged at a point: the CNN, or the trees where those are searched.
+
+    Raises
+    ------
+    SettingsError
+        If there are trees of several kinds, or they need CNNs of folds.
+    """
+    if not space.searches_trees:
+        return CNN
+    trees = settings.trees
+    if trees.features == "out-of-fold":
+        raise SettingsError(
+            "trees.features=out-of-fold trains a CNN for each fold; search with in-sample or "
+            "held-out features, and train the best settings out of fold"
+        )
+    variants = tree_variants(trees.taps, trees.mode)
+    if len(variants) > 1 and "trees.taps" not in space.parameters:
+        raise SettingsError(
+            f"trees of one kind are searched at a time, and the settings have {len(variants)} "
+            f"({', '.join(variants)}); choose one, as by --set 'trees.taps=[\"{trees.taps[0]}\"]' "
+            "and trees.mode"
+        )
+    return variants[0]
+
+
+def start_study(path: Path, dataset: FaceDataset, plan: StudyPlan, command: str) -> Study:
+    """Make a study directory.
+
+    Parameters
+    ----------
+    path : Path
+        Must not exist, or be an empty folder.
+    dataset : FaceDataset
+        As loaded.
+    plan : StudyPlan
+    command : str
+        What repeats the study.
+
+    Raises
+    ------
+    DataError
+        If the data leaves no validation images.
+    RunError
+        If something is at `path`, or the data is not that of the run.
+    StorageError
+        If the directory cannot be written.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunError(f"{path} exists already; go on with it by --resume, or choose another place")
+    prepared = prepare_splits(dataset, plan.settings.data, validation=True)
+    networks: dict[str, str] = {}
+    if plan.run is not None:
+        run = Run.open(Path(plan.run))
+        if run.record.data.fingerprint != dataset.fingerprint:
+            raise RunError(f"{dataset.source} is not the data that {run.path} was made with")
+        networks = _hash_networks(run)
+    record = StudyRecord(
+        plan=plan,
+        classes=dataset.classes,
+        data=DataRecord(
+            path=str(Path(dataset.source).resolve()),
+            fingerprint=dataset.fingerprint,
+            counts=prepared.split_counts(),
+            notes=prepared.notes,
+        ),
+        networks=networks,
+        environment=describe_environment(),
+        command=command,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    write_json(path / _RECORD, record.model_dump(mode="json"))
+    return Study(path, record)
+
+
+def resume_study(path: Path, dataset: FaceDataset) -> Study:
+    """Open a study to go on with it.
+
+    Raises
+    ------
+    RunError
+        If it is none, of another version of ferboost, of other data, or the networks of its run
+        have changed: its trials would not be comparable.
+    """
+    study = Study.open(path)
+    made, here = study.record.environment["ferboost"], version("ferboost")
+    if made != here:
+        raise RunError(
+            f"{path} was started with ferboost {made}, and this is {here}: their trials are not "
+            "comparable; go on with that version, or start a new study"
+        )
+    if dataset.fingerprint != study.record.data.fingerprint:
+        raise RunError(
+            f"{dataset.source} is not the data that {path} was started with; start a new study"
+        )
+    if study.plan.run is not None and _hash_networks(Run.open(Path(study.plan.run))) != (
+        study.record.networks
+    ):
+        raise RunError(f"the CNNs of {study.plan.run} have changed since {path} was started")
+    return study
+
+
+def _hash_networks(run: Run) -> dict[str, str]:
+    from ferboost.models import network_path
+
+    hashes = {}
+    for seed in run.settings.seeds:
+        file = network_path(run.seed_path(seed))
+        if not file.is_file():
+            raise run.unfinished(f"seed {seed} has no trained CNN")
+        hashes[str(seed)] = sha256(file.read_bytes()).hexdigest()
+    return hashes

@@ -1,0 +1,157 @@
+"""Worker processes on this machine, and how they share its cores."""
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+import ferboost
+from ferboost.files import storage_errors
+
+__all__ = ["Heard", "Worker", "WorkerPool", "available_cores", "worker_pool"]
+
+
+def available_cores() -> int:
+    """Return the cores that this process may use: fewer where OMP_NUM_THREADS says so."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores or 1, int(asked)) if asked.isdecimal() and int(asked) else cores or 1
+
+
+class Worker:
+    """A process that tries points.
+
+    Parameters
+    ----------
+    log : Path
+        What it prints goes there.
+    threads : int
+    inbox : SimpleQueue of Heard
+        Where all that it says is put, and its end.
+    """
+
+    def __init__(self, log: Path, threads: int, inbox: "queue.SimpleQueue[Heard]") -> None:
+        self.log = log
+        root = str(Path(ferboost.__file__).parents[1])
+        search = os.environ.get("PYTHONPATH")
+        environment = {
+            "PYTHONPATH": os.pathsep.join([root, search] if search else [root]),
+            "OMP_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+        }
+        with storage_errors(log), log.open("ab") as errors:
+            # In a session of its own, so that Ctrl-C reaches only the process that answers for it.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ferboost.tuning.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=os.environ | environment,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+        self._inbox = inbox
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def send(self, message: BaseModel) -> None:
+        """Say something to the process; if it has ended, its end is heard of anyway."""
+        stream = self._process.stdin
+        with suppress(BrokenPipeError):
+            if stream is not None:
+                stream.write(message.model_dump_json() + "\n")
+                stream.flush()
+
+    def end(self) -> int:
+        """End the process, and return how it ended: an exit code, or minus a signal."""
+        self._process.kill()
+        code = self._process.wait()
+        self._listener.join()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(BrokenPipeError):
+                if stream is not None:
+                    stream.close()
+        return code
+
+    def how_it_ended(self) -> str:
+        """Return, of a process that has hung up, how it ended and the last that it printed."""
+        code = self._process.wait()
+        lines = self.log.read_text("utf-8", "replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return f"its process ended ({how}{': ' + last if last and code > 0 else ''})"
+
+    def _listen(self) -> None:
+        for line in self._process.stdout or ():
+            self._inbox.put(Heard(self, line))
+        self._inbox.put(Heard(self, None))
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a worker said, a line of JSON; None when it has ended."""
+
+    worker: Worker
+    line: str | None
+
+
+class WorkerPool:
+    """Starts workers, and hears all of them.
+
+    Parameters
+    ----------
+    folder : Path
+        For their logs.
+    threads : int
+        Of each.
+    """
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self._folder = folder
+        self._threads = threads
+        self._inbox: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        self._workers: list[Worker] = []
+        self._started = 0
+
+    def start(self) -> Worker:
+        """Start a worker."""
+        self._started += 1
+        log = self._folder / f"worker-{self._started}.log"
+        with storage_errors(log):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.unlink(missing_ok=True)
+        worker = Worker(log, self._threads, self._inbox)
+        self._workers.append(worker)
+        return worker
+
+    def hear(self) -> Heard:
+        """Wait until a worker says something, or ends."""
+        return self._inbox.get()
+
+    def end(self, worker: Worker) -> None:
+        """End a worker, and forget it."""
+        worker.end()
+        self._workers.remove(worker)
+
+    def end_all(self) -> None:
+        """End all workers."""
+        for worker in list(self._workers):
+            self.end(worker)
+
+
+@contextmanager
+def worker_pool(folder: Path, jobs: int) -> Iterator[WorkerPool]:
+    """Yield a pool whose `jobs` workers share the cores out, and that ends with the block."""
+    pool = WorkerPool(folder, max(1, available_cores() // jobs))
+    try:
+        yield pool
+    finally:
+        pool.end_all()
