@@ -31,14 +31,15 @@ Examples:
   ferboost tune --space trees.toml --run runs/paper-clean-1 --trials 100
       --set 'trees.taps=["fc1"]'
   ferboost tune --resume --out studies/1
+
 \b
 A space is a TOML file with settings, and what each can be:
   [cnn]
-  learning_rate = { low = 1e-5, high = 1e-1, log = true, points = 5 }
+  learning_rate = {low = 1e-5, high = 1e-1, log = true, points = 5}
   batch_size = [32, 64, 128]
   optimizer = ["adam", "muon"]
-  weight_decay = { low = 0.0, high = 0.1, when = { "cnn.optimizer" = "muon" } }
-\b
+  weight_decay = {low = 0, high = 0.1, when = {"cnn.optimizer" = "muon"}}
+
 Every setting, its value and its meaning: ferboost settings
 """
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-import ferboost
 from ferboost.files import storage_errors
 
 __all__ = ["Heard", "Worker", "WorkerPool", "available_cores", "worker_pool"]
@@ -39,7 +38,7 @@ class Worker:
 
     def __init__(self, log: Path, threads: int, inbox: "queue.SimpleQueue[Heard]") -> None:
         self.log = log
-        root = str(Path(ferboost.__file__).parents[1])
+        root = str(Path(__file__).parents[2])  # what holds the package ferboost
         search = os.environ.get("PYTHONPATH")
         environment = {
             "PYTHONPATH": os.pathsep.join([root, search] if search else [root]),
