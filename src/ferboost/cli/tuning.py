@@ -27,7 +27,7 @@ _SHOWN = 10
 TUNE_EXAMPLES = """\b
 Examples:
   ferboost tune fer2013.zip --space space.toml --trials 50 --pruner halving
-  ferboost tune faces/ --space grid.toml --sampler grid --seeds 3 --out studies/1
+  ferboost tune faces/ --space grid.toml --sampler grid --seeds 3 -o studies/1
   ferboost tune --space trees.toml --run runs/paper-clean-1 --trials 100
       --set 'trees.taps=["fc1"]'
   ferboost tune --resume --out studies/1
