@@ -232,3 +232,20 @@ def test_a_damaged_robustness_is_named(trained: Trained, run: Path) -> None:
     outcome = ferboost("report", run)
     assert outcome.code == 1
     assert "robustness.json is damaged" in outcome.err
+
+
+def test_evaluate_compares_groups_of_faces(trained: Trained) -> None:
+    with zipfile.ZipFile(trained.faces) as faces:
+        names = [name for name in faces.namelist() if name.startswith("test/")]
+    rows = [f"{name},{('odd', 'even')[place % 2]}" for place, name in enumerate(names)]
+    Path("groups.csv").write_text("\n".join(["image,group", *rows]))
+    outcome = ferboost("evaluate", trained.run, trained.faces, "--groups", "groups.csv")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "odd, CNN" in outcome.out
+    assert "even, trees: fc1" in outcome.out
+    result = json.loads(
+        ferboost("evaluate", trained.run, trained.faces, "--groups=groups.csv", "--json").out
+    )
+    odd, even = result["groups"]["cnn"]
+    assert odd["n"] + even["n"] == result["n"]
+    assert 0 <= odd["p"] <= 1

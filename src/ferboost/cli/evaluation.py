@@ -8,7 +8,7 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json
 from ferboost.cli.data import JsonOption, load
-from ferboost.cli.results import describe_results, print_results
+from ferboost.cli.results import describe_results, print_groups, print_results
 from ferboost.cli.splits import SplitOption, check_split, select_split
 from ferboost.cli.trust import describe_trust, measure_run_trust, print_trust
 from ferboost.variants import in_words
@@ -23,6 +23,7 @@ EVALUATE_EXAMPLES = """\b
 Examples:
   ferboost evaluate runs/paper-clean-1 fer2013.zip
   ferboost evaluate runs/paper-clean-1 other-faces/ --split all --json
+  ferboost evaluate runs/paper-clean-1 my-faces/ --groups ages.csv
 """
 
 COMPARE_EXAMPLES = """\b
@@ -45,6 +46,13 @@ def evaluate(
             help="Verify sets of classes that are to hold the true one so often, such as 0.9.",
         ),
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Compare groups of faces, too: a table with the columns image and group.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Evaluate the CNN and the trees of a run on labelled faces.
@@ -53,6 +61,7 @@ def evaluate(
     run was trained on, the splits are those that the run has cut.
     """
     from ferboost.errors import SettingsError
+    from ferboost.evaluation.groups import measure_groups, read_groups
     from ferboost.pipeline import evaluate_run
     from ferboost.runs import Run
 
@@ -62,15 +71,25 @@ def evaluate(
     run = Run.open(model)
     dataset = load(data)
     evaluated = select_split(dataset, run, split)
+    members = {} if groups is None else read_groups(groups, evaluated.names)
     results = evaluate_run(run, evaluated, ConsoleMonitor())
+    by_group = {
+        variant: measure_groups(results.correct(variant), members)
+        for variant in (results.variants if members else ())
+    }
     coverages = () if coverage is None else (coverage,)
     trust, why_not = measure_run_trust(run, evaluated, results, coverages)
     if json:
-        print_json(describe_results(results) | {"trust": describe_trust(trust, why_not)})
+        described = describe_results(results) | {"trust": describe_trust(trust, why_not)}
+        if by_group:
+            described["groups"] = {v: [g.to_dict() for g in own] for v, own in by_group.items()}
+        print_json(described)
     else:
         own = split == "test" and dataset.fingerprint == run.record.data.fingerprint
         print_results(results, run, own_test_split=own)
         print_trust(trust, why_not)
+        if by_group:
+            print_groups(by_group)
 
 
 def compare(

@@ -9,11 +9,14 @@ from ferboost.cli.console import print_table
 from ferboost.variants import has_trees, in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ferboost.evaluation.groups import GroupMetrics
     from ferboost.evaluation.results import Results
     from ferboost.evaluation.summary import VariantSummary
     from ferboost.runs import Run
 
-__all__ = ["describe_results", "print_results"]
+__all__ = ["describe_results", "print_groups", "print_results", "row_name"]
 
 
 def describe_results(results: "Results") -> dict[str, Any]:  # Any: JSON values
@@ -91,6 +94,30 @@ def print_results(results: "Results", run: "Run", *, own_test_split: bool) -> No
     for summary in summaries:
         if summary.against_cnn is not None:
             typer.echo(summary.against_cnn.sentence(in_words("cnn"), in_words(summary.variant)))
+
+
+def print_groups(by_variant: "Mapping[str, Sequence[GroupMetrics]]") -> None:
+    """Print how groups of faces fare, and what can be said of the CNN's differences."""
+    rows = [
+        [
+            f"{group.group}, {row_name(variant)}",
+            f"{group.n:,}",
+            f"{100 * group.accuracy:.1f}",
+            " - ".join(f"{100 * limit:.1f}" for limit in group.interval),
+            f"{group.difference:+.1f}",
+            f"{group.p:.2g}",
+        ]
+        for variant, own in by_variant.items()
+        for group in own
+    ]
+    typer.echo("")
+    print_table(
+        "groups; p of the difference to all other groups' faces, adjusted for their number (Holm)",
+        ["group, model", "faces", "accuracy", "95 %", "to others", "p"],
+        rows,
+    )
+    for group in next(iter(by_variant.values())):
+        typer.echo(group.sentence())
 
 
 def row_name(variant: str) -> str:

@@ -1,0 +1,210 @@
+"""Whether a model serves groups of faces alike, with care for how many are compared."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ferboost.errors import DataError
+from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
+
+__all__ = ["GroupMetrics", "measure_groups", "read_groups"]
+
+# With fewer, neither the interval nor the test means anything.
+_LEAST = 10
+
+
+@dataclass(frozen=True)
+class GroupMetrics:
+    """How one group of faces fares, next to all others.
+
+    Attributes
+    ----------
+    group : str
+    n : int
+    accuracy : float
+        0 to 1, mean over seeds.
+    interval : tuple of float
+        95 % bootstrap interval over images and seeds.
+    difference : float
+        Accuracy less that of all other grouped faces, in percent points.
+    difference_interval : tuple of float
+        95 % interval, Welch's.
+    p : float
+        Of Welch's test that there is no difference, adjusted for the number of groups by Holm.
+    """
+
+    group: str
+    n: int
+    accuracy: float
+    interval: tuple[float, float]
+    difference: float
+    difference_interval: tuple[float, float]
+    p: float
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the measures as JSON can hold them."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """Say what the test supports."""
+        low, high = (f"{limit:.1f}" for limit in self.difference_interval)
+        if self.p >= 0.05:
+            return f"{self.group}: no difference to the others shown."
+        side = "above" if self.difference > 0 else "below"
+        return (
+            f"{self.group} is {abs(self.difference):.1f} points [{low}, {high}] {side} the others "
+            f"(p = {self.p:.2g}, adjusted)."
+        )
+
+
+def read_groups(path: Path, names: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
+    """Read which images belong to which group.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the columns ``image`` and ``group``: an image's name as in the data set
+        (``test/happy/1.png``), or its end where that is one image's alone (``1.png``). An image may
+        stand in several groups, one row each.
+    names : ndarray of str, shape (n,)
+        Of the evaluated images.
+
+    Returns
+    -------
+    dict of str to ndarray of bool, shape (n,)
+        By group, in the order of the file; images of no group are in none.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or no such table, names an image twice in a group, or none that is
+        evaluated.
+    """
+    known = _index(names)
+    groups: dict[str, NDArray[np.bool_]] = {}
+    unknown = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.DictReader(stream, strict=True)
+            missing = [c for c in ("image", "group") if c not in (rows.fieldnames or ())]
+            if missing:
+                raise DataError(
+                    f"{path} has no column {missing[0]!r}; a table of groups has the columns image "
+                    "and group"
+                )
+            for row in rows:
+                image, group = (str(row[c] or "").strip() for c in ("image", "group"))
+                if not image or not group:
+                    raise DataError(f"line {rows.line_num} of {path} lacks an image or a group")
+                place = known.get(image)
+                if place == _AMBIGUOUS:
+                    raise DataError(
+                        f"line {rows.line_num} of {path}: {image} is the name of several images; "
+                        "give its folders, too"
+                    )
+                if place is None:
+                    unknown += 1
+                    continue
+                members = groups.setdefault(group, np.zeros(len(names), dtype=bool))
+                if members[place]:
+                    raise DataError(f"line {rows.line_num} of {path}: {image} is in {group} twice")
+                members[place] = True
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a CSV file ({error})") from error
+    if not groups:
+        raise DataError(
+            f"none of the {unknown:,} images that {path} names is evaluated; names are like "
+            f"{names[0] if len(names) else 'test/happy/1.png'}"
+        )
+    return groups
+
+
+_AMBIGUOUS = -1
+
+
+def _index(names: NDArray[np.str_]) -> dict[str, int]:
+    """Return where each image is, by every end of its name that begins after a slash."""
+    known: dict[str, int] = {}
+    for place, name in enumerate(map(str, names)):
+        parts = name.split("/")
+        for start in range(len(parts)):
+            end = "/".join(parts[start:])
+            known[end] = _AMBIGUOUS if end in known and start else place
+    return known
+
+
+def measure_groups(
+    correct: NDArray[np.bool_], groups: Mapping[str, NDArray[np.bool_]]
+) -> tuple[GroupMetrics, ...]:
+    """Measure the accuracy of each group, and its difference to all other grouped images.
+
+    Parameters
+    ----------
+    correct : ndarray of bool, shape (seeds, n)
+        Whether each seed got each image right, see `Results.correct`.
+    groups : mapping of str to ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two groups, or one has, or leaves, fewer than 10 images.
+
+    References
+    ----------
+    .. [1] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian
+       Journal of Statistics, 6(2), 65-70.
+    .. [2] Welch, B. L. (1947). The generalization of "Student's" problem when several different
+       population variances are involved. Biometrika, 34(1-2), 28-35.
+    """
+    if len(groups) < 2:
+        raise DataError(f"groups are compared to each other, and there is {len(groups)}")
+    anyone = np.logical_or.reduce(list(groups.values()))
+    shares = correct.mean(axis=0)
+    tests = {}
+    for group, members in groups.items():
+        others = anyone & ~members
+        for who, count in ((group, members.sum()), (f"the others than {group}", others.sum())):
+            if count < _LEAST:
+                raise DataError(
+                    f"{who}: {count} evaluated images are too few to say anything; at least "
+                    f"{_LEAST} are needed"
+                )
+        tests[group] = _welch(100 * shares[members], 100 * shares[others])
+    adjusted = _holm(np.array([p for _, _, p in tests.values()]))
+    return tuple(
+        GroupMetrics(
+            group,
+            int(members.sum()),
+            float(correct[:, members].mean()),
+            percentile_interval(bootstrap_means(correct[:, members])),
+            *tests[group][:2],
+            float(p),
+        )
+        for (group, members), p in zip(groups.items(), adjusted, strict=True)
+    )
+
+
+def _welch(
+    own: NDArray[np.float64], others: NDArray[np.float64]
+) -> tuple[float, tuple[float, float], float]:
+    """Return the difference of the means, its 95 % interval and p."""
+    difference = float(own.mean() - others.mean())
+    if own.std() == others.std() == 0:  # all right or all wrong: nothing varies
+        return difference, (difference, difference), 1.0 if difference == 0 else 0.0
+    test = stats.ttest_ind(own, others, equal_var=False)
+    low, high = test.confidence_interval()
+    return difference, (float(low), float(high)), float(test.pvalue)
+
+
+def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    order = np.argsort(p)
+    factors = np.arange(len(p), 0, -1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * factors))
+    return adjusted

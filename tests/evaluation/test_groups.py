@@ -1,0 +1,97 @@
+"""Groups of faces, and whether a model serves them alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ferboost.errors import DataError
+from ferboost.evaluation.groups import measure_groups, read_groups
+
+NAMES = np.array(["test/happy/1.png", "test/happy/2.png", "test/sad/1.png", "test/sad/3.png"])
+
+
+def table(folder: Path, text: str) -> Path:
+    path = folder / "groups.csv"
+    path.write_text(text)
+    return path
+
+
+def test_images_are_found_by_their_name_or_its_unique_end(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "group,image\nold,2.png\nyoung,sad/1.png\nold,test/happy/1.png\nold,elsewhere.png\n",
+    )
+    groups = read_groups(path, NAMES)
+    assert list(groups) == ["old", "young"]
+    assert groups["old"].tolist() == [True, True, False, False]
+    assert groups["young"].tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column 'image'"),
+        ("image,age\n1.png,4\n", "no column 'group'"),
+        ("image,group\n1.png,old\n", "line 2 .* name of several images"),
+        ("image,group\n2.png,\n", "line 2 .* lacks an image or a group"),
+        ("image,group\n2.png\n", "line 2 .* lacks an image or a group"),
+        ("image,group\n2.png,old\nhappy/2.png,old\n", "line 3 .* in old twice"),
+        ("image,group\nx.png,old\n", "none of the 1 images .* is evaluated"),
+    ],
+)
+def test_a_table_that_cannot_be_right_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_groups(table(tmp_path, text), NAMES)
+
+
+def test_a_missing_or_binary_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_groups(tmp_path / "none.csv", NAMES)
+    (tmp_path / "groups.csv").write_bytes(b"\xff\xfe\x00image")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_groups(tmp_path / "groups.csv", NAMES)
+
+
+def halves(n: int) -> dict[str, NDArray[np.bool_]]:
+    first = np.arange(n) < n // 2
+    return {"first": first, "second": ~first}
+
+
+def test_a_real_difference_is_found_with_its_sign_and_size() -> None:
+    random = np.random.default_rng(0)
+    correct = np.concatenate([random.random((2, 400)) < 0.8, random.random((2, 400)) < 0.5], axis=1)
+    first, second = measure_groups(correct, halves(800))
+    assert (first.n, second.n) == (400, 400)
+    assert first.interval[0] < first.accuracy < first.interval[1]
+    assert first.difference == pytest.approx(-second.difference)
+    assert first.difference_interval[0] < 30 < first.difference_interval[1]
+    assert first.p < 1e-6
+    assert "first is" in first.sentence()
+    assert "below the others" in second.sentence()
+
+
+def test_chance_is_called_a_difference_in_few_of_many_tables() -> None:
+    random = np.random.default_rng(1)
+    groups = {f"group {i}": np.arange(600) % 12 == i for i in range(12)}
+    false = 0
+    for _ in range(60):
+        found = measure_groups(random.random((1, 600)) < 0.6, groups)
+        false += min(group.p for group in found) < 0.05
+    assert false <= 8  # 5 % of 60, and not the 46 % that 12 unadjusted tests would give
+
+
+def test_equal_groups_of_one_verdict_do_not_differ() -> None:
+    first, _ = measure_groups(np.ones((1, 40), dtype=bool), halves(40))
+    assert (first.difference, first.p) == (0.0, 1.0)
+    assert "no difference" in first.sentence()
+
+
+def test_too_few_images_or_groups_are_refused() -> None:
+    correct = np.ones((1, 30), dtype=bool)
+    small = np.arange(30) < 4
+    with pytest.raises(DataError, match="few: 4 evaluated images are too few"):
+        measure_groups(correct, {"few": small, "many": ~small})
+    with pytest.raises(DataError, match="there is 1"):
+        measure_groups(correct, {"all": np.ones(30, dtype=bool)})
