@@ -10,6 +10,7 @@ from ferboost.datasets.images import encode_png
 from ferboost.errors import ImageError, RunError, SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.inference import Predictions
+from ferboost.pipeline import load_calibration
 from ferboost.prediction import predict_files
 from ferboost.runs import Run
 from tiny import faces, finish, run_settings
@@ -38,13 +39,17 @@ def photos(dataset: FaceDataset, tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("variant", ["cnn", "fc1", "pixels"])
-def test_a_prediction_is_the_mean_over_the_seeds(
+def test_a_prediction_is_the_calibrated_mean_over_the_seeds(
     finished: tuple[Run, Results], photos: list[Path], variant: str
 ) -> None:
     run, results = finished
     predictions, failures = predict_files(run, photos, variant)
     assert failures == []
-    expected = np.mean([seed.probabilities[variant] for seed in results.seeds], axis=0)
+    mean = np.mean([seed.probabilities[variant] for seed in results.seeds], axis=0)
+    calibration = load_calibration(run)
+    assert calibration is not None
+    expected = calibration.ensemble[variant]["temperature"].apply(mean)
+    assert np.abs(expected - mean).max() > 1e-4
     found = np.array([list(prediction.probabilities.values()) for prediction in predictions])
     np.testing.assert_array_equal(found, expected)
     for prediction, row in zip(predictions, expected, strict=True):
