@@ -73,7 +73,7 @@ def test_after_three_kills_each_point_was_tried_exactly_once(tmp_path: Path) -> 
     rates = [1e-3, 2e-3, 4e-3, 8e-3]
     study = begin(tmp_path / "study", {"cnn": {"learning_rate": rates, "filters": [[4], [8]]}})
     finished: dict[str, bytes] = {}
-    for last in (40, 24, 19):  # in the first trials; within a later one; while enqueuing again
+    for last in (40, 24, 19):
         with go_on_in_a_process(study, last) as process:
             process.communicate()
         assert process.returncode == -signal.SIGKILL

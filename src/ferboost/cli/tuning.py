@@ -103,6 +103,7 @@ def tune(
     best.toml. Stop at any moment and go on by --resume.
     """
     from ferboost.errors import SettingsError
+    from ferboost.report.study_page import write_study_page
     from ferboost.runs import Run, next_run_path
     from ferboost.tuning.executing import execute_study
     from ferboost.tuning.space import read_space
@@ -133,10 +134,12 @@ def tune(
     monitor.log(f"study directory: {study.path}")
     with _resumable(study):
         outcomes = execute_study(study, dataset, monitor, trials=trials, jobs=jobs)
+        page = write_study_page(study)
     if json:
-        print_json(_describe(study, outcomes))
+        print_json(_describe(study, outcomes) | {"page": str(page)})
     else:
         _print(study, outcomes)
+        typer.echo(f"figures: {page}")
 
 
 def _settings(

@@ -18,7 +18,7 @@ from ferboost.tuning.outcomes import Outcome
 from ferboost.tuning.space import Choices, Point, SearchSpace, Value
 from ferboost.tuning.study import Study, StudyPlan
 
-__all__ = ["Sampling", "open_journal"]
+__all__ = ["Sampling", "open_journal", "parameter_importances"]
 
 _NAME = "study"
 # A ninth of the epochs, then a third, then all; a third of the trials goes on each time.
@@ -170,6 +170,28 @@ def open_journal(study: Study) -> optuna.Study:
         )
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         raise RunError(f"{file} is damaged ({error}); start a new study") from error
+
+
+def parameter_importances(study: Study) -> dict[str, float]:
+    """Return the share of each setting in what makes the best trials differ from the others.
+
+    By PED-ANOVA (Watanabe et al., 2023), of the settings that every trial has.
+
+    Returns
+    -------
+    dict of str to float
+        Adding up to 1, the greatest first; empty where fewer than ten trials are done, or all are
+        equally good.
+    """
+    journal = open_journal(study)
+    done = journal.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(done) < _DRAWN_AT_FIRST or len({trial.value for trial in done}) < 2:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of experimental and rarely drawn values
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        found = optuna.importance.get_param_importances(journal, evaluator=evaluator)
+    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 
 def _total(plan: StudyPlan, points: int, trials: int | None) -> int:
