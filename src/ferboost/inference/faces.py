@@ -1,0 +1,101 @@
+"""Faces in photos: what a detector finds, and how a face is cut out."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ferboost.datasets.dataset import IMAGE_SIZE
+
+__all__ = ["CROP_SIDE", "Detector", "Face", "crop_face"]
+
+#: Side of the square that is cut out, in units of the longer side of a face's box.
+#: 949 validation faces of FER-2013 were pasted into a photo and found again. What frames them as
+#: FER-2013 does has a median of 0.97; upright crops of about 0.87, 0.97, 1.06, 1.16 and 1.30 score
+#: 64.8, 64.3, 60.5, 59.5 and 54.2 %, the true crops 64.9 %.
+CROP_SIDE = 0.92
+
+# What is turned is at most this many times larger than what is kept.
+_OVERSAMPLING = 4
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a picture; places in pixels, from the upper left corner of the upright picture.
+
+    Attributes
+    ----------
+    box : tuple of float
+        Left, top, right and bottom edge. A part of it may lie outside of the picture.
+    score : float
+        How sure the detector is, 0 to 1.
+    eyes : tuple of two (x, y), or None
+        The centres of the eyes, the one further left in the picture first, where they are known.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    eyes: tuple[tuple[float, float], tuple[float, float]] | None = None
+
+
+class Detector(Protocol):
+    """Whatever finds faces."""
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        """Find faces.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, shape (height, width, 3)
+            RGB.
+
+        Returns
+        -------
+        list of Face
+            The surest first; empty where there is none.
+        """
+        ...
+
+
+def crop_face(image: Image.Image, face: Face, *, side: float = CROP_SIDE) -> NDArray[np.uint8]:
+    """Cut a face out as FER-2013's are: from chin to brow, the eyes level where they are known.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Of mode L or RGB. What lies outside of it is black.
+    face : Face
+    side : float
+        Side of the square, in units of the longer side of the box.
+
+    Returns
+    -------
+    ndarray of uint8, shape (48, 48)
+        Gray, resampled with antialiasing.
+    """
+    left, top, right, bottom = face.box
+    x, y = (left + right) / 2, (top + bottom) / 2
+    length = max(right - left, bottom - top) * side
+    reach = length / math.sqrt(2)  # the square in any turn
+    size = max(2, round(min(2 * reach, math.sqrt(2) * _OVERSAMPLING * IMAGE_SIZE)))
+    around = (x - reach, y - reach, x + reach, y + reach)
+    outer = (
+        math.floor(around[0]),
+        math.floor(around[1]),
+        math.ceil(around[2]),
+        math.ceil(around[3]),
+    )
+    piece = image.crop(outer).convert("L")
+    inner = (around[0] - outer[0], around[1] - outer[1], around[2] - outer[0], around[3] - outer[1])
+    piece = piece.resize((size, size), Image.Resampling.LANCZOS, box=inner)
+    if face.eyes is not None:
+        (x0, y0), (x1, y1) = face.eyes
+        angle = math.degrees(math.atan2(y1 - y0, x1 - x0))
+        piece = piece.rotate(angle, Image.Resampling.BICUBIC)
+    margin = (size - size / math.sqrt(2)) / 2
+    square = (margin, margin, size - margin, size - margin)
+    shape = (IMAGE_SIZE, IMAGE_SIZE)
+    return np.asarray(piece.resize(shape, Image.Resampling.LANCZOS, box=square))
