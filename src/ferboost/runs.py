@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,8 +22,11 @@ __all__ = [
     "describe_environment",
     "lock_folder",
     "next_run_path",
+    "read_record",
     "refuse_existing",
 ]
+
+_Record = TypeVar("_Record", bound=BaseModel)
 
 _RECORD = "run.json"
 _LEFTOVERS = ".*.part"  # see `ferboost.files.atomic_path`
@@ -103,17 +107,7 @@ class Run:
         RunError
             If `path` is no run directory, or its ``run.json`` cannot be understood.
         """
-        file = path / _RECORD
-        if not file.is_file():
-            raise RunError(f"{path} is not a run directory: it has no {_RECORD}")
-        try:
-            return cls(path, RunRecord.model_validate_json(file.read_bytes()))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"])) or "its text"
-            raise RunError(
-                f"{file} is damaged or of another version of ferboost ({key}: {first['msg']})"
-            ) from error
+        return cls(path, read_record(path, _RECORD, RunRecord, "a run directory"))
 
     @property
     def settings(self) -> Settings:
@@ -175,8 +169,46 @@ def lock_folder(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def refuse_existing(path: Path) -> None:
-    """Check that a run can be made at `path`.
+def read_record(path: Path, name: str, kind: type[_Record], what: str) -> _Record:
+    """Read the record of a directory such as a run.
+
+    Parameters
+    ----------
+    path : Path
+        The directory.
+    name : str
+        Of the file in it.
+    kind : type
+        Of the record.
+    what : str
+        What the message of an error calls such a directory.
+
+    Raises
+    ------
+    RunError
+        If there is no such file, or it cannot be understood.
+    """
+    file = path / name
+    if not file.is_file():
+        raise RunError(f"{path} is not {what}: it has no {name}")
+    try:
+        return kind.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "its text"
+        raise RunError(
+            f"{file} is damaged or of another version of ferboost ({key}: {first['msg']})"
+        ) from error
+
+
+def refuse_existing(path: Path, resume: str | None = None) -> None:
+    """Check that a run, or the like, can be made at `path`.
+
+    Parameters
+    ----------
+    path : Path
+    resume : str, optional
+        The options that go on with what is there; by default a run's.
 
     Raises
     ------
@@ -189,7 +221,8 @@ def refuse_existing(path: Path) -> None:
         taken = path.exists()
     if taken:
         raise RunError(
-            f"{path} exists already; go on with it by --resume {path}, or choose another place"
+            f"{path} exists already; go on with it by {resume or f'--resume {path}'}, or choose "
+            "another place"
         )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ferboost.errors import FerboostError
+from ferboost.errors import FerboostError, StorageError
 from ferboost.progress import Monitor, Tell
 
-__all__ = ["ConsoleMonitor", "Interrupted", "print_json", "print_table"]
+__all__ = ["ConsoleMonitor", "Interrupted", "print_json", "print_table", "resumable"]
 
 # Redrawing at every step would cost more than the step.
 _SECONDS_BETWEEN_UPDATES = 0.1
@@ -101,6 +101,18 @@ class _LinePrinter:
 def print_json(content: Any) -> None:  # Any: whatever json can encode
     """Print one JSON document on standard output, and nothing else there."""
     sys.stdout.write(json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+@contextmanager
+def resumable(command: str) -> Iterator[None]:
+    """Say by what command to go on after an interruption or a full disk."""
+    how = f"go on with: {command}"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(how) from None
+    except StorageError as error:
+        raise StorageError(f"{error}; then {how}") from error
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -2,14 +2,12 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ferboost.cli.console import ConsoleMonitor, Interrupted, print_json
+from ferboost.cli.console import ConsoleMonitor, print_json, resumable
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.settings import FileOption, PresetOption, SetOption, choose_settings
 
@@ -280,7 +278,7 @@ def _finish(run: "Run", prepared: "FaceDataset", *, json: bool) -> None:
     monitor.log(f"run directory: {run.path}")
     for note in run.record.data.notes:
         monitor.log(note)
-    with _resumable(run):
+    with resumable(f"ferboost train --resume {shlex.quote(str(run.path))}"):
         results = execute_run(run, prepared, monitor)
         page = _write_report(run)
     if json:
@@ -289,20 +287,6 @@ def _finish(run: "Run", prepared: "FaceDataset", *, json: bool) -> None:
     else:
         print_results(results, run, own_test_split=True)
         typer.echo(f"report: {page}")
-
-
-@contextmanager
-def _resumable(run: "Run") -> Iterator[None]:
-    """Say how to go on after an interruption or a full disk."""
-    from ferboost.errors import StorageError
-
-    how = f"go on with: ferboost train --resume {shlex.quote(str(run.path))}"
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(how) from None
-    except StorageError as error:
-        raise StorageError(f"{error}; then {how}") from error
 
 
 def _write_report(run: "Run") -> Path:

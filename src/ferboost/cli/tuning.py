@@ -1,14 +1,12 @@
 """``ferboost tune``."""
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ferboost.cli.console import ConsoleMonitor, Interrupted, print_json, print_table
+from ferboost.cli.console import ConsoleMonitor, print_json, print_table, resumable
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.settings import FileOption, PresetOption, SetOption, choose_settings
 from ferboost.cli.training import command_line
@@ -132,7 +130,7 @@ def tune(
         study = start_study(path, dataset, plan, command_line())
     monitor = ConsoleMonitor()
     monitor.log(f"study directory: {study.path}")
-    with _resumable(study):
+    with resumable(f"ferboost tune --resume --out {shlex.quote(str(study.path))}"):
         outcomes = execute_study(study, dataset, monitor, trials=trials, jobs=jobs)
         page = write_study_page(study)
     if json:
@@ -200,20 +198,6 @@ def _resume(
 def _is_given(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
-
-
-@contextmanager
-def _resumable(study: "Study") -> Iterator[None]:
-    """Say how to go on after an interruption or a full disk."""
-    from ferboost.errors import StorageError
-
-    how = f"go on with: ferboost tune --resume --out {shlex.quote(str(study.path))}"
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(how) from None
-    except StorageError as error:
-        raise StorageError(f"{error}; then {how}") from error
 
 
 def _describe(study: "Study", outcomes: "tuple[Outcome, ...]") -> dict[str, Any]:

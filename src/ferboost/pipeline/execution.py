@@ -25,7 +25,17 @@ from ferboost.pipeline.training import CNN_FILES, SeedTraining
 from ferboost.progress import Monitor
 from ferboost.runs import DataRecord, Run, RunRecord, describe_environment, refuse_existing
 
-__all__ = ["branch_run", "execute_run", "resume_run", "start_run"]
+__all__ = ["branch_run", "describe_data", "execute_run", "resume_run", "start_run"]
+
+
+def describe_data(dataset: FaceDataset, prepared: FaceDataset) -> DataRecord:
+    """Return the record of a data set as read, and with its splits cut."""
+    return DataRecord(
+        path=str(Path(dataset.source).resolve()),
+        fingerprint=dataset.fingerprint,
+        counts=prepared.split_counts(),
+        notes=prepared.notes,
+    )
 
 
 def start_run(
@@ -62,12 +72,7 @@ def start_run(
     record = RunRecord(
         settings=settings,
         classes=dataset.classes,
-        data=DataRecord(
-            path=str(Path(dataset.source).resolve()),
-            fingerprint=dataset.fingerprint,
-            counts=prepared.split_counts(),
-            notes=prepared.notes,
-        ),
+        data=describe_data(dataset, prepared),
         environment=describe_environment(),
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

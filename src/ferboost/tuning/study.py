@@ -7,14 +7,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ferboost.config import Settings, TreeSettings, load_settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import prepare_splits
 from ferboost.errors import RunError, SettingsError
 from ferboost.files import write_json, write_text
-from ferboost.runs import DataRecord, Run, describe_environment
+from ferboost.pipeline.execution import describe_data
+from ferboost.runs import DataRecord, Run, describe_environment, read_record, refuse_existing
 from ferboost.settings_files import difference, to_toml
 from ferboost.tuning.outcomes import Objective, Outcome, best_outcome, read_outcomes
 from ferboost.tuning.space import SearchSpace, parse_space
@@ -96,17 +97,7 @@ class Study:
         RunError
             If `path` is none, or its ``study.json`` cannot be understood.
         """
-        file = path / _RECORD
-        if not file.is_file():
-            raise RunError(f"{path} is not a study directory: it has no {_RECORD}")
-        try:
-            return cls(path, StudyRecord.model_validate_json(file.read_bytes()))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"])) or "its text"
-            raise RunError(
-                f"{file} is damaged or of another version of ferboost ({key}: {first['msg']})"
-            ) from error
+        return cls(path, read_record(path, _RECORD, StudyRecord, "a study directory"))
 
     @property
     def plan(self) -> StudyPlan:
@@ -303,8 +294,7 @@ def start_study(path: Path, dataset: FaceDataset, plan: StudyPlan, command: str)
     StorageError
         If the directory cannot be written.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunError(f"{path} exists already; go on with it by --resume, or choose another place")
+    refuse_existing(path, "--resume")
     prepared = prepare_splits(dataset, plan.settings.data, validation=True)
     networks: dict[str, str] = {}
     if plan.run is not None:
@@ -315,12 +305,7 @@ def start_study(path: Path, dataset: FaceDataset, plan: StudyPlan, command: str)
     record = StudyRecord(
         plan=plan,
         classes=dataset.classes,
-        data=DataRecord(
-            path=str(Path(dataset.source).resolve()),
-            fingerprint=dataset.fingerprint,
-            counts=prepared.split_counts(),
-            notes=prepared.notes,
-        ),
+        data=describe_data(dataset, prepared),
         networks=networks,
         environment=describe_environment(),
         command=command,
