@@ -15,6 +15,7 @@ COMMANDS = (
     "train",
     "boost",
     "tune",
+    "reproduce",
     "evaluate",
     "calibrate",
     "robustness",

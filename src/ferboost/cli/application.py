@@ -9,6 +9,7 @@ from ferboost.cli import (
     evaluation,
     exporting,
     prediction,
+    reproduction,
     settings,
     training,
     trust,
@@ -48,6 +49,7 @@ def _options(
 app.command(epilog=training.TRAIN_EXAMPLES)(training.train)
 app.command(epilog=training.BOOST_EXAMPLES)(training.boost)
 app.command(epilog=tuning.TUNE_EXAMPLES)(tuning.tune)
+app.command(epilog=reproduction.REPRODUCE_EXAMPLES)(reproduction.reproduce)
 app.command(epilog=evaluation.EVALUATE_EXAMPLES)(evaluation.evaluate)
 app.command(epilog=evaluation.COMPARE_EXAMPLES)(evaluation.compare)
 app.command(epilog=trust.CALIBRATE_EXAMPLES)(trust.calibrate)

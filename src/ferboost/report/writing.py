@@ -24,7 +24,7 @@ from ferboost.report.data_figures import draw_class_distribution, draw_sample_gr
 from ferboost.report.page import build_page
 from ferboost.runs import Run
 
-__all__ = ["is_published_setting", "write_report"]
+__all__ = ["is_published_setting", "report_content", "write_report"]
 
 _ARCHITECTURE = {"filters", "kernel_size", "stride", "padding", "pooling", "pool_size", "dense"}
 
@@ -44,12 +44,25 @@ def write_report(run: Run) -> Path:
     StorageError
         If the page cannot be written.
     """
+    path = run.path / "report.html"
+    write_text(path, build_page(report_content(run)))
+    return path
+
+
+def report_content(run: Run) -> ReportContent:
+    """Return all that the report of a finished run is made of.
+
+    Raises
+    ------
+    RunError
+        If the run is not finished, or a file of it is damaged.
+    """
     results = load_results(run)
     model = load_seed_model(run, run.settings.seeds[0])
     examples = load_examples(run)
     face = None if examples is None else examples.images[0]
     tap, tree = _first_tree(model)
-    content = ReportContent(
+    return ReportContent(
         title=f"{run.path.resolve().name}: facial emotion recognition",
         results=results,
         protocol=run.settings.protocol,
@@ -68,9 +81,6 @@ def write_report(run: Run) -> Path:
         trust_note=why_uncalibrated(run),
         robustness=load_robustness(run),
     )
-    path = run.path / "report.html"
-    write_text(path, build_page(content))
-    return path
 
 
 def is_published_setting(run: Run) -> bool:

@@ -1,0 +1,125 @@
+"""``ferboost reproduce``."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ferboost.cli.console import ConsoleMonitor, print_json, print_table, resumable
+from ferboost.cli.data import JsonOption, load
+from ferboost.cli.settings import SetOption
+from ferboost.cli.training import command_line
+
+if TYPE_CHECKING:
+    from ferboost.reproduction.findings import Claim
+
+__all__ = ["REPRODUCE_EXAMPLES", "reproduce"]
+
+REPRODUCE_EXAMPLES = """\b
+Examples:
+  ferboost reproduce fer2013.zip --budget 120
+  ferboost reproduce fer2013.zip --only cnn --only table-2 --seeds 5
+  ferboost reproduce fer2013.zip --only grid -o grid
+  ferboost reproduce --resume --out reproductions/study-1
+
+\b
+Parts: cnn (both protocols, the trees on every tap), table-2 to table-6,
+conv-layers, filters, kernel-size, dropout, pool-size, stride, fc1, fc2,
+augmentation, grid.
+"""
+
+
+def reproduce(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="DATA", help="FER-2013: a folder, zip, CSV or Parquet file."),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            help="Train for fewer epochs, and thin the grid, so that it takes no longer.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PART", help="What to repeat, see below; may be repeated."),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100, help="Models at each point, at most.")
+    ] = 3,
+    changes: SetOption = None,
+    jobs: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, max=256, help="Trials at a time; they share the cores."),
+    ] = 1,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="The new folder.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the folder of --out; its plan stays.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Repeat the published study, and say what of it holds.
+
+    Every table and figure, beside the published one: both protocols, the trees on every tap, the
+    sweeps of the layers, the tables of the trees, augmentation, and the grid of 125 points. Without
+    a budget, as long as the authors had. Everything is kept in a folder, by default
+    reproductions/study-NUMBER. Stop at any moment and go on by --resume.
+    """
+    from ferboost.config import load_settings
+    from ferboost.errors import SettingsError
+    from ferboost.report.reproduction_page import write_reproduction_page
+    from ferboost.reproduction import Reproduction, repeat_study, start_reproduction
+    from ferboost.runs import next_run_path
+
+    if resume:
+        if out is None:
+            raise SettingsError("--resume needs to know which folder; give it by --out FOLDER")
+        _refuse_changes(context)
+        reproduction = Reproduction.open(out)
+        dataset = load(data or Path(reproduction.record.data.path))
+    elif data is None:
+        raise SettingsError("reproduce needs DATA, or --resume; see: ferboost reproduce --help")
+    else:
+        settings = load_settings("paper", changes or (), seeds=tuple(range(seeds)))
+        dataset = load(data)
+        path = out or next_run_path(Path("reproductions"), "study")
+        reproduction = start_reproduction(
+            path, dataset, settings, command_line(), parts=only or (), budget=budget
+        )
+    monitor = ConsoleMonitor()
+    monitor.log(f"folder: {reproduction.path}")
+    with resumable(f"ferboost reproduce --resume --out {shlex.quote(str(reproduction.path))}"):
+        repeat_study(reproduction, dataset, monitor, jobs=jobs)
+        with monitor.stage("write the page"):
+            claims = write_reproduction_page(reproduction)
+    if json:
+        described = [vars(claim) for claim in claims]
+        print_json({"page": str(reproduction.page), "claims": described})
+    else:
+        _print(claims)
+        typer.echo(f"page: {reproduction.page}")
+
+
+def _print(claims: "list[Claim]") -> None:
+    rows = [[claim.what, claim.published, claim.ours, claim.word] for claim in claims]
+    print_table("What the study says", ["claim", "there", "here", "verdict"], rows)
+
+
+def _refuse_changes(context: typer.Context) -> None:
+    """Refuse options that a resumed repetition would have to ignore."""
+    from ferboost.errors import SettingsError
+
+    for name, option in (
+        ("budget", "--budget"),
+        ("only", "--only"),
+        ("seeds", "--seeds"),
+        ("changes", "--set"),
+    ):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise SettingsError(f"--resume goes on with what was planned; leave out {option}")

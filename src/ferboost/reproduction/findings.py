@@ -1,0 +1,435 @@
+"""What a repetition says of the study: each claim beside what came out, and whether it holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import sqrt
+from statistics import fmean, stdev
+from typing import Literal
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from ferboost.evaluation.comparison import Comparison
+from ferboost.evaluation.summary import VariantSummary
+from ferboost.published import published
+from ferboost.reproduction.experiments import GRID, Experiment
+from ferboost.tuning.outcomes import Outcome
+from ferboost.tuning.space import Point, Value
+from ferboost.tuning.study import Study
+from ferboost.tuning.wording import value_in_words
+
+__all__ = [
+    "Claim",
+    "ExperimentResult",
+    "GridFinding",
+    "PointResult",
+    "Word",
+    "cnn_claims",
+    "experiment_claim",
+    "grid_finding",
+    "read_result",
+]
+
+#: What is said of a claim.
+Word = Literal["repeated", "not repeated", "not told apart from noise", "not tested"]
+
+# A difference is one where it is more than so many of its standard errors.
+_SURE = 2.0
+_CNN_MARGIN = 1e-9
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the study says, what came out here, and how the two compare.
+
+    Attributes
+    ----------
+    what : str
+        The claim, as a sentence without a full stop.
+    where : str
+        In the study.
+    published, ours : str
+        Values, with intervals where there are any.
+    word : Word
+    why : str
+        A sentence.
+    """
+
+    what: str
+    where: str
+    published: str
+    ours: str
+    word: Word
+    why: str
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """One point of an experiment; accuracies in percent, on validation images.
+
+    Attributes
+    ----------
+    point : dict of str to Value
+    status : str
+        How its trial ended.
+    per_seed : tuple of float
+        Empty where the trial is not done.
+    printed : float or None
+        What the authors print, on their test images.
+    reason : str
+        Why it is not done.
+    """
+
+    point: Point
+    status: str
+    per_seed: tuple[float, ...]
+    printed: float | None
+    reason: str = ""
+
+    @property
+    def mean(self) -> float:
+        """Mean over seeds, of a point that is done."""
+        return fmean(self.per_seed)
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """What came out of an experiment.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        As it was done: without the values that were left out.
+    points : tuple of PointResult
+        In the order of the grid.
+    missing : int
+        Points that are still to be tried.
+    epochs, seeds : int
+        Of each training, and at each point.
+    images : int
+        Validation images.
+    """
+
+    experiment: Experiment
+    points: tuple[PointResult, ...]
+    missing: int
+    epochs: int
+    seeds: int
+    images: int
+
+    @property
+    def done(self) -> tuple[PointResult, ...]:
+        """The points that have a value."""
+        return tuple(point for point in self.points if point.per_seed)
+
+    def seed_spread(self) -> float | None:
+        """Return the standard deviation between seeds, pooled over points; None for one seed."""
+        spreads = [stdev(p.per_seed) ** 2 for p in self.done if len(p.per_seed) > 1]
+        return sqrt(fmean(spreads)) if spreads else None
+
+    def noise(self, spread: float | None) -> float:
+        """Return the standard error of a difference between two points, in percent points.
+
+        Of the seeds, and of the validation images as if both models erred independently, which is
+        an upper bound.
+
+        Parameters
+        ----------
+        spread : float or None
+            Standard deviation between trainings, where this experiment has one seed.
+        """
+        share = fmean(p.mean for p in self.done) / 100
+        of_images = 2 * share * (1 - share) / self.images * 100**2
+        of_seeds = 2 * (self.seed_spread() or spread or 0.0) ** 2 / self.seeds
+        return sqrt(of_images + of_seeds)
+
+
+def read_result(experiment: Experiment, study: Study) -> ExperimentResult:
+    """Read what came out of an experiment so far."""
+    tried = study.space
+    values = {
+        name: tuple(v for v in all_values if v in tried.parameters[name].values)  # type: ignore[union-attr]
+        for name, all_values in experiment.values.items()
+    }
+    by_point = {_key(outcome.point): outcome for outcome in study.outcomes()}
+    points, missing = [], 0
+    for point in tried.grid():
+        outcome = by_point.get(_key(point))
+        if outcome is None:
+            missing += 1
+        else:
+            points.append(_point_result(experiment, outcome))
+    counts = study.record.data.counts
+    return ExperimentResult(
+        experiment=experiment.with_values(values),
+        points=tuple(points),
+        missing=missing,
+        epochs=study.plan.settings.cnn.epochs,
+        seeds=len(study.plan.settings.seeds),
+        images=sum(counts["validation"]),
+    )
+
+
+def _key(point: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
+    return tuple(sorted(point.items()))
+
+
+def _point_result(experiment: Experiment, outcome: Outcome) -> PointResult:
+    scores = outcome.seeds if outcome.status == "done" else ()
+    return PointResult(
+        point=outcome.point,
+        status=outcome.status,
+        per_seed=tuple(100 * s.accuracy for s in scores if s.accuracy is not None),
+        printed=experiment.printed_at(outcome.point),
+        reason=outcome.reason,
+    )
+
+
+def experiment_claim(result: ExperimentResult, spread: float | None) -> Claim:
+    """Say whether what the authors chose is best here, too.
+
+    Where other settings are varied along, their means are compared.
+
+    Parameters
+    ----------
+    result : ExperimentResult
+    spread : float or None
+        Standard deviation of the accuracy between trainings in percent points, for an experiment
+        of one seed.
+    """
+    experiment = result.experiment
+    means = _means_by(result, tuple(experiment.chosen))
+    chosen = tuple(experiment.chosen.values())
+    word, why = _judge(means, chosen, result, spread)
+    printed = [p.printed for p in result.points if p.printed is not None]
+    return Claim(
+        what=experiment.claim,
+        where=experiment.where,
+        published=f"{min(printed):.2f} to {max(printed):.2f} %" if printed else "-",
+        ours=(
+            f"{min(means.values()):.2f} to {max(means.values()):.2f} %"
+            if means
+            else "no point done"
+        ),
+        word=word,
+        why=why,
+    )
+
+
+def _means_by(result: ExperimentResult, names: tuple[str, ...]) -> dict[tuple[Value, ...], float]:
+    """Return mean accuracies by the values of some settings, of those that all others go with."""
+
+    def key(point: PointResult) -> tuple[Value, ...]:
+        return tuple(point.point[name] for name in names)
+
+    order = [tuple(point[name] for name in names) for point in result.experiment.space.grid()]
+    ranked = sorted(result.done, key=lambda p: order.index(key(p)))
+    groups = {values: list(points) for values, points in groupby(ranked, key=key)}
+    size = max((len(points) for points in groups.values()), default=0)
+    return {v: fmean(p.mean for p in g) for v, g in groups.items() if len(g) == size}
+
+
+def _judge(
+    means: Mapping[tuple[Value, ...], float],
+    chosen: tuple[Value, ...],
+    result: ExperimentResult,
+    spread: float | None,
+) -> tuple[Word, str]:
+    if not result.experiment.claim:
+        return "not tested", result.experiment.note or "The authors claim nothing."
+    if chosen not in means or len(means) < 2:
+        return "not tested", "What the authors chose was not tried, or nothing beside it."
+    together = len(result.done) / len(means)
+    noise = result.noise(spread) / sqrt(together)
+    alone = (
+        ""
+        if result.seed_spread() is not None or spread is not None
+        else (" One seed: how much trainings differ is not counted.")
+    )
+
+    def words(values: tuple[Value, ...]) -> str:
+        return ", ".join(map(value_in_words, values))
+
+    best = max(means, key=lambda values: means[values])
+    if best != chosen:
+        gap = means[best] - means[chosen]
+        found = f"{words(best)} is {gap:.1f} points better than {words(chosen)}"
+        if gap > _SURE * noise:
+            return "not repeated", f"{found}; two standard errors are {_SURE * noise:.1f}.{alone}"
+        return "not told apart from noise", (
+            f"{found}, within two standard errors ({_SURE * noise:.1f}).{alone}"
+        )
+    second = max((values for values in means if values != best), key=lambda values: means[values])
+    gap = means[best] - means[second]
+    found = f"{words(best)} is {gap:.1f} points better than {words(second)}, the next"
+    if gap > _SURE * noise:
+        return "repeated", f"{found}; two standard errors are {_SURE * noise:.1f}.{alone}"
+    return "not told apart from noise", (
+        f"{found}, within two standard errors ({_SURE * noise:.1f}).{alone}"
+    )
+
+
+def cnn_claims(
+    summaries: Sequence[VariantSummary], as_published: Sequence[VariantSummary], *, fewer: bool
+) -> list[Claim]:
+    """Compare the accuracies of the CNN and of the trees on its taps.
+
+    Parameters
+    ----------
+    summaries : sequence of VariantSummary
+        Chosen on validation images.
+    as_published : sequence of VariantSummary
+        Chosen on the test images; empty where that run is not done.
+    fewer : bool
+        Whether the trainings had fewer epochs than the authors'.
+    """
+    study = published()
+    theirs = study["cnn"]["result"]["test_accuracy"]
+    claims = []
+    for protocol, found in (("test images", as_published), ("validation images", summaries)):
+        if found:
+            claims.append(_level_claim(found[0], theirs, protocol, fewer=fewer))
+    for summary in as_published or summaries:
+        tap = study["xgboost_by_tap"].get(summary.variant)
+        if tap is not None and summary.against_cnn is not None:
+            claims.append(_tap_claim(summary.variant, summary.against_cnn, tap - theirs))
+    return claims
+
+
+def _level_claim(cnn: VariantSummary, theirs: float, protocol: str, *, fewer: bool) -> Claim:
+    low, high = (100 * limit for limit in cnn.interval)
+    inside = low - _CNN_MARGIN <= theirs <= high + _CNN_MARGIN
+    note = " It had fewer epochs than theirs." if fewer else ""
+    seeds = len(cnn.per_seed)
+    where = "inside" if inside else "outside of"
+    return Claim(
+        what=f"the CNN recognises {theirs} %, its weights chosen on {protocol}",
+        where="section 4.1",
+        published=f"{theirs:.1f} %",
+        ours=f"{100 * cnn.accuracy:.1f} % [{low:.1f}, {high:.1f}]",
+        word="repeated" if inside else "not repeated",
+        why=f"Theirs is {where} our 95 % interval, of {seeds} seed{'s' * (seeds > 1)}.{note}",
+    )
+
+
+def _tap_claim(tap: str, comparison: Comparison, theirs: float) -> Claim:
+    low, high = comparison.interval
+    word: Word
+    if comparison.shown and comparison.difference * theirs > 0:
+        word, why = "repeated", "The difference is shown, with the same sign."
+    elif low <= theirs <= high:
+        word = "not told apart from noise"
+        why = "Theirs and no difference at all are both inside our interval."
+        if low > 0 or high < 0:
+            why = "Theirs is inside our interval, and McNemar's test does not show a difference."
+    else:
+        word, why = "not repeated", "Theirs is outside of our interval."
+    return Claim(
+        what=f"trees on {tap} lose {-theirs:.1f} points to the CNN",
+        where="section 4.2",
+        published=f"{theirs:+.1f} points",
+        ours=f"{comparison.difference:+.1f} points [{low:.1f}, {high:.1f}]",
+        word=word,
+        why=why,
+    )
+
+
+@dataclass(frozen=True)
+class GridFinding:
+    """Which of the study's axes is which, from our own grid.
+
+    Attributes
+    ----------
+    stuck_by_rate, stuck_by_l2 : dict of float to float
+        Share of the points that are no better than always saying the most frequent class, by
+        learning rate and by L2.
+    right, swapped : float or None
+        Spearman's rank correlation of our accuracies with the authors', with the axes read right
+        and as printed; None where it is not defined.
+    claim : Claim
+    """
+
+    stuck_by_rate: dict[float, float]
+    stuck_by_l2: dict[float, float]
+    right: float | None
+    swapped: float | None
+    claim: Claim
+
+
+def grid_finding(
+    result: ExperimentResult, majority: float, spread: float | None
+) -> GridFinding | None:
+    """Say what our grid says of the study's; None before two points are done.
+
+    Parameters
+    ----------
+    result : ExperimentResult
+        Of the grid.
+    majority : float
+        Share of the most frequent class among the validation images, in percent.
+    spread : float or None
+        As for `experiment_claim`.
+    """
+    done = result.done
+    if len(done) < 2:
+        return None
+    rate, l2, batch = GRID.values
+    stuck = {
+        name: {
+            value: fmean(p.mean <= majority + 1 for p in done if p.point[name] == value)
+            for value in sorted({float(p.point[name]) for p in done})  # type: ignore[arg-type]
+        }
+        for name in (rate, l2)
+    }
+    ours = [p.mean for p in done]
+    right = [GRID.printed[p.point[rate], p.point[l2], p.point[batch]] for p in done]
+    swapped = [GRID.printed[p.point[l2], p.point[rate], p.point[batch]] for p in done]
+    return GridFinding(
+        stuck_by_rate=stuck[rate],
+        stuck_by_l2=stuck[l2],
+        right=_rank_correlation(ours, right),
+        swapped=_rank_correlation(ours, swapped),
+        claim=_grid_claim(result, spread),
+    )
+
+
+def _rank_correlation(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
+    found = float(spearmanr(ours, theirs).statistic) if len(set(ours)) > 1 else float("nan")
+    return None if np.isnan(found) else found
+
+
+def _grid_claim(result: ExperimentResult, spread: float | None) -> Claim:
+    best_printed = published()["grid_search"]["best_as_printed"]
+    best_right = published()["grid_search"]["best_accuracy"]
+    names = ("learning_rate", "l2", "batch_size")
+
+    def at(values: Mapping[str, float]) -> PointResult | None:
+        wanted = {f"cnn.{name}": values[name] for name in names}
+        return next((p for p in result.done if p.point == wanted), None)
+
+    best = max(result.done, key=lambda p: p.mean)
+    printed, right = at(best_printed), at(best_right)
+    sure = _SURE * result.noise(spread)
+    ours = f"{best.mean:.1f} % at {_describe(best.point)}"
+    word: Word = "not tested"
+    why = "The point that they print was not tried."
+    if printed is not None:
+        gap = best.mean - printed.mean
+        word = "not repeated" if gap > sure else "not told apart from noise"
+        why = f"There it is {printed.mean:.1f} %; two standard errors are {sure:.1f} points."
+        if right is not None:
+            why += f" With the axes read right, their best point has {right.mean:.1f} % here."
+    return Claim(
+        what=GRID.claim,
+        where=GRID.where,
+        published=f"{best_right['accuracy']} %",
+        ours=ours,
+        word=word,
+        why=why,
+    )
+
+
+def _describe(point: Mapping[str, Value]) -> str:
+    rate, l2, batch = (point[name] for name in GRID.values)
+    return f"learning rate {rate:g}, L2 {l2:g}, batch size {batch}"

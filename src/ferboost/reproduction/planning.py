@@ -1,0 +1,116 @@
+"""How a budget is shared out: how long each training may be, how many seeds, which points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ferboost.config import Settings
+from ferboost.errors import SettingsError
+from ferboost.published import published
+from ferboost.reproduction.costs import CostMeter
+from ferboost.reproduction.experiments import GRID, Experiment, Kind
+
+__all__ = ["PUBLISHED_EPOCHS", "Length", "published_epochs", "share_of", "training_length"]
+
+#: The part of a budget that each part of the study gets.
+_SHARES: dict[str, float] = {"cnn": 0.3, "trees": 0.1, "layers": 0.35, "data": 0.05, "grid": 0.2}
+#: The published network is at its best on validation images after about so many epochs: more seeds
+#: say more than more epochs.
+_ENOUGH_EPOCHS = 15
+#: A grid whose points have fewer epochs than this says nothing; it is thinned first.
+_LEAST_EPOCHS = 2
+_THINNED = (1, 2, 4)
+
+PUBLISHED_EPOCHS: int = published()["cnn"]["epochs"]
+
+
+@dataclass(frozen=True)
+class Length:
+    """How an experiment is done.
+
+    Attributes
+    ----------
+    epochs : int
+        Of each training.
+    seeds : int
+        Models at each point.
+    thinned : int
+        Every so many values of each setting are tried; 1 for all.
+    seconds : float
+        How long it will take, about.
+    """
+
+    epochs: int
+    seeds: int
+    thinned: int
+    seconds: float
+
+
+def published_epochs(kind: Kind) -> int:
+    """Return the epochs that the authors trained the experiments of a kind for."""
+    return int(published()["grid_search"]["epochs"]) if kind == "grid" else PUBLISHED_EPOCHS
+
+
+def share_of(part: str, left: Sequence[str]) -> float:
+    """Return the share of the time left that a part gets, given all parts that are left."""
+    return _SHARES[part] / sum(_SHARES[name] for name in {part, *left})
+
+
+def training_length(
+    experiments: Sequence[Experiment],
+    settings: Settings,
+    meter: CostMeter,
+    seconds: float | None,
+) -> Length:
+    """Choose how long the trainings of experiments of one kind are, alike for all of them.
+
+    First more epochs, up to what the network needs to be at its best; then more seeds; then more
+    epochs, up to as many as the authors had. Where there is no time for two epochs of every point
+    of the grid, it is thinned.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+        Of one kind, not trees.
+    settings : Settings
+        What they start from; its seeds are as many as there can be.
+    meter : CostMeter
+    seconds : float or None
+        For all of them; None for as long as it takes.
+
+    Returns
+    -------
+    Length
+        At least one epoch, one seed and a thinned grid, even where there is no time for it.
+    """
+    most = min(published_epochs(experiments[0].kind), _most_epochs(settings, experiments[0].kind))
+    seeds = len(settings.seeds)
+    for thinned in _THINNED if experiments[0].key == GRID.key else (1,):
+        tried = [experiment.thinned(thinned) for experiment in experiments]
+        epoch = sum(_epoch_seconds(experiment, settings, meter) for experiment in tried)
+        if seconds is None:
+            return Length(most, seeds, thinned, epoch * most * seeds)
+        affordable = int(seconds / epoch) if epoch else most
+        if affordable >= _LEAST_EPOCHS or thinned == _THINNED[-1] or len(experiments) > 1:
+            break
+    affordable = max(1, affordable)
+    seeds = max(1, min(seeds, affordable // min(_ENOUGH_EPOCHS, most)))
+    epochs = max(1, min(most, affordable // seeds))
+    return Length(epochs, seeds, thinned, epoch * epochs * seeds)
+
+
+def _most_epochs(settings: Settings, kind: Kind) -> int:
+    """Return no fewer epochs than the authors', unless the settings were changed to fewer."""
+    changed = settings.cnn.epochs < PUBLISHED_EPOCHS
+    return settings.cnn.epochs if changed else published_epochs(kind)
+
+
+def _epoch_seconds(experiment: Experiment, settings: Settings, meter: CostMeter) -> float:
+    """Return how long one epoch of every point takes together."""
+    total = 0.0
+    for point in experiment.space.grid():
+        try:
+            tried = experiment.applied(settings, point)
+        except SettingsError:
+            continue
+        total += meter.epoch_seconds(tried.cnn)
+    return total

@@ -1,0 +1,289 @@
+"""Repeating the study, part after part, each kept as soon as it is done."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ferboost.cnn.network import build_network
+from ferboost.cnn.precision import Precision, choose_device, choose_precision
+from ferboost.config import Settings, TreeSettings, change_settings
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.splitting import prepare_splits
+from ferboost.errors import RunError, SettingsError
+from ferboost.pipeline import execute_run, resume_run, start_run
+from ferboost.pipeline.execution import describe_data
+from ferboost.progress import Monitor
+from ferboost.reproduction.costs import CostMeter, tree_seconds
+from ferboost.reproduction.experiments import EXPERIMENTS, Experiment, Kind
+from ferboost.reproduction.folder import (
+    AS_PUBLISHED,
+    CLEAN,
+    RUNS,
+    Reproduction,
+    ReproductionRecord,
+)
+from ferboost.reproduction.planning import PUBLISHED_EPOCHS, Length, share_of, training_length
+from ferboost.runs import Run, describe_environment, lock_folder, refuse_existing
+from ferboost.settings_files import nearest
+from ferboost.tuning.executing import execute_study
+from ferboost.tuning.study import plan_study, resume_study, start_study
+
+__all__ = ["PARTS", "repeat_study", "start_reproduction"]
+
+#: What can be chosen by ``--only``.
+PARTS = ("cnn", *(experiment.key for experiment in EXPERIMENTS))
+
+_KINDS: tuple[Kind, ...] = ("trees", "layers", "data", "grid")
+# What measuring a few steps cannot see.
+_MARGIN = 0.85
+_TREE_TAP = "fc1"
+
+
+def start_reproduction(
+    path: Path,
+    dataset: FaceDataset,
+    settings: Settings,
+    command: str,
+    *,
+    parts: Sequence[str] = (),
+    budget: float | None = None,
+) -> Reproduction:
+    """Make the folder of a repetition of the study.
+
+    Parameters
+    ----------
+    path : Path
+        Must not exist, or be an empty folder.
+    dataset : FaceDataset
+        As loaded.
+    settings : Settings
+        What everything starts from; its seeds are as many as there can be for a point.
+    command : str
+        What repeats it.
+    parts : sequence of str
+        Of `PARTS`; all of them where none is named. Trees need the CNNs.
+    budget : float, optional
+        Minutes for all of it.
+
+    Raises
+    ------
+    SettingsError
+        If a part is unknown, or the budget too short for anything.
+    DataError, RunError, StorageError
+        Nothing has been written then.
+    """
+    for part in parts:
+        if part not in PARTS:
+            raise SettingsError(f"the study has no part {part!r}; {nearest(part, PARTS)}")
+    if settings.protocol != "clean":
+        raise SettingsError("reproduce has both protocols by itself; leave out --protocol")
+    if budget is not None and budget <= 0:
+        raise SettingsError(f"a budget is a number of minutes above 0; found {budget:g}")
+    chosen = set(parts or PARTS)
+    if any(e.kind == "trees" and e.key in chosen for e in EXPERIMENTS):
+        chosen.add("cnn")
+    refuse_existing(path, "--resume")
+    record = ReproductionRecord(
+        settings=settings,
+        parts=tuple(part for part in PARTS if part in chosen),
+        budget=budget,
+        data=describe_data(dataset, prepare_splits(dataset, settings.data, validation=True)),
+        environment=describe_environment(),
+        command=command,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return Reproduction.create(path, record)
+
+
+def repeat_study(
+    reproduction: Reproduction, dataset: FaceDataset, monitor: Monitor, *, jobs: int = 1
+) -> None:
+    """Do what is left of a repetition.
+
+    Parameters
+    ----------
+    reproduction : Reproduction
+    dataset : FaceDataset
+        What it was started with.
+    monitor : Monitor
+    jobs : int
+        Trials at a time; they share the cores.
+
+    Raises
+    ------
+    RunError
+        If the data has changed, or another process works on it.
+    StorageError
+        If the disk is full. What is finished stays.
+    """
+    if dataset.fingerprint != reproduction.record.data.fingerprint:
+        raise RunError(
+            f"{dataset.source} is not the data that {reproduction.path} was started with; start a "
+            "new reproduction"
+        )
+    with lock_folder(reproduction.path):
+        _Repetition(reproduction, dataset, monitor, jobs).do_all()
+
+
+class _Repetition:
+    """What one process does of it."""
+
+    def __init__(
+        self, reproduction: Reproduction, dataset: FaceDataset, monitor: Monitor, jobs: int
+    ) -> None:
+        self._reproduction = reproduction
+        self._record = reproduction.record
+        self._dataset = dataset
+        self._monitor = monitor
+        self._jobs = jobs
+        self._started = time.monotonic()
+        self._spent_before = reproduction.spent
+        self._images = sum(self._record.data.counts["train"])
+        self._meter = CostMeter(self._choose_precision(), self._images, len(dataset.classes))
+
+    def do_all(self) -> None:
+        """Do every part that is left, the trees after the CNNs that they grow on."""
+        left: list[str] = [kind for kind in _KINDS if self._of_kind(kind)]
+        if "cnn" in self._record.parts:
+            with self._accounted():
+                self._do_runs(self._seconds_for("cnn", left))
+        while left:
+            kind = left[0]
+            experiments = self._of_kind(kind)  # type: ignore[arg-type]
+            with self._accounted():
+                length = self._length(experiments, self._seconds_for(kind, left))
+                for experiment in experiments:
+                    self._do_study(experiment, length)
+            left.pop(0)
+
+    def _of_kind(self, kind: Kind) -> list[Experiment]:
+        return [e for e in EXPERIMENTS if e.kind == kind and e.key in self._record.parts]
+
+    @property
+    def _spent(self) -> float:
+        return self._spent_before + time.monotonic() - self._started
+
+    @contextmanager
+    def _accounted(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._reproduction.spend(self._spent)
+
+    def _seconds_for(self, part: str, left: Sequence[str]) -> float | None:
+        if self._record.budget is None:
+            return None
+        remaining = 60 * self._record.budget - self._spent
+        return max(0.0, _MARGIN * remaining * share_of(part, left))
+
+    def _do_runs(self, seconds: float | None) -> None:
+        settings = self._record.settings
+        epochs, seeds = settings.cnn.epochs, len(settings.seeds)
+        if seconds is not None:
+            each = self._meter.epoch_seconds(settings.cnn) * len(RUNS)
+            affordable = max(1, int(seconds / each))
+            seeds = max(1, min(seeds, affordable // min(epochs, PUBLISHED_EPOCHS // 3)))
+            epochs = max(1, min(epochs, affordable // seeds))
+        for name, protocol in ((CLEAN, "clean"), (AS_PUBLISHED, "paper")):
+            run = self._reproduction.run(name)
+            if run is None:
+                changed = change_settings(
+                    settings,
+                    (),
+                    {
+                        "protocol": protocol,
+                        "seeds": settings.seeds[:seeds],
+                        "cnn": {"epochs": epochs},
+                    },
+                )
+                self._monitor.log(f"{name}: {_describe(epochs, seeds)}")
+                path = self._reproduction.run_path(name)
+                run, prepared = start_run(path, self._dataset, changed, self._record.command)
+            else:
+                run, prepared = resume_run(run.path, self._dataset)
+                epochs, seeds = run.settings.cnn.epochs, len(run.settings.seeds)
+            if not (run.path / "predictions.npz").exists():
+                execute_run(run, prepared, self._monitor)
+
+    def _length(self, experiments: Sequence[Experiment], seconds: float | None) -> Length:
+        """Return how long trainings are: as in a study of this kind that was begun, or as fits."""
+        for experiment in experiments:
+            study = self._reproduction.study(experiment)
+            if study is not None:
+                begun = study.plan.settings
+                tried = study.space.to_dict()
+                thinned = next(
+                    (t for t in (1, 2, 4) if experiment.thinned(t).space.to_dict() == tried), 1
+                )
+                return Length(begun.cnn.epochs, len(begun.seeds), thinned, 0.0)
+        if experiments[0].kind == "trees":
+            return self._tree_length(experiments, seconds)
+        length = training_length(experiments, self._record.settings, self._meter, seconds)
+        self._monitor.log(
+            f"{experiments[0].kind}: {_describe(length.epochs, length.seeds)}"
+            + (f", every {length.thinned}nd value" if length.thinned == 2 else "")
+            + (", first and last values" if length.thinned > 2 else "")
+            + f"; about {length.seconds / 60:.0f} minutes"
+        )
+        return length
+
+    def _tree_length(self, experiments: Sequence[Experiment], seconds: float | None) -> Length:
+        run = self._clean_run()
+        width = run.settings.cnn.dense[0]
+        each = tree_seconds(TreeSettings(), self._images, width, len(self._dataset.classes))
+        points = sum(len(experiment.space.grid()) for experiment in experiments)
+        seeds = len(run.settings.seeds)
+        self._monitor.log(
+            f"trees: {points} models for each seed; about {points * each * seeds / 60:.0f} minutes"
+        )
+        del seconds  # the trees take what they take: their CNNs are there, and so are their seeds
+        return Length(run.settings.cnn.epochs, seeds, 1, points * each * seeds)
+
+    def _do_study(self, experiment: Experiment, length: Length) -> None:
+        path = self._reproduction.study_path(experiment)
+        study = self._reproduction.study(experiment)
+        if study is None:
+            run = self._clean_run() if experiment.kind == "trees" else None
+            plan = plan_study(
+                experiment.thinned(length.thinned).space,
+                self._start_of(experiment, length, run),
+                sampler="grid",
+                run=run,
+            )
+            study = start_study(path, self._dataset, plan, self._record.command)
+        else:
+            study = resume_study(path, self._dataset)
+        self._monitor.log(f"{experiment.key}: {experiment.title}")
+        execute_study(study, self._dataset, self._monitor, jobs=self._jobs)
+
+    def _start_of(self, experiment: Experiment, length: Length, run: Run | None) -> Settings:
+        if run is not None:
+            trees = {"taps": [_TREE_TAP], "mode": "replace"}
+            return change_settings(run.settings, (), {"trees": trees})
+        settings = self._record.settings
+        return change_settings(
+            experiment.applied(settings, {}),
+            (),
+            {"seeds": settings.seeds[: length.seeds], "cnn": {"epochs": length.epochs}},
+        )
+
+    def _clean_run(self) -> Run:
+        run = self._reproduction.run(CLEAN)
+        if run is None:
+            raise RunError(f"{self._reproduction.run_path(CLEAN)} is gone; start anew")
+        return run
+
+    def _choose_precision(self) -> Precision:
+        settings = self._record.settings
+        if settings.number_format != "measured":
+            return Precision(
+                choose_device(), settings.number_format, channels_last=True, reason="as set"
+            )
+        network = build_network(settings.cnn, len(self._dataset.classes))
+        return choose_precision(network, settings.cnn.batch_size)
+
+
+def _describe(epochs: int, seeds: int) -> str:
+    return f"{epochs} epoch{'s' * (epochs > 1)}, {seeds} seed{'s' * (seeds > 1)}"

@@ -1,0 +1,125 @@
+"""What is said of a claim."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ferboost.reproduction.experiments import GRID, Experiment, find_experiment
+from ferboost.reproduction.findings import (
+    ExperimentResult,
+    PointResult,
+    experiment_claim,
+    grid_finding,
+)
+
+IMAGES = 100_000  # whose sampling error is a quarter of a point
+
+
+def experiment(key: str) -> Experiment:
+    """Return an experiment that is there."""
+    found = find_experiment(key)
+    assert found is not None
+    return found
+
+
+def result(key: str, accuracies: dict[Any, tuple[float, ...]], **changes: Any) -> ExperimentResult:
+    """Return a result of one setting with these accuracies by value."""
+    tried = experiment(key)
+    name = next(iter(tried.values))
+    points = tuple(
+        PointResult({name: value}, "done", per_seed, tried.printed.get((value,)))
+        for value, per_seed in accuracies.items()
+    )
+    seeds = max(len(p.per_seed) for p in points)
+    return replace(
+        ExperimentResult(tried, points, missing=0, epochs=50, seeds=seeds, images=IMAGES), **changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "word"),
+    [
+        ({0.3: (50.0,), 0.4: (55.0,), 0.5: (51.0,)}, "repeated"),
+        ({0.3: (55.0,), 0.4: (50.0,), 0.5: (51.0,)}, "not repeated"),
+        ({0.3: (55.0,), 0.4: (55.1,), 0.5: (51.0,)}, "not told apart from noise"),
+        ({0.3: (55.1,), 0.4: (55.0,), 0.5: (51.0,)}, "not told apart from noise"),
+        ({0.3: (55.1,), 0.5: (51.0,)}, "not tested"),
+        ({0.4: (55.1,)}, "not tested"),
+    ],
+)
+def test_a_choice_holds_where_it_is_better_by_more_than_noise(
+    accuracies: dict[float, tuple[float, ...]], word: str
+) -> None:
+    assert experiment_claim(result("dropout", accuracies), None).word == word
+
+
+def test_spread_between_seeds_counts_as_noise() -> None:
+    close: dict[Any, tuple[float, ...]] = {0.3: (50.0, 56.0), 0.4: (53.0, 59.0)}
+    clear: dict[Any, tuple[float, ...]] = {0.3: (53.0, 53.0), 0.4: (56.0, 56.0)}
+    assert experiment_claim(result("dropout", close), None).word == "not told apart from noise"
+    assert experiment_claim(result("dropout", clear), None).word == "repeated"
+
+
+def test_one_seed_takes_the_spread_of_other_trainings_or_says_that_it_has_none() -> None:
+    one = result("dropout", {0.3: (53.0,), 0.4: (56.0,)})
+    assert experiment_claim(one, 3.0).word == "not told apart from noise"
+    assert "One seed" not in experiment_claim(one, 3.0).why
+    assert "One seed" in experiment_claim(one, None).why
+
+
+def test_few_images_are_noise_too() -> None:
+    few = result("dropout", {0.3: (53.0,), 0.4: (56.0,)}, images=100)
+    assert experiment_claim(few, None).word == "not told apart from noise"
+
+
+def test_means_are_taken_along_what_the_authors_did_not_choose() -> None:
+    tried = experiment("kernel-size")
+    accuracies = {(3, "valid"): 50.0, (3, "zero"): 58.0, (4, "valid"): 53.0, (4, "zero"): 52.0}
+    points = tuple(
+        PointResult({"cnn.kernel_size": size, "cnn.padding": padding}, "done", (value,), None)
+        for (size, padding), value in accuracies.items()
+    )
+    found = ExperimentResult(tried, points, missing=0, epochs=9, seeds=1, images=IMAGES)
+    claim = experiment_claim(found, None)
+    assert claim.word == "repeated"
+    assert "1.5 points better than 4" in claim.why
+
+
+def test_the_printed_values_stand_beside_ours() -> None:
+    claim = experiment_claim(result("table-2", {4: (50.0,), 8: (51.0,)}), None)
+    assert (claim.published, claim.ours) == ("56.85 to 57.86 %", "50.00 to 51.00 %")
+
+
+def grid_result(seen: dict[tuple[float, float, int], float]) -> ExperimentResult:
+    """Return the grid with these accuracies."""
+    points = tuple(
+        PointResult(dict(zip(GRID.values, at, strict=True)), "done", (value,), GRID.printed[at])
+        for at, value in seen.items()
+    )
+    return ExperimentResult(GRID, points, missing=0, epochs=9, seeds=1, images=IMAGES)
+
+
+def test_the_authors_own_grid_says_that_the_printed_axes_are_swapped() -> None:
+    found = grid_finding(grid_result(dict(GRID.printed)), 24.7, None)
+    assert found is not None
+    assert found.right == pytest.approx(1)
+    assert found.swapped is not None
+    assert found.swapped < 0.5
+    assert min(found.stuck_by_rate[0.1], found.stuck_by_rate[0.01]) > 0.9
+    assert max(found.stuck_by_rate[1e-3], found.stuck_by_rate[1e-5]) < 0.5
+    assert found.claim.word == "not repeated"
+    assert "learning rate 0.0001, L2 1e-05, batch size 128" in found.claim.ours
+
+
+def test_a_grid_of_one_value_everywhere_has_no_correlation() -> None:
+    flat = grid_result(dict.fromkeys(GRID.printed, 30.0))
+    found = grid_finding(flat, 24.7, None)
+    assert found is not None
+    assert (found.right, found.swapped) == (None, None)
+    assert found.claim.word == "not told apart from noise"
+
+
+def test_a_grid_of_one_point_says_nothing() -> None:
+    first = next(iter(GRID.printed))
+    assert grid_finding(grid_result({first: 30.0}), 24.7, None) is None

@@ -1,0 +1,77 @@
+"""How a budget is shared out."""
+
+import pytest
+
+from ferboost.config import CNNSettings, load_settings
+from ferboost.reproduction.costs import CostMeter
+from ferboost.reproduction.experiments import EXPERIMENTS, GRID, find_experiment
+from ferboost.reproduction.planning import share_of, training_length
+from tiny import PLAIN, cnn_settings
+
+SETTINGS = load_settings("paper", seeds=(0, 1, 2))
+DROPOUT = [e for e in EXPERIMENTS if e.key == "dropout"]  # 5 points
+
+
+class OneSecond(CostMeter):
+    """Takes a second for every epoch."""
+
+    def __init__(self) -> None:
+        super().__init__(PLAIN, images=100, classes=7)
+
+    def epoch_seconds(self, settings: CNNSettings) -> float:
+        del settings
+        return 1.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "epochs", "seeds"),
+    [
+        (None, 50, 3),
+        (0.0, 1, 1),
+        (50.0, 10, 1),  # epochs first
+        (75.0, 15, 1),
+        (150.0, 15, 2),  # then seeds
+        (225.0, 15, 3),
+        (300.0, 20, 3),  # then epochs
+        (1e6, 50, 3),  # never more than the authors had
+    ],
+)
+def test_epochs_come_first_then_seeds_then_epochs(
+    seconds: float | None, epochs: int, seeds: int
+) -> None:
+    length = training_length(DROPOUT, SETTINGS, OneSecond(), seconds)
+    assert (length.epochs, length.seeds, length.thinned) == (epochs, seeds, 1)
+    assert length.seconds == 5 * epochs * seeds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "thinned", "epochs"), [(249.0, 2, 9), (250.0, 1, 2), (50.0, 4, 6), (None, 1, 300)]
+)
+def test_the_grid_is_thinned_where_its_points_would_have_one_epoch(
+    seconds: float | None, thinned: int, epochs: int
+) -> None:
+    one_seed = load_settings("paper")
+    length = training_length([GRID], one_seed, OneSecond(), seconds)
+    assert (length.thinned, length.epochs) == (thinned, epochs)
+
+
+def test_fewer_epochs_of_the_settings_are_kept() -> None:
+    few = load_settings("paper", ["cnn.epochs=4"])
+    assert training_length(DROPOUT, few, OneSecond(), None).epochs == 4
+
+
+def test_the_shares_of_what_is_left_add_up_to_one() -> None:
+    left = ["layers", "data", "grid"]
+    assert sum(share_of(part, left) for part in left) == pytest.approx(1)
+    assert share_of("grid", ["grid"]) == 1
+
+
+def test_a_network_that_cannot_be_costs_nothing_and_a_larger_one_more() -> None:
+    meter = CostMeter(PLAIN, images=64, classes=3)
+    stride = find_experiment("stride")
+    assert stride is not None
+    impossible = stride.applied(SETTINGS, {"cnn.stride": 4}).cnn
+    assert meter.epoch_seconds(impossible) == 0
+    small = meter.epoch_seconds(cnn_settings())
+    assert 0 < small < meter.epoch_seconds(cnn_settings(filters=(64, 64)))
+    assert meter.epoch_seconds(cnn_settings(learning_rate=0.5)) == small  # measured once
