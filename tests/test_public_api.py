@@ -25,8 +25,11 @@ def test_the_public_names_are_these() -> None:
         "EMOTIONS",
         "BoostedCNNClassifier",
         "CNNClassifier",
+        "CenterFace",
         "DataError",
+        "Detector",
         "ExportError",
+        "Face",
         "FaceDataset",
         "FerboostError",
         "ImageError",
@@ -123,7 +126,7 @@ except ImportError as error:
 def test_the_examples_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text("utf-8"), re.M | re.S)
-    assert len(examples) == 9
+    assert len(examples) == 10
     namespace: dict[str, object] = {}
     with threadpool_limits(1):  # beside other programs, 14 s of processor time instead of 35 s
         for example in examples:

@@ -30,7 +30,14 @@ if TYPE_CHECKING:
     from ferboost.evaluation.summary import summarize
     from ferboost.evaluation.trust import measure_trust
     from ferboost.export import export_run
-    from ferboost.inference import Prediction, Predictions, Predictor
+    from ferboost.inference import (
+        CenterFace,
+        Detector,
+        Face,
+        Prediction,
+        Predictions,
+        Predictor,
+    )
     from ferboost.pipeline import (
         branch_run,
         calibrate_run,
@@ -52,8 +59,11 @@ __all__ = [
     "EMOTIONS",
     "BoostedCNNClassifier",
     "CNNClassifier",
+    "CenterFace",
     "DataError",
+    "Detector",
     "ExportError",
+    "Face",
     "FaceDataset",
     "FerboostError",
     "ImageError",
@@ -113,7 +123,14 @@ _NAMES_BY_MODULE = {
     "ferboost.evaluation.summary": ("summarize",),
     "ferboost.evaluation.trust": ("measure_trust",),
     "ferboost.export": ("export_run",),
-    "ferboost.inference": ("Prediction", "Predictions", "Predictor"),
+    "ferboost.inference": (
+        "CenterFace",
+        "Detector",
+        "Face",
+        "Prediction",
+        "Predictions",
+        "Predictor",
+    ),
     "ferboost.pipeline": (
         "branch_run",
         "calibrate_run",

@@ -163,9 +163,11 @@ def test_results_become_a_table(predictor: Predictor, dataset: FaceDataset) -> N
     pandas = pytest.importorskip("pandas")
     table = predictor.predict(dataset.images[:3]).to_dataframe()
     assert isinstance(table, pandas.DataFrame)
-    assert list(table) == ["source", "emotion", "probability", *dataset.classes]
+    place = ["left", "top", "right", "bottom", "score"]
+    assert list(table) == ["source", "emotion", "probability", *dataset.classes, *place]
     assert len(table) == 3
-    assert list(Predictions(()).to_dataframe()) == ["source", "emotion", "probability"]
+    assert table["left"].isna().all()
+    assert list(Predictions(()).to_dataframe()) == ["source", "emotion", "probability", *place]
 
 
 def test_without_pandas_the_table_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

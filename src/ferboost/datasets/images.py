@@ -1,9 +1,11 @@
-"""Encoded images of any kind to faces of 48 x 48 gray pixels."""
+"""Encoded images of any kind, as whole pictures or as faces of 48 x 48 gray pixels."""
 
 import io
 import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +19,15 @@ __all__ = [
     "MAX_IMAGE_BYTES",
     "MAX_IMAGE_PIXELS",
     "decode_face",
+    "decode_picture",
     "encode_png",
     "face_of_image",
+    "picture_of_image",
     "read_face",
+    "read_picture",
 ]
+
+_Decoded = TypeVar("_Decoded")
 
 #: File name endings that are read as images.
 IMAGE_SUFFIXES = frozenset(
@@ -60,6 +67,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+_GRAY_MODES = ("1", "L", "LA")
+
 # White in images of more than 8 bits: floats from 0 to 1, 8-bit values as floats, 16 and 32 bits.
 _WHITE_POINTS = (1.0, 2.0**8 - 1, 2.0**16 - 1, 2.0**31 - 1)
 
@@ -90,26 +99,25 @@ def decode_face(content: bytes, name: str) -> tuple[NDArray[np.uint8], frozenset
     ImageError
         If the content is no image, is damaged, or is unreasonably large.
     """
-    if not content:
-        raise ImageError(f"{name} is an empty file, not an image; remove or replace it")
-    if len(content) > MAX_IMAGE_BYTES:
-        raise ImageError(f"{name} has {len(content):,} bytes; at most {MAX_IMAGE_BYTES:,} are read")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's size and metadata warnings; sizes: below
-            with Image.open(io.BytesIO(content), formats=_available_formats()) as image:
-                _refuse_bomb(image, name)
-                return _to_face(image)
-    except ImageError:
-        raise
-    except UnidentifiedImageError as error:
-        raise ImageError(
-            f"{name} is not an image in a known format; remove or replace it"
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{name} decodes to too many pixels; remove it") from error
-    except Exception as error:  # Pillow raises a dozen kinds on damaged bytes
-        raise ImageError(f"{name} is a damaged image ({error}); remove or replace it") from error
+    return _decode(content, name, _to_face)
+
+
+def decode_picture(content: bytes, name: str) -> Image.Image:
+    """Decode an image whole: upright, without transparency, 8 bits, of mode L or RGB.
+
+    Parameters
+    ----------
+    content : bytes
+        The encoded image, see `decode_face`.
+    name : str
+        What the message of an error calls the image.
+
+    Raises
+    ------
+    ImageError
+        If the content is no image, is damaged, or is unreasonably large.
+    """
+    return _decode(content, name, _to_picture)
 
 
 def read_face(path: Path) -> NDArray[np.uint8]:
@@ -120,15 +128,18 @@ def read_face(path: Path) -> NDArray[np.uint8]:
     ImageError
         If there is no such file, or it is no image that can be decoded.
     """
-    try:
-        if path.exists() and not path.is_file():
-            raise ImageError(f"{path} is a folder, a pipe or a device; expected an image file")
-        with path.open("rb") as stream:
-            content = stream.read(MAX_IMAGE_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"cannot read {path}: {reason}") from error
-    return decode_face(content, str(path))[0]
+    return decode_face(_read(path), str(path))[0]
+
+
+def read_picture(path: Path) -> Image.Image:
+    """Read an image file whole, as `decode_picture` does.
+
+    Raises
+    ------
+    ImageError
+        If there is no such file, or it is no image that can be decoded.
+    """
+    return decode_picture(_read(path), str(path))
 
 
 def face_of_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
@@ -139,11 +150,63 @@ def face_of_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
     ImageError
         If it cannot be decoded, or is unreasonably large.
     """
+    return _convert(image, name, _to_face)[0]
+
+
+def picture_of_image(image: Image.Image, name: str) -> Image.Image:
+    """Bring an image that Pillow holds to the form of `decode_picture`.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be decoded, or is unreasonably large.
+    """
+    return _convert(image, name, _to_picture)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path} is a folder, a pipe or a device; expected an image file")
+        with path.open("rb") as stream:
+            return stream.read(MAX_IMAGE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"cannot read {path}: {reason}") from error
+
+
+def _decode(content: bytes, name: str, convert: Callable[[Image.Image], _Decoded]) -> _Decoded:
+    if not content:
+        raise ImageError(f"{name} is an empty file, not an image; remove or replace it")
+    if len(content) > MAX_IMAGE_BYTES:
+        raise ImageError(f"{name} has {len(content):,} bytes; at most {MAX_IMAGE_BYTES:,} are read")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's size and metadata warnings; sizes: below
+            with Image.open(io.BytesIO(content), formats=_available_formats()) as image:
+                return _convert(image, name, convert)
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"{name} is not an image in a known format; remove or replace it"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name} decodes to too many pixels; remove it") from error
+    except Exception as error:  # Pillow raises a dozen kinds on damaged bytes
+        raise _damaged(name, error) from error
+
+
+def _convert(image: Image.Image, name: str, convert: Callable[[Image.Image], _Decoded]) -> _Decoded:
     _refuse_bomb(image, name)
     try:
-        return _to_face(image)[0]
+        return convert(image)
     except Exception as error:  # Pillow raises a dozen kinds on damaged bytes
-        raise ImageError(f"{name} is a damaged image ({error}); remove or replace it") from error
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    return ImageError(f"{name} is a damaged image ({error}); remove or replace it")
 
 
 @cache
@@ -164,6 +227,22 @@ def _to_face(image: Image.Image) -> tuple[NDArray[np.uint8], frozenset[str]]:
     image.load()
     if image.mode == "L" and image.size == (IMAGE_SIZE, IMAGE_SIZE) and not image.info:
         return np.asarray(image), frozenset()  # no metadata to heed: 3 times as fast
+    upright, changes = _to_upright(image)
+    gray = upright.convert("L")
+    if gray.size != (IMAGE_SIZE, IMAGE_SIZE):
+        changes |= {"size"}
+        gray = ImageOps.fit(gray, (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
+    return np.asarray(gray), frozenset(changes)
+
+
+def _to_picture(image: Image.Image) -> Image.Image:
+    image.load()
+    upright, _ = _to_upright(image)
+    return upright.convert("L" if upright.mode in _GRAY_MODES else "RGB")
+
+
+def _to_upright(image: Image.Image) -> tuple[Image.Image, set[str]]:
+    """Return a loaded image upright, 8 bits, without transparency; and what was done."""
     changes = set()
     if getattr(image, "is_animated", False) and image.format != "MPO":
         changes.add("frames")
@@ -177,13 +256,9 @@ def _to_face(image: Image.Image) -> tuple[NDArray[np.uint8], frozenset[str]]:
     elif image.has_transparency_data:
         image, was_transparent = _on_white(image)
         changes |= {"transparency"} if was_transparent else set()
-    if image.mode not in ("1", "L", "LA"):
+    if image.mode not in _GRAY_MODES:
         changes.add("colour")
-    gray = image.convert("L")
-    if gray.size != (IMAGE_SIZE, IMAGE_SIZE):
-        changes.add("size")
-        gray = ImageOps.fit(gray, (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
-    return np.asarray(gray), frozenset(changes)
+    return image, changes
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
@@ -202,8 +277,8 @@ def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:
     ground = Image.new("RGBA", layers.size, "white")
     ground.alpha_composite(layers)
     darkest, _ = layers.getchannel("A").getextrema()
-    is_gray = image.mode in ("1", "L", "LA")
-    return ground.convert("L" if is_gray else "RGB"), float(darkest) < 255  # type: ignore[arg-type]
+    mode = "L" if image.mode in _GRAY_MODES else "RGB"
+    return ground.convert(mode), float(darkest) < 255  # type: ignore[arg-type]
 
 
 def encode_png(face: NDArray[np.uint8]) -> bytes:

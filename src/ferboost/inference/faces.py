@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,14 @@ class Face:
     box: tuple[float, float, float, float]
     score: float
     eyes: tuple[tuple[float, float], tuple[float, float]] | None = None
+
+    def to_dict(self) -> dict[str, Any]:  # Any: lists and numbers, as JSON has them
+        """Return box, score and eyes."""
+        return {
+            "box": list(self.box),
+            "score": self.score,
+            "eyes": None if self.eyes is None else [list(eye) for eye in self.eyes],
+        }
 
 
 class Detector(Protocol):

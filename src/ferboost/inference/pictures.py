@@ -1,4 +1,4 @@
-"""Pictures of any kind as faces of 48 x 48 gray pixels."""
+"""Pictures of any kind, whole or as faces of 48 x 48 gray pixels."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ferboost.datasets.dataset import IMAGE_SIZE
-from ferboost.datasets.images import decode_face, face_of_image, read_face
+from ferboost.datasets.images import (
+    decode_face,
+    decode_picture,
+    face_of_image,
+    picture_of_image,
+    read_face,
+    read_picture,
+)
 from ferboost.errors import FerboostError, ImageError
 from ferboost.progress import Tell
 
@@ -18,6 +25,7 @@ __all__ = [
     "read_faces",
     "source_of",
     "to_face",
+    "to_picture",
 ]
 
 #: A path, an encoded image, an image of Pillow, or an array of gray or RGB(A) values.
@@ -67,17 +75,41 @@ def to_face(picture: Picture, position: int) -> NDArray[np.uint8]:
     if isinstance(picture, Image.Image):
         return face_of_image(picture, name)
     if isinstance(picture, np.ndarray):
-        values = _gray_values(picture, name)
+        values = _whole_values(picture, name)
         if values.shape == (IMAGE_SIZE, IMAGE_SIZE):
             return values
         return face_of_image(Image.fromarray(values), name)
-    raise ImageError(
-        f"{name} is of type {type(picture).__name__}; expected a path, bytes, an image of Pillow "
+    raise _no_picture(picture, name)
+
+
+def to_picture(picture: Picture) -> Image.Image:
+    """Return a picture whole and upright, of mode L or RGB.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read, or is nothing that a picture can be.
+    """
+    name = "the picture"
+    if isinstance(picture, str | Path):
+        return read_picture(Path(picture))
+    if isinstance(picture, bytes):
+        return decode_picture(picture, name)
+    if isinstance(picture, Image.Image):
+        return picture_of_image(picture, name)
+    if isinstance(picture, np.ndarray):
+        return picture_of_image(Image.fromarray(_whole_values(picture, name)), name)
+    raise _no_picture(picture, name)
+
+
+def _no_picture(found: object, name: str) -> ImageError:
+    return ImageError(
+        f"{name} is of type {type(found).__name__}; expected a path, bytes, an image of Pillow "
         "or an array"
     )
 
 
-def _gray_values(array: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
+def _whole_values(array: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
     is_colour = array.ndim == 3 and array.shape[-1] in _COLOUR_CHANNELS
     if not (array.ndim == 2 or is_colour) or array.size == 0:
         raise ImageError(

@@ -1,23 +1,28 @@
-"""What a model says of pictures, as frozen objects."""
+"""What a model says of faces, as frozen objects."""
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.errors import MissingExtraError
+from ferboost.inference.faces import Face
+from ferboost.inference.sets import SetThresholds
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Prediction", "Predictions"]
 
+_FACE_COLUMNS = ("left", "top", "right", "bottom", "score")
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one picture.
+    """What a model says of one face.
 
     Attributes
     ----------
@@ -26,11 +31,18 @@ class Prediction:
     classes : tuple of str
     shares : tuple of float
         Probability of each class, 0 to 1.
+    face : Face or None
+        Where the face is in the picture; None where the whole picture was taken as a face.
+    candidates : tuple of str or None
+        The classes among which the true one is as often as was asked (``coverage``), likeliest
+        first: a conformal set. None where nothing was asked.
     """
 
     source: str | None
     classes: tuple[str, ...]
     shares: tuple[float, ...]
+    face: Face | None = None
+    candidates: tuple[str, ...] | None = None
 
     @property
     def emotion(self) -> str:
@@ -47,19 +59,31 @@ class Prediction:
         """The probabilities by class."""
         return dict(zip(self.classes, self.shares, strict=True))
 
-    def to_dict(self) -> dict[str, str | float | dict[str, float] | None]:
-        """Return source, emotion, probability and probabilities, as JSON can hold them."""
-        return {
+    @property
+    def is_sure(self) -> bool | None:
+        """Whether `candidates` is one class alone; None where nothing was asked."""
+        return None if self.candidates is None else len(self.candidates) == 1
+
+    def to_dict(self) -> dict[str, Any]:  # Any: whatever JSON can hold
+        """Return source, emotion, probability, probabilities and face, as JSON can hold them.
+
+        Where a coverage was asked, also candidates and is_sure.
+        """
+        content: dict[str, Any] = {
             "source": self.source,
             "emotion": self.emotion,
             "probability": self.probability,
             "probabilities": self.probabilities,
+            "face": None if self.face is None else self.face.to_dict(),
         }
+        if self.candidates is not None:
+            content |= {"candidates": list(self.candidates), "is_sure": self.is_sure}
+        return content
 
 
 @dataclass(frozen=True)
 class Predictions(Sequence[Prediction]):
-    """What a model says of several pictures, in their order; a sequence of `Prediction`.
+    """What a model says of several faces, in their order; a sequence of `Prediction`.
 
     Attributes
     ----------
@@ -74,10 +98,34 @@ class Predictions(Sequence[Prediction]):
         classes: tuple[str, ...],
         probabilities: NDArray[np.float32],
         sources: Sequence[str | None],
+        faces: Sequence[Face | None] | None = None,
     ) -> "Predictions":
-        """Make predictions of probabilities, shape (n, classes), and the n pictures' names."""
-        rows = zip(sources, probabilities, strict=True)
-        return cls(tuple(Prediction(s, classes, tuple(map(float, row))) for s, row in rows))
+        """Make predictions of n faces.
+
+        Parameters
+        ----------
+        classes : tuple of str
+        probabilities : ndarray of float32, shape (n, classes)
+        sources : sequence of str or None
+            The n pictures' paths.
+        faces : sequence of Face or None, optional
+            Where the n faces are in them.
+        """
+        places = [None] * len(sources) if faces is None else faces
+        rows = zip(sources, probabilities, places, strict=True)
+        return cls(tuple(Prediction(s, classes, tuple(map(float, row)), f) for s, row, f in rows))
+
+    def with_candidates(self, sets: SetThresholds, coverage: float) -> "Predictions":
+        """Return the same with the classes that a coverage, 0 to 1, asks for.
+
+        Raises
+        ------
+        SettingsError
+            If there is no table up to this coverage.
+        """
+        shares = np.array([item.shares for item in self.items], dtype=np.float32)
+        chosen = sets.predict(shares, coverage)
+        return Predictions(tuple(map(_with_candidates, self.items, chosen)))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -94,12 +142,16 @@ class Predictions(Sequence[Prediction]):
             return Predictions(self.items[index])
         return self.items[index]
 
-    def to_dict(self) -> list[dict[str, str | float | dict[str, float] | None]]:
-        """Return one dictionary for each picture, see `Prediction.to_dict`."""
+    def to_dict(self) -> list[dict[str, Any]]:  # Any: whatever JSON can hold
+        """Return one dictionary for each face, see `Prediction.to_dict`."""
         return [item.to_dict() for item in self.items]
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """Return a pandas table: source, emotion, probability, and a column for each class.
+        """Return a pandas table, one row for each face.
+
+        Columns: source, emotion, probability, one for each class, and left, top, right, bottom and
+        score of the face (missing where the whole picture was taken as one); where a coverage was
+        asked, also candidates (joined by spaces).
 
         Raises
         ------
@@ -113,7 +165,19 @@ class Predictions(Sequence[Prediction]):
                 "to_dataframe needs the package pandas, which is not installed; "
                 "install it: pip install pandas"
             ) from error
-        fixed = ("source", "emotion", "probability")
-        columns = (*fixed, *self.items[0].classes) if self.items else fixed
-        rows = [(item.source, item.emotion, item.probability, *item.shares) for item in self.items]
-        return pd.DataFrame(rows, columns=list(columns))
+        classes = self.items[0].classes if self.items else ()
+        columns = ["source", "emotion", "probability", *classes, *_FACE_COLUMNS]
+        table = pd.DataFrame([_row(item) for item in self.items], columns=columns)
+        if any(item.candidates is not None for item in self.items):
+            table["candidates"] = [" ".join(item.candidates or ()) for item in self.items]
+        return table
+
+
+def _row(item: Prediction) -> tuple[str | float | None, ...]:
+    place = (math.nan,) * 5 if item.face is None else (*item.face.box, item.face.score)
+    return (item.source, item.emotion, item.probability, *item.shares, *place)
+
+
+def _with_candidates(item: Prediction, chosen: NDArray[np.bool_]) -> Prediction:
+    ranked = np.argsort(-np.array(item.shares), kind="stable")
+    return replace(item, candidates=tuple(item.classes[i] for i in ranked if chosen[i]))

@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.errors import FerboostError, ImageError, ModelError
+from ferboost.errors import FerboostError, ImageError, ModelError, SettingsError
+from ferboost.inference.faces import Detector, Face, crop_face
 from ferboost.inference.model_file import ModelInfo, read_model
-from ferboost.inference.pictures import Picture, as_pictures, read_faces, source_of, to_face
+from ferboost.inference.pictures import (
+    Picture,
+    as_pictures,
+    read_faces,
+    source_of,
+    to_face,
+    to_picture,
+)
 from ferboost.inference.predictions import Predictions
 from ferboost.progress import Tell
 
@@ -33,6 +42,11 @@ class Predictor:
         The ONNX file; by default the one inside the package, see `BUNDLED_MODEL`.
     threads : int, optional
         Threads of one prediction; as many as there are cores where it is not given.
+    detector : Detector, optional
+        What `detect` finds faces by; by default a `CenterFace`, loaded when it is first needed.
+    coverage : float, optional
+        How often the true class is to be among the `candidates` of a prediction, 0 to 1, on faces
+        like those that the model was calibrated on.
 
     Attributes
     ----------
@@ -43,14 +57,30 @@ class Predictor:
     ------
     ModelError
         If the file is missing, damaged, too new, or of another producer.
+    SettingsError
+        If a coverage is asked for that the model has no sets for.
     """
 
     info: ModelInfo
 
-    def __init__(self, model: str | Path = BUNDLED_MODEL, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path = BUNDLED_MODEL,
+        *,
+        threads: int | None = None,
+        detector: Detector | None = None,
+        coverage: float | None = None,
+    ) -> None:
         import onnxruntime
 
         content, self.info = read_model(Path(model))
+        if coverage is not None and self.info.sets is None:
+            raise SettingsError(f"{model} was not calibrated: no coverage can be asked of it")
+        self._coverage = coverage
+        self._with_candidates(Predictions(()))  # refuses a coverage out of range
+        self._threads = threads
+        self._detector = detector
+        self._detector_lock = Lock()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
         options.intra_op_num_threads = threads or 0
@@ -95,6 +125,40 @@ class Predictor:
         faces = [to_face(picture, position) for position, picture in enumerate(given)]
         return self._of_faces(faces, [source_of(picture) for picture in given])
 
+    def detect(self, picture: Picture) -> Predictions:
+        """Find the faces of a picture, and tell the emotion of each.
+
+        Parameters
+        ----------
+        picture : str, Path, bytes, PIL.Image.Image or ndarray
+            As `predict` takes them, of any size.
+
+        Returns
+        -------
+        Predictions
+            One for each face, from left to right, with its `face`; empty where none is found.
+
+        Raises
+        ------
+        ImageError
+            If the picture cannot be read.
+        """
+        image = to_picture(picture)
+        found = self.detector.detect(np.asarray(image.convert("RGB")))
+        faces = sorted(found, key=lambda face: face.box)
+        crops = [crop_face(image, face) for face in faces]
+        return self._of_faces(crops, [source_of(picture)] * len(faces), faces)
+
+    @property
+    def detector(self) -> Detector:
+        """What finds faces, loaded when it is first needed."""
+        with self._detector_lock:
+            if self._detector is None:
+                from ferboost.inference.centerface import CenterFace
+
+                self._detector = CenterFace(threads=self._threads)
+            return self._detector
+
     def predict_proba(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return probabilities, float32 of shape (n, classes), of faces uint8 (n, 48, 48).
 
@@ -136,8 +200,17 @@ class Predictor:
         return self._of_faces(faces, names), failures
 
     def _of_faces(
-        self, faces: Sequence[NDArray[np.uint8]], sources: Sequence[str | None]
+        self,
+        crops: Sequence[NDArray[np.uint8]],
+        sources: Sequence[str | None],
+        faces: Sequence[Face] | None = None,
     ) -> Predictions:
-        if not faces:
+        if not crops:
             return Predictions(())
-        return Predictions.of(self.classes, self.predict_proba(np.stack(faces)), sources)
+        probabilities = self.predict_proba(np.stack(crops))
+        return self._with_candidates(Predictions.of(self.classes, probabilities, sources, faces))
+
+    def _with_candidates(self, predictions: Predictions) -> Predictions:
+        if self._coverage is None or self.info.sets is None:
+            return predictions
+        return predictions.with_candidates(self.info.sets, self._coverage)
