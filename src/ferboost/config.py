@@ -184,6 +184,10 @@ class TreeSettings(_Frozen):
     """Share of the rows that each tree grows on, drawn at random."""
     columns: float = Field(default=1.0, gt=0, le=1)
     """Share of the features that each tree sees, drawn at random."""
+    baselines: Annotated[
+        tuple[Literal["logistic", "mlp", "lightgbm"], ...], AfterValidator(_refuse_repeats)
+    ] = ()
+    """What else is fitted to the same features, to see whether trees matter."""
     class_weights: Literal["none", "balanced"] = "none"
     """"balanced": every class weighs the same in the loss, however rare it is."""
     early_stopping: Positive | None = None

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ferboost.baselines import Baseline, new_baseline
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.training import LabelledImages
@@ -10,7 +11,7 @@ from ferboost.config import TreeSettings
 from ferboost.datasets.splitting import stratified_sample
 from ferboost.features import group_features, join_features
 from ferboost.progress import Tell
-from ferboost.variants import groups_of, is_residual, tap_of
+from ferboost.variants import baseline_of, groups_of, is_residual, tap_of
 
 __all__ = ["cut_watched", "grow_trees", "predict_trees"]
 
@@ -29,8 +30,8 @@ def grow_trees(
     classes: int,
     seed: int,
     tell: Tell | None = None,
-) -> BoostedTrees:
-    """Grow the trees of a variant.
+) -> BoostedTrees | Baseline:
+    """Grow the trees of a variant, or fit what stands in their place.
 
     Parameters
     ----------
@@ -53,7 +54,12 @@ def grow_trees(
     DataError
         If a class has no image in `rows`.
     """
-    trees = BoostedTrees(settings, classes, seed, residual=is_residual(variant))
+    kind, residual = baseline_of(variant), is_residual(variant)
+    trees = (
+        BoostedTrees(settings, classes, seed, residual=residual)
+        if kind is None
+        else new_baseline(kind, settings, classes, seed, residual=residual)
+    )
     features, logits = _seen(network, rows.images, variant)
     validation, validation_logits = None, None
     if watched is not None and settings.early_stopping is not None:
@@ -70,7 +76,10 @@ def grow_trees(
 
 
 def predict_trees(
-    trees: BoostedTrees, network: FaceNetwork | None, variant: str, images: NDArray[np.uint8]
+    trees: BoostedTrees | Baseline,
+    network: FaceNetwork | None,
+    variant: str,
+    images: NDArray[np.uint8],
 ) -> NDArray[np.float32]:
     """Return the probabilities of trees that `grow_trees` grew, float32 of shape (n, classes)."""
     return trees.predict_proba(*_seen(network, images, variant))

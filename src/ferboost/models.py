@@ -9,13 +9,23 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from ferboost.baselines import Baseline, load_baseline
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.checkpoint import load_weights
 from ferboost.cnn.network import FaceNetwork, build_network
+from ferboost.config import TreeSettings
 from ferboost.evaluation.results import PredictTime
 from ferboost.features import group_features, join_features, needs_network, tap_features
 from ferboost.runs import Run
-from ferboost.variants import CNN, FOLD_CNNS, groups_of, is_residual, tap_of, tree_variants
+from ferboost.variants import (
+    CNN,
+    FOLD_CNNS,
+    baseline_of,
+    groups_of,
+    is_residual,
+    tap_of,
+    tree_variants,
+)
 
 __all__ = ["SeedModel", "fold_path", "load_seed_model", "network_path", "trees_path"]
 
@@ -28,8 +38,12 @@ def network_path(folder: Path) -> Path:
 
 
 def trees_path(folder: Path, variant: str) -> Path:
-    """Return where the trees of a variant are kept."""
-    return folder / f"trees-{variant.replace(' ', '-')}.ubj"
+    """Return where the trees of a variant, or what stands in their place, are kept."""
+    name = variant.replace(" ", "-")
+    baseline = baseline_of(variant)
+    if baseline is None:
+        return folder / f"trees-{name}.ubj"
+    return folder / f"baseline-{name}.{'json' if baseline == 'lightgbm' else 'safetensors'}"
 
 
 def fold_path(folder: Path, fold: int) -> Path:
@@ -44,15 +58,15 @@ class SeedModel:
     Attributes
     ----------
     network : FaceNetwork
-    trees : dict of str to BoostedTrees
-        By variant, such as ``"fc1"`` and ``"fc1 residual"``.
+    trees : dict of str to BoostedTrees or Baseline
+        By variant, such as ``"fc1"``, ``"fc1 residual"`` and ``"fc1 residual logistic"``.
     folds : tuple of SeedModel
         With out-of-fold features: CNNs that were each trained without a fold, and the trees that
         grew on that fold. Their mean predicts.
     """
 
     network: FaceNetwork
-    trees: dict[str, BoostedTrees]
+    trees: dict[str, BoostedTrees | Baseline]
     folds: tuple["SeedModel", ...] = ()
 
     @property
@@ -161,11 +175,20 @@ def _load_models(run: Run, folder: Path) -> SeedModel:
     network.eval()
     settings = run.settings.trees
     trees = {
-        variant: BoostedTrees.load(trees_path(folder, variant), settings, classes)
-        for variant in tree_variants(settings.taps, settings.mode)
+        variant: _load_trees(trees_path(folder, variant), variant, settings, classes)
+        for variant in tree_variants(settings.taps, settings.mode, settings.baselines)
         if trees_path(folder, variant).exists()
     }
     return SeedModel(network, trees)
+
+
+def _load_trees(
+    path: Path, variant: str, settings: TreeSettings, classes: int
+) -> BoostedTrees | Baseline:
+    kind = baseline_of(variant)
+    if kind is None:
+        return BoostedTrees.load(path, settings, classes)
+    return load_baseline(kind, path, settings, classes)
 
 
 def _median_seconds(action: Callable[[], object]) -> float:

@@ -46,7 +46,7 @@ def predict_files(
     models = [load_seed_model(run, seed) for seed in run.settings.seeds]
     trees = run.settings.trees
     folds = (FOLD_CNNS,) if trees.features == "out-of-fold" else ()
-    known = (CNN, *folds, *tree_variants(trees.taps, trees.mode))
+    known = (CNN, *folds, *tree_variants(trees.taps, trees.mode, trees.baselines))
     if variant not in known:
         raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {', '.join(known)}")
     for model, seed in zip(models, run.settings.seeds, strict=True):

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 
 __all__ = [
+    "BASELINES",
     "CNN",
     "FOLD_CNNS",
+    "baseline_of",
     "groups_of",
     "has_trees",
     "in_words",
     "is_residual",
     "tap_of",
     "tree_variants",
+    "trees_beside",
 ]
 
 #: The network itself.
@@ -19,28 +22,43 @@ CNN = "cnn"
 #: The mean of the networks that were each trained without a fold: what out-of-fold trees add to.
 FOLD_CNNS = "cnn folds"
 
-_RESIDUAL = " residual"
+#: What can be put in the place of XGBoost's trees to see whether these matter, in words.
+BASELINES = {"logistic": "logistic regression", "mlp": "MLP", "lightgbm": "LightGBM"}
+
+_RESIDUAL = "residual"
 
 
-def tree_variants(taps: Sequence[str], mode: str) -> tuple[str, ...]:
-    """Return the variants with trees of a run whose ``trees.mode`` is `mode`."""
-    endings = {"replace": ("",), "residual": (_RESIDUAL,), "both": ("", _RESIDUAL)}[mode]
-    return tuple(tap + ending for tap in taps for ending in endings)
+def tree_variants(taps: Sequence[str], mode: str, baselines: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the variants on taps of a run whose ``trees.mode`` is `mode`, baselines last."""
+    endings = {"replace": ("",), "residual": (f" {_RESIDUAL}",), "both": ("", f" {_RESIDUAL}")}
+    variants = tuple(tap + ending for tap in taps for ending in endings[mode])
+    return variants + tuple(f"{v} {baseline}" for v in variants for baseline in baselines)
 
 
 def is_residual(variant: str) -> bool:
-    """Say whether the trees of a variant start from the CNN's logits."""
-    return variant.endswith(_RESIDUAL)
+    """Say whether a variant starts from the CNN's logits."""
+    return _RESIDUAL in variant.split(" ")[1:]
+
+
+def baseline_of(variant: str) -> str | None:
+    """Return which of the `BASELINES` a variant is; None where it is not one."""
+    last = variant.rpartition(" ")[2]
+    return last if last in BASELINES else None
 
 
 def has_trees(variant: str) -> bool:
-    """Say whether a variant has trees."""
-    return variant not in {CNN, FOLD_CNNS}
+    """Say whether a variant is XGBoost's trees on a tap."""
+    return variant not in {CNN, FOLD_CNNS} and baseline_of(variant) is None
+
+
+def trees_beside(variant: str) -> str:
+    """Return the variant with trees on what a baseline is on."""
+    return variant.rpartition(" ")[0]
 
 
 def tap_of(variant: str) -> str:
-    """Return what the trees of a variant see, such as ``"fc1+hog"``."""
-    return variant.removesuffix(_RESIDUAL)
+    """Return what the trees of a variant, or a baseline, see, such as ``"fc1+hog"``."""
+    return variant.partition(" ")[0]
 
 
 def groups_of(tap: str) -> tuple[str, ...]:
@@ -49,10 +67,11 @@ def groups_of(tap: str) -> tuple[str, ...]:
 
 
 def in_words(variant: str) -> str:
-    """Return what a variant is called inside a sentence, without an article for trees."""
+    """Return what a variant is called inside a sentence, without an article for what is on taps."""
     if variant == CNN:
         return "the CNN"
     if variant == FOLD_CNNS:
         return "the mean of the fold CNNs"
-    kind = "residual trees" if is_residual(variant) else "trees"
-    return f"{kind} on {tap_of(variant)}"
+    baseline = baseline_of(variant)
+    kind = "trees" if baseline is None else BASELINES[baseline]
+    return f"{'residual ' if is_residual(variant) else ''}{kind} on {tap_of(variant)}"

@@ -9,7 +9,8 @@ import pytest
 from ferboost import growing
 from ferboost.cnn import training as cnn_training
 from ferboost.config import change_settings
-from ferboost.errors import DataError, SettingsError
+from ferboost.errors import DataError, ExportError, SettingsError
+from ferboost.export import export_run
 from ferboost.models import load_seed_model, trees_path
 from ferboost.pipeline import branch_run, execute_run, resume_run, start_run, training
 from ferboost.progress import Monitor
@@ -30,6 +31,34 @@ def test_both_modes_stand_beside_each_other(tmp_path: Path) -> None:
     assert load_seed_model(run, 0).variants == names
     assert trees_path(run.seed_path(0), "fc1 residual").name == "trees-fc1-residual.ubj"
     assert write_report(run).is_file()
+
+
+def test_baselines_stand_beside_the_trees_and_are_compared_with_them(tmp_path: Path) -> None:
+    trees = {"taps": ("fc1",), "mode": "residual", "baselines": ("logistic", "mlp", "lightgbm")}
+    run, results = finish(tmp_path / "run", DATASET, run_settings(trees=trees, seeds=(0, 1)))
+    learners = ("logistic", "mlp", "lightgbm")
+    names = tuple(f"fc1 residual {learner}" for learner in learners)
+    assert results.variants == ("cnn", "fc1 residual", *names)
+    read_back = load_seed_model(run, 1).probabilities(DATASET.split("test").images)
+    for name in names:
+        np.testing.assert_array_equal(read_back[name], results.seeds[1].probabilities[name])
+    page = write_report(run).read_text("utf-8")
+    assert "Whether it takes trees" in page
+    for words in ("logistic regression", "MLP", "LightGBM"):
+        assert f"residual {words} on fc1" in page
+    with pytest.raises(ExportError, match="there to be compared with"):
+        export_run(run, tmp_path / "model.onnx", "fc1 residual mlp")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_out_of_fold_baselines_are_the_mean_of_their_folds(tmp_path: Path) -> None:
+    trees = FOLDED | {"taps": ("fc1",), "baselines": ("logistic",)}
+    run, results = finish(tmp_path / "run", DATASET, run_settings(trees=trees))
+    assert {"fc1 logistic", "fc1 residual logistic"} <= set(results.variants)
+    model = load_seed_model(run, 0)
+    images = DATASET.split("test").images
+    folds = [fold.probabilities(images)["fc1 logistic"] for fold in model.folds]
+    np.testing.assert_array_equal(model.probabilities(images)["fc1 logistic"], np.mean(folds, 0))
 
 
 def test_held_out_trees_never_see_a_training_image(

@@ -17,6 +17,7 @@ __all__ = ["app", "main"]
 _EXTRA_MODULES = frozenset(
     (
         "jinja2",
+        "lightgbm",
         "matplotlib",
         "onnx",
         "optuna",
@@ -28,6 +29,8 @@ _EXTRA_MODULES = frozenset(
         "xgboost",
     )
 )
+#: Which extras bring a module, where it is not train alone.
+_EXTRAS = {"lightgbm": "train,lightgbm", "optuna": "train,tune"}
 #: What torch and XGBoost say, which have no MemoryError.
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
@@ -48,7 +51,7 @@ def main() -> None:
         module = (error.name or "").partition(".")[0]
         if module not in _EXTRA_MODULES:
             raise
-        extras = "train,tune" if module == "optuna" else "train"
+        extras = _EXTRAS.get(module, "train")
         _stop(f"error: this needs {module}; run: pip install 'ferboost[{extras}]'", 2)
     except BrokenPipeError:
         _drop_output()  # whoever read it has left, as head does

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ferboost.cli.console import print_table
-from ferboost.variants import has_trees, in_words
+from ferboost.variants import baseline_of, has_trees, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ def print_results(results: "Results", run: "Run", *, own_test_split: bool) -> No
         Whether the images are those that the run itself was evaluated on: then the published
         figures belong beside them, and the published protocol has selected on them.
     """
-    from ferboost.evaluation.summary import summarize
+    from ferboost.evaluation.summary import against_baselines, summarize
     from ferboost.report.writing import is_published_setting
 
     reference = _published() if own_test_split and is_published_setting(run) else {}
@@ -94,6 +94,8 @@ def print_results(results: "Results", run: "Run", *, own_test_split: bool) -> No
     for summary in summaries:
         if summary.against_cnn is not None:
             typer.echo(summary.against_cnn.sentence(in_words("cnn"), in_words(summary.variant)))
+    for baseline, trees, comparison in against_baselines(results):
+        typer.echo(comparison.sentence(in_words(baseline), in_words(trees)))
 
 
 def print_groups(by_variant: "Mapping[str, Sequence[GroupMetrics]]") -> None:
@@ -122,7 +124,9 @@ def print_groups(by_variant: "Mapping[str, Sequence[GroupMetrics]]") -> None:
 
 def row_name(variant: str) -> str:
     """Return what a variant is called in the first column of a table."""
-    return f"trees: {variant}" if has_trees(variant) else variant.replace("cnn", "CNN")
+    if has_trees(variant):
+        return f"trees: {variant}"
+    return variant.replace("cnn", "CNN") if baseline_of(variant) is None else variant
 
 
 def _row(summary: "VariantSummary") -> list[str]:

@@ -46,6 +46,7 @@ Examples:
   ferboost boost runs/paper-clean-1 --tap fc1 --set trees.rounds=50
   ferboost boost runs/paper-clean-1 --tap fc1+hog --mode residual
   ferboost boost runs/paper-clean-1 --tap flatten --tap pixels -o runs/two
+  ferboost boost runs/1 --tap fc1 --baseline logistic --baseline mlp
 
 Every setting, its value and its meaning: ferboost settings
 """
@@ -124,6 +125,14 @@ def boost(
         Literal["replace", "residual", "both"] | None,
         typer.Option(help="Trees instead of the layers above, or correcting the CNN's logits."),
     ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="What else to fit to the same features, to see whether it takes trees: logistic, "
+            "mlp or lightgbm; may be repeated.",
+        ),
+    ] = None,
     file: FileOption = None,
     changes: SetOption = None,
     out: OutOption = None,
@@ -144,7 +153,8 @@ def boost(
         raise SettingsError(f"boost changes trees.* only, the CNN stays; found {strangers[0]!r}")
     origin = Run.open(run)
     trees = {} if file is None else _tree_settings(file)
-    trees |= {key: value for key, value in (("taps", tap), ("mode", mode)) if value}
+    given = (("taps", tap), ("mode", mode), ("baselines", baseline))
+    trees |= {key: value for key, value in given if value}
     settings = change_settings(origin.settings, changes or (), {"trees": trees})
     path = out or next_run_path(run.parent, f"{run.name}-boost")
     branch, prepared = branch_run(

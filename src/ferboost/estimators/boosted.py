@@ -4,7 +4,7 @@
 
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -185,14 +185,17 @@ class BoostedCNNClassifier(FaceClassifier):
                 cnns.append(member)
                 network = member.network_
             trees.append(
-                grow_trees(
-                    network,
-                    variant,
-                    grown,
-                    watched,
-                    tree_settings,
-                    classes=len(classes),
-                    seed=settings.seeds[0],
+                cast(
+                    "BoostedTrees",  # its variant is no baseline
+                    grow_trees(
+                        network,
+                        variant,
+                        grown,
+                        watched,
+                        tree_settings,
+                        classes=len(classes),
+                        seed=settings.seeds[0],
+                    ),
                 )
             )
         self.classes_ = classes

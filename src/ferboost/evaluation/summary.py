@@ -10,8 +10,9 @@ from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
 from ferboost.evaluation.comparison import Comparison, compare
 from ferboost.evaluation.metrics import Metrics, evaluate_probabilities
 from ferboost.evaluation.results import PredictTime, Results
+from ferboost.variants import baseline_of, trees_beside
 
-__all__ = ["VariantSummary", "summarize"]
+__all__ = ["VariantSummary", "against_baselines", "summarize"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,39 @@ def summarize(
     """
     return tuple(
         _summarize_variant(results, variant, resamples, seed) for variant in results.variants
+    )
+
+
+def against_baselines(
+    results: Results, *, resamples: int = 10_000, seed: int = 0
+) -> tuple[tuple[str, str, Comparison], ...]:
+    """Compare trees with each baseline on the same features.
+
+    Parameters
+    ----------
+    results : Results
+    resamples, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    tuple of (str, str, Comparison)
+        The baseline (a), the trees (b), and the trees against the baseline.
+    """
+    pairs = [
+        (variant, trees_beside(variant))
+        for variant in results.variants
+        if baseline_of(variant) is not None and trees_beside(variant) in results.variants
+    ]
+    return tuple(
+        (
+            baseline,
+            trees,
+            compare(
+                results.correct(baseline), results.correct(trees), resamples=resamples, seed=seed
+            ),
+        )
+        for baseline, trees in pairs
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from ferboost.boosting import BoostedTrees
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import ExportError
 from ferboost.evaluation.calibration import SMALLEST_PROBABILITY, Scaling
@@ -15,7 +16,7 @@ from ferboost.export.network import add_network
 from ferboost.export.trees import add_trees
 from ferboost.features import PIXEL_SIDE, needs_network
 from ferboost.models import SeedModel
-from ferboost.variants import CNN, FOLD_CNNS, groups_of, has_trees, is_residual, tap_of
+from ferboost.variants import CNN, FOLD_CNNS, groups_of, is_residual, tap_of
 
 __all__ = ["ExportedGraph", "build_graph", "members_of"]
 
@@ -98,10 +99,16 @@ def _add_member(
     taps: dict[str, str] = {}
     if residual or needs_network(tap):
         taps = add_network(graph, model.network, FACES)
-    if not has_trees(variant):
+    if variant in {CNN, FOLD_CNNS}:
         return [taps["logits"]], taps["logits"]
     features = _add_features(graph, tap, taps)
-    margins = add_trees(graph, model.trees[variant].booster_, features, classes)
+    grown = model.trees[variant]
+    if not isinstance(grown, BoostedTrees):
+        raise ExportError(
+            f"{variant!r} is there to be compared with, and is not exported; export the CNN or "
+            "trees"
+        )
+    margins = add_trees(graph, grown.booster_, features, classes)
     if not residual:
         return [features], margins
     return [features, taps["logits"]], graph.add("Add", taps["logits"], margins)

@@ -293,7 +293,7 @@ class SeedTraining:
         watched: LabelledImages | None,
     ) -> None:
         settings = self.run.settings.trees
-        for variant in tree_variants(settings.taps, settings.mode):
+        for variant in tree_variants(settings.taps, settings.mode, settings.baselines):
             if trees_path(part.folder, variant).exists():
                 continue
             with self.monitor.stage(f"{part.name}: {in_words(variant)}") as tell:

@@ -7,7 +7,7 @@ from itertools import count
 import jinja2
 
 from ferboost.datasets.dataset import SPLITS
-from ferboost.evaluation.summary import summarize
+from ferboost.evaluation.summary import against_baselines, summarize
 from ferboost.evaluation.trust import measure_trust
 from ferboost.published import published
 from ferboost.report import wording
@@ -75,6 +75,7 @@ def build_page(content: ReportContent) -> str:
             headline=headline,
             sentences=sentences,
             comparisons=wording.comparisons(summaries),
+            baseline_comparisons=wording.baseline_comparisons(against_baselines(content.results)),
             published_by_variant=published_by_variant(content),
             published_by_class=published_by_class(content),
             figures={

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ferboost.variants import has_trees, in_words
+from ferboost.variants import CNN as CNN_VARIANT
+from ferboost.variants import FOLD_CNNS, in_words
 
 __all__ = [
     "BOOSTED",
@@ -95,7 +96,7 @@ def plain_text(name: str) -> str:
 
 def variant_title(variant: str) -> str:
     """Return the heading of a variant: ``"CNN"`` or ``"Trees on fc1"``."""
-    if not has_trees(variant):
+    if variant in {CNN_VARIANT, FOLD_CNNS}:
         return variant.replace("cnn", "CNN")
     words = in_words(variant)
     return words[0].upper() + words[1:]

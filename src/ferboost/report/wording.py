@@ -6,11 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from ferboost.evaluation.comparison import Comparison
 from ferboost.evaluation.summary import VariantSummary
-from ferboost.variants import has_trees, in_words, is_residual, tap_of
+from ferboost.variants import (
+    CNN,
+    FOLD_CNNS,
+    baseline_of,
+    has_trees,
+    in_words,
+    is_residual,
+    tap_of,
+)
 
 __all__ = [
     "answer",
+    "baseline_comparisons",
     "comparisons",
     "enumerate_words",
     "flatten_settings",
@@ -64,6 +74,8 @@ def p_value(p: float) -> str:
 
 def variant_phrase(variant: str) -> str:
     """Return a variant as what is done to the CNN, or in its stead, inside a sentence."""
+    if baseline_of(variant) is not None:
+        return f"{_article(in_words(variant))} {in_words(variant)}"
     if not has_trees(variant):
         return in_words(variant)
     if variant == "pixels":
@@ -75,7 +87,11 @@ def variant_phrase(variant: str) -> str:
 def variant_name(variant: str) -> str:
     """Return a variant as the name of a model inside a sentence."""
     words = in_words(variant)
-    return f"the {words}" if has_trees(variant) else words
+    return words if variant in {CNN, FOLD_CNNS} else f"the {words}"
+
+
+def _article(words: str) -> str:
+    return "an" if words.startswith("MLP") else "a"
 
 
 def enumerate_words(words: Sequence[str]) -> str:
@@ -120,6 +136,14 @@ def comparisons(summaries: Sequence[VariantSummary]) -> tuple[str, ...]:
         )
         for summary in summaries
         if summary.against_cnn is not None
+    )
+
+
+def baseline_comparisons(found: Sequence[tuple[str, str, Comparison]]) -> tuple[str, ...]:
+    """Return a sentence for each baseline: what trees add to it, if anything."""
+    return tuple(
+        typeset(comparison.sentence(variant_phrase(baseline), variant_name(trees)))
+        for baseline, trees, comparison in found
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ferboost.boosting import BoostedTrees
 from ferboost.cnn.network import FaceNetwork
 from ferboost.config import CNNSettings
 from ferboost.datasets.dataset import FaceDataset
@@ -118,8 +119,9 @@ def _feature_maps(
 def _first_tree(model: SeedModel) -> tuple[str, str | None]:
     trees = model.folds[0].trees if model.folds else model.trees
     for variant in ("fc1", *trees):
-        if variant in trees and trees[variant].rounds_:
-            return variant, trees[variant].booster_.get_dump(dump_format="json")[0]
+        grown = trees.get(variant)
+        if isinstance(grown, BoostedTrees) and grown.rounds_:
+            return variant, grown.booster_.get_dump(dump_format="json")[0]
     return "", None
 
 
