@@ -213,7 +213,7 @@ class BoostedCNNClassifier(FaceClassifier):
 
 
 def _tree_settings(boosted: BoostedCNNClassifier, cnn: CNNClassifier) -> TreeSettings:
-    names = TreeSettings.model_fields.keys() - {"taps"}
+    names = TreeSettings.model_fields.keys() - {"taps", "baselines"}
     trees = {name: getattr(boosted, name) for name in names} | {"taps": (boosted.tap,)}
     settings = parse_settings({"cnn": {"architecture": cnn.architecture}, "trees": trees}).trees
     if settings.mode == "both":
