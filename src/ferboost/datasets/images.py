@@ -73,7 +73,9 @@ _GRAY_MODES = ("1", "L", "LA")
 _WHITE_POINTS = (1.0, 2.0**8 - 1, 2.0**16 - 1, 2.0**31 - 1)
 
 
-def decode_face(content: bytes, name: str) -> tuple[NDArray[np.uint8], frozenset[str]]:
+def decode_face(
+    content: bytes, name: str, *, max_pixels: int = MAX_IMAGE_PIXELS
+) -> tuple[NDArray[np.uint8], frozenset[str]]:
     """Decode an image and bring it to the form of FER-2013.
 
     The image is turned upright as its EXIF data says; colour becomes gray (ITU-R 601 luma),
@@ -86,6 +88,8 @@ def decode_face(content: bytes, name: str) -> tuple[NDArray[np.uint8], frozenset
         The encoded image: AVIF, BMP, GIF, JPEG, PNG, PPM, TIFF or WebP.
     name : str
         What the message of an error calls the image.
+    max_pixels : int
+        An image of more is refused before it is decoded.
 
     Returns
     -------
@@ -99,10 +103,10 @@ def decode_face(content: bytes, name: str) -> tuple[NDArray[np.uint8], frozenset
     ImageError
         If the content is no image, is damaged, or is unreasonably large.
     """
-    return _decode(content, name, _to_face)
+    return _decode(content, name, _to_face, max_pixels)
 
 
-def decode_picture(content: bytes, name: str) -> Image.Image:
+def decode_picture(content: bytes, name: str, *, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
     """Decode an image whole: upright, without transparency, 8 bits, of mode L or RGB.
 
     Parameters
@@ -111,13 +115,15 @@ def decode_picture(content: bytes, name: str) -> Image.Image:
         The encoded image, see `decode_face`.
     name : str
         What the message of an error calls the image.
+    max_pixels : int
+        An image of more is refused before it is decoded.
 
     Raises
     ------
     ImageError
         If the content is no image, is damaged, or is unreasonably large.
     """
-    return _decode(content, name, _to_picture)
+    return _decode(content, name, _to_picture, max_pixels)
 
 
 def read_face(path: Path) -> NDArray[np.uint8]:
@@ -175,7 +181,9 @@ def _read(path: Path) -> bytes:
         raise ImageError(f"cannot read {path}: {reason}") from error
 
 
-def _decode(content: bytes, name: str, convert: Callable[[Image.Image], _Decoded]) -> _Decoded:
+def _decode(
+    content: bytes, name: str, convert: Callable[[Image.Image], _Decoded], max_pixels: int
+) -> _Decoded:
     if not content:
         raise ImageError(f"{name} is an empty file, not an image; remove or replace it")
     if len(content) > MAX_IMAGE_BYTES:
@@ -184,7 +192,7 @@ def _decode(content: bytes, name: str, convert: Callable[[Image.Image], _Decoded
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's size and metadata warnings; sizes: below
             with Image.open(io.BytesIO(content), formats=_available_formats()) as image:
-                return _convert(image, name, convert)
+                return _convert(image, name, convert, max_pixels)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -197,8 +205,13 @@ def _decode(content: bytes, name: str, convert: Callable[[Image.Image], _Decoded
         raise _damaged(name, error) from error
 
 
-def _convert(image: Image.Image, name: str, convert: Callable[[Image.Image], _Decoded]) -> _Decoded:
-    _refuse_bomb(image, name)
+def _convert(
+    image: Image.Image,
+    name: str,
+    convert: Callable[[Image.Image], _Decoded],
+    max_pixels: int = MAX_IMAGE_PIXELS,
+) -> _Decoded:
+    _refuse_bomb(image, name, max_pixels)
     try:
         return convert(image)
     except Exception as error:  # Pillow raises a dozen kinds on damaged bytes
@@ -215,11 +228,11 @@ def _available_formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
-def _refuse_bomb(image: Image.Image, name: str) -> None:
+def _refuse_bomb(image: Image.Image, name: str, max_pixels: int) -> None:
     width, height = image.size
-    if width * height > MAX_IMAGE_PIXELS:
+    if width * height > max_pixels:
         raise ImageError(
-            f"{name} is {width} x {height} pixels; at most {MAX_IMAGE_PIXELS:,} pixels are decoded"
+            f"{name} is {width} x {height} pixels; at most {max_pixels:,} pixels are decoded"
         )
 
 
