@@ -22,6 +22,7 @@ COMMANDS = (
     "compare",
     "export",
     "predict",
+    "serve",
     "report",
     "card",
     "settings",
@@ -103,6 +104,15 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(
         f"ferboost: error: this needs {module}; run: pip install 'ferboost[train]'\n"
     )
     assert not list(workplace.iterdir())
+
+
+@pytest.mark.parametrize("module", ["fastapi", "httptools", "python_multipart", "uvicorn"])
+def test_a_missing_package_that_serves_is_named(module: str) -> None:
+    outcome = ferboost_process("serve", "--port", 0, before=without(module))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        f"ferboost: error: this needs {module}; run: pip install 'ferboost[serve]'\n"
+    )
 
 
 def test_a_data_set_is_described_without_the_packages_that_train(trained: Trained) -> None:

@@ -14,23 +14,23 @@ from ferboost.errors import FerboostError
 
 __all__ = ["app", "main"]
 
-_EXTRA_MODULES = frozenset(
-    (
+#: The packages that may be missing, and what brings them.
+_EXTRAS = {
+    "train": (
         "jinja2",
-        "lightgbm",
         "matplotlib",
         "onnx",
-        "optuna",
         "pyarrow",
         "safetensors",
         "scipy",
         "sklearn",
         "torch",
         "xgboost",
-    )
-)
-#: Which extras bring a module, where it is not train alone.
-_EXTRAS = {"lightgbm": "train,lightgbm", "optuna": "train,tune"}
+    ),
+    "train,lightgbm": ("lightgbm",),
+    "train,tune": ("optuna",),
+    "serve": ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn"),
+}
 #: What torch and XGBoost say, which have no MemoryError.
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
@@ -49,10 +49,10 @@ def main() -> None:
         _stop(f"error: {error}", error.exit_code)
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
-        if module not in _EXTRA_MODULES:
-            raise
-        extras = _EXTRAS.get(module, "train")
-        _stop(f"error: this needs {module}; run: pip install 'ferboost[{extras}]'", 2)
+        for extras, modules in _EXTRAS.items():
+            if module in modules:
+                _stop(f"error: this needs {module}; run: pip install 'ferboost[{extras}]'", 2)
+        raise
     except BrokenPipeError:
         _drop_output()  # whoever read it has left, as head does
         sys.exit(1)

@@ -10,6 +10,7 @@ from ferboost.cli import (
     exporting,
     prediction,
     reproduction,
+    serving,
     settings,
     training,
     trust,
@@ -56,6 +57,7 @@ app.command(epilog=trust.CALIBRATE_EXAMPLES)(trust.calibrate)
 app.command(epilog=trust.ROBUSTNESS_EXAMPLES)(trust.robustness)
 app.command(epilog=exporting.EXPORT_EXAMPLES)(exporting.export)
 app.command(epilog=prediction.PREDICT_EXAMPLES)(prediction.predict)
+app.command(epilog=serving.SERVE_EXAMPLES)(serving.serve)
 app.command()(training.report)
 app.command(epilog=training.CARD_EXAMPLES)(training.card)
 app.command(epilog=settings.SETTINGS_EXAMPLES)(settings.settings)

@@ -1,0 +1,202 @@
+"""From encoded pictures to predictions: decoding and finding in threads, predicting in batches."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.datasets.images import decode_face, decode_picture
+from ferboost.errors import ImageError
+from ferboost.inference import Face, Predictions, Predictor
+from ferboost.inference.faces import crop_face
+from ferboost.serving.batching import Batcher
+from ferboost.serving.limits import Limits
+from ferboost.serving.metrics import Metrics
+
+__all__ = ["Engine", "FoundFaces", "HowToFind", "PictureAnswer"]
+
+#: ``detect``: find the faces. ``whole``: a face fills the picture. ``auto``: the latter for
+#: pictures too small for a face to be found in, else the former.
+HowToFind: TypeAlias = Literal["auto", "detect", "whole"]
+
+_NAME = "the picture"
+_SMALL = 64
+# After so long, a request makes room for others before its next picture.
+_SECONDS_IN_TURN = 0.02
+
+
+@dataclass(frozen=True)
+class FoundFaces:
+    """What is known of a picture before its faces are predicted.
+
+    Attributes
+    ----------
+    count : int
+        Faces found, also those left out for being too many.
+    faces : tuple of Face or None
+        From left to right; None for one that fills the picture.
+    crops : tuple of ndarray of uint8, shape (48, 48)
+    size : tuple of int or None
+        Width and height of the upright picture, in pixels; None where it was not searched.
+    """
+
+    count: int
+    faces: tuple[Face | None, ...]
+    crops: tuple[NDArray[np.uint8], ...]
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class PictureAnswer:
+    """What is said of one picture.
+
+    Attributes
+    ----------
+    found : FoundFaces or ImageError
+        The latter where it could not be read.
+    predictions : Predictions
+        Of the faces.
+    """
+
+    found: FoundFaces | ImageError
+    predictions: Predictions
+
+
+@dataclass
+class _Job:
+    pictures: deque[bytes]
+    how: HowToFind
+    loop: asyncio.AbstractEventLoop
+    shares: "asyncio.Future[NDArray[np.float32]]"
+    found: list[FoundFaces | ImageError] = field(default_factory=list)
+
+    def settle(self, outcome: NDArray[np.float32] | BaseException) -> None:
+        """Wake whoever waits, from any thread."""
+        with contextlib.suppress(RuntimeError):  # nobody waits: the server was stopped
+            self.loop.call_soon_threadsafe(self._settle, outcome)
+
+    def _settle(self, outcome: NDArray[np.float32] | BaseException) -> None:
+        if self.shares.done():  # cancelled
+            return
+        if isinstance(outcome, BaseException):
+            self.shares.set_exception(outcome)
+        else:
+            self.shares.set_result(outcome)
+
+
+class Engine:
+    """Answers requests; see `Batcher` for how those of several clients share the model.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    limits : Limits
+    metrics : Metrics
+    workers : int, optional
+        Threads that decode pictures and find faces; as many as there are cores where it is not
+        given.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        limits: Limits,
+        metrics: Metrics,
+        *,
+        workers: int | None = None,
+    ) -> None:
+        self.predictor = predictor
+        self._limits = limits
+        self._pool = ThreadPoolExecutor(workers or os.cpu_count(), "ferboost-pictures")
+        self._batcher = Batcher(predictor.predict_proba, on_batch=metrics.batch_faces.observe)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread that runs the model works."""
+        return self._batcher.is_alive
+
+    async def answer(self, pictures: Sequence[bytes], how: HowToFind) -> list[PictureAnswer]:
+        """Predict the faces of encoded pictures; give one answer for each.
+
+        Cancelling it saves most of the work that is not done yet.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(deque(pictures), how, loop, loop.create_future())
+        self._pool.submit(self._prepare, job)
+        return self._answers(job.found, await job.shares)
+
+    def warm_up(self) -> None:
+        """Load what is loaded when it is first needed, so that no client waits for it."""
+        self.predictor.detector.detect(np.zeros((480, 640, 3), dtype=np.uint8))
+        self.predictor.predict_proba(np.zeros((1, 48, 48), dtype=np.uint8))
+
+    def close(self) -> None:
+        """Finish what was begun, and end the threads."""
+        self._pool.shutdown()
+        self._batcher.close()
+
+    def _prepare(self, job: _Job) -> None:
+        """Decode pictures and find their faces, some at a time; then bring all to the batcher."""
+        turn_ends = time.monotonic() + _SECONDS_IN_TURN
+        try:
+            while job.pictures and not job.shares.done():
+                job.found.append(self._find(job.pictures.popleft(), job.how))
+                if job.pictures and time.monotonic() > turn_ends:
+                    self._pool.submit(self._prepare, job)
+                    return
+            if not job.shares.done():
+                self._predict(job)
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+            job.settle(error)
+
+    def _find(self, content: bytes, how: HowToFind) -> FoundFaces | ImageError:
+        pixels = self._limits.pixels
+        try:
+            if how == "whole":
+                return _whole(content, pixels)
+            picture = decode_picture(content, _NAME, max_pixels=pixels)
+            if how == "auto" and max(picture.size) <= _SMALL:
+                return _whole(content, pixels)
+        except ImageError as error:
+            return error
+        found = self.predictor.detector.detect(np.asarray(picture.convert("RGB")))
+        faces = sorted(found[: self._limits.faces], key=lambda face: face.box)
+        crops = tuple(crop_face(picture, face) for face in faces)
+        return FoundFaces(len(found), tuple(faces), crops, picture.size)
+
+    def _predict(self, job: _Job) -> None:
+        crops = [c for found in job.found if isinstance(found, FoundFaces) for c in found.crops]
+        if not crops:
+            job.settle(np.empty((0, len(self.predictor.classes)), dtype=np.float32))
+            return
+
+        def pass_on(future: "Future[NDArray[np.float32]]") -> None:
+            job.settle(future.exception() or future.result())
+
+        self._batcher.submit(np.stack(crops)).add_done_callback(pass_on)
+
+    def _answers(
+        self, found: list[FoundFaces | ImageError], shares: NDArray[np.float32]
+    ) -> list[PictureAnswer]:
+        answers, start = [], 0
+        for picture in found:
+            faces = () if isinstance(picture, ImageError) else picture.faces
+            end = start + len(faces)
+            sources = [None] * len(faces)
+            predictions = Predictions.of(self.predictor.classes, shares[start:end], sources, faces)
+            answers.append(PictureAnswer(picture, predictions))
+            start = end
+        return answers
+
+
+def _whole(content: bytes, max_pixels: int) -> FoundFaces:
+    face, _ = decode_face(content, _NAME, max_pixels=max_pixels)
+    return FoundFaces(1, (None,), (face,))
