@@ -31,7 +31,7 @@ def main() -> int:
         folder = arguments.out or Path(temporary)
         train = ["train", str(arguments.data), "--set", f"cnn.epochs={arguments.epochs}", "--out"]
         steps = _time_steps(train, folder / "whole")
-        moments = random.Random(arguments.seed)  # noqa: S311 - no secret
+        moments = random.Random(arguments.seed)
         print(f"uninterrupted: {max(steps.values()):.0f} s, {len(steps) - 1} steps")
         print(f"{'kill':>4}  {'after':>7}  {'network':9}  {'trees':9}  done until then")
         wrong = 0

@@ -95,6 +95,7 @@ def test_what_cannot_be_served_is_one_line(workplace: Path) -> None:
         (("--host", "no.such.host.invalid"), 2, "cannot listen at no.such.host.invalid"),
         (("--host", "a" * 70), 2, "cannot listen at aaa"),
         (("--port", "70000"), 2, "--port"),
+        (("--runs", "nowhere"), 2, "nowhere is no folder"),
         (("--queue", "0"), 2, "--queue"),
     ):
         outcome = ferboost("serve", *options)

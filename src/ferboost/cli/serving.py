@@ -11,6 +11,7 @@ SERVE_EXAMPLES = """\b
 Examples:
   ferboost serve
   curl -F pictures=@photo.jpg http://127.0.0.1:8000/v1/predict
+  ferboost serve --runs runs/
   FERBOOST_TOKEN=$(openssl rand -hex 16) ferboost serve --host 0.0.0.0
 """
 
@@ -43,6 +44,12 @@ def serve(
             metavar="NAME",
             help="A name, beside localhost, under which the server is reached. Not needed with "
             "a token.",
+        ),
+    ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Show the runs and studies in a folder at /runs, and compare them."
         ),
     ] = None,
     threads: Annotated[
@@ -98,5 +105,6 @@ def serve(
         token=read_token(token_file, os.environ),
         allowed_hosts=allow_host or (),
         threads=threads,
+        runs=runs,
         say=lambda line: typer.echo(f"ferboost: {line}", err=True),
     )

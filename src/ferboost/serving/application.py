@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -32,6 +33,7 @@ def create_app(
     token: str | None = None,
     hosts: Collection[str] | None = None,
     workers: int | None = None,
+    runs: Path | None = None,
 ) -> FastAPI:
     """Make the ASGI application that `serve` runs.
 
@@ -49,6 +51,8 @@ def create_app(
     workers : int, optional
         Threads that decode pictures and find faces; as many as there are cores where it is not
         given.
+    runs : Path, optional
+        A folder whose runs and studies are shown at ``/runs``.
     """
     limits = limits or Limits()
     metrics, intake = Metrics(), Intake(limits)
@@ -67,6 +71,10 @@ def create_app(
     _explain_errors(app)
     app.add_middleware(Guard, metrics=metrics, token=token, hosts=hosts)
     add_routes(app, Service(engine, intake, limits, metrics, _describe_model(predictor.info)))
+    if runs is not None:
+        from ferboost.serving.library_pages import add_library  # needs jinja2
+
+        add_library(app, runs)
     return app
 
 

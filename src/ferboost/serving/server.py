@@ -39,6 +39,7 @@ def serve(
     token: str | None = None,
     allowed_hosts: Iterable[str] = (),
     threads: int | None = None,
+    runs: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Serve a model over HTTP until the process gets SIGINT or SIGTERM.
@@ -60,17 +61,21 @@ def serve(
         Names under which a server that listens on this machine alone is reached, beside
         ``localhost``; not needed where there is a token.
     threads : int, optional
+    runs : Path, optional
+        A folder whose runs and studies are shown at ``/runs``.
     say : callable
         Gets one line at a time for the terminal.
 
     Raises
     ------
     SettingsError
-        If the address cannot be listened at.
+        If the address cannot be listened at, or there is no folder `runs`.
     ModelError
         If the model cannot be used.
     """
     limits = limits or Limits()
+    if runs is not None and not runs.is_dir():
+        raise SettingsError(f"{runs} is no folder; --runs takes one with runs and studies in it")
     with _listen(host, port) as listener:
         address, port = listener.getsockname()[:2]
         is_local = ipaddress.ip_address(address).is_loopback
@@ -81,6 +86,7 @@ def serve(
             token=token,
             hosts=names | set(_LOOPBACK_NAMES) if is_local or names else None,
             workers=threads,
+            runs=runs,
         )
         place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         if not is_local and token is None:
@@ -90,6 +96,8 @@ def serve(
             )
         with _signals_that_end_quietly(), _log_lines(say):
             say(f"ready at http://{place} (Ctrl-C stops)")
+            if runs is not None:
+                say(f"runs and studies are at http://{place}/runs")
             _Server(configure(app, limits), say).run(sockets=[listener])
         say("stopped")
 

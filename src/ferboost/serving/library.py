@@ -1,0 +1,291 @@
+"""Runs and studies in a folder: what they came to, and the pages that they wrote."""
+
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.errors import RunError
+from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
+from ferboost.runs import Run, RunRecord
+from ferboost.tuning.outcomes import best_outcome, read_outcomes
+from ferboost.tuning.wording import count_outcomes, describe_point, describe_value
+
+__all__ = ["Difference", "Library", "RunEntry", "Score", "StudyEntry", "differences"]
+
+_RUN, _STUDY = "run.json", "study.json"
+_PAGES = ("report.html", "study.html", "trust.html", "reproduction.html")
+_DEPTH = 4
+
+
+@dataclass(frozen=True)
+class Score:
+    """How often one model of a run is right on the run's test images, in percent.
+
+    Attributes
+    ----------
+    variant : str
+    accuracy, clean : float or None
+        Mean over the seeds; `clean` leaves out exact copies of training images.
+    deviation : float or None
+        Standard deviation over the seeds; None for one seed.
+    """
+
+    variant: str
+    accuracy: float
+    clean: float | None
+    deviation: float | None
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """A run, finished or not.
+
+    Attributes
+    ----------
+    name : str
+        Its folder, from the library's on.
+    record : RunRecord
+    path : Path
+    pages : tuple of str
+        Names of its HTML files.
+    """
+
+    name: str
+    record: RunRecord
+    path: Path
+    pages: tuple[str, ...]
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64] | None:
+        """The true classes of the test images; None where the run is not finished."""
+        found = self._arrays.get("labels")
+        return None if found is None else found.astype(np.int64)
+
+    @cached_property
+    def correct(self) -> dict[str, NDArray[np.bool_]]:
+        """Which test images each seed of each variant gets right, shape (seeds, n)."""
+        labels = self.labels
+        if labels is None:
+            return {}
+        found: dict[str, list[NDArray[np.bool_]]] = {}
+        for seed in self.record.settings.seeds:
+            for key, values in self._arrays.items():
+                start, _, variant = key.partition("/")
+                if start == str(seed) and values.ndim == 2 and len(values) == len(labels):
+                    found.setdefault(variant, []).append(values.argmax(axis=1) == labels)
+        return {variant: np.stack(seeds) for variant, seeds in found.items()}
+
+    @cached_property
+    def scores(self) -> tuple[Score, ...]:
+        """How good its models are; empty where the run is not finished."""
+        clean = self._arrays.get("clean")
+        return tuple(
+            Score(
+                variant,
+                100 * float(right.mean()),
+                None if clean is None else 100 * float(right[:, clean.astype(bool)].mean()),
+                100 * float(right.mean(axis=1).std(ddof=1)) if len(right) > 1 else None,
+            )
+            for variant, right in self.correct.items()
+        )
+
+    @cached_property
+    def best(self) -> Score | None:
+        """The model that is right most often, on images that chose it: it flatters."""
+        return max(self.scores, key=lambda score: score.accuracy, default=None)
+
+    @cached_property
+    def _arrays(self) -> Mapping[str, NDArray[Any]]:
+        try:
+            with (
+                (self.path / "predictions.npz").open("rb") as stream,
+                np.load(stream, allow_pickle=False) as archive,
+            ):
+                return dict(archive)
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error):
+            return {}
+
+
+@dataclass(frozen=True)
+class StudyEntry:
+    """A study, as far as it got.
+
+    Attributes
+    ----------
+    name : str
+        Its folder, from the library's on.
+    created : str
+    objective : str
+    counted : str
+        How many trials there were, and how they ended.
+    best, point : str
+        The best value and where it was found; empty where no trial is done.
+    pages : tuple of str
+        Names of its HTML files.
+    """
+
+    name: str
+    created: str
+    objective: str
+    counted: str
+    best: str
+    point: str
+    pages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One variant of a run against the same of another, on the same images.
+
+    Attributes
+    ----------
+    name : str
+        Of the run.
+    variant : str
+    points : float
+        Percent points more than the other.
+    interval : tuple of float
+        95 %, over images and seeds.
+    seeds : int
+        As many of each are compared.
+    """
+
+    name: str
+    variant: str
+    points: float
+    interval: tuple[float, float]
+    seeds: int
+
+    @property
+    def verdict(self) -> str:
+        """What follows."""
+        low, high = self.interval
+        return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+
+
+class Library:
+    """A folder with runs and studies at some depth; it is read anew whenever it is asked.
+
+    Parameters
+    ----------
+    root : Path
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._known: dict[tuple[Path, int], RunEntry] = {}
+
+    def runs(self) -> list[RunEntry]:
+        """Return the runs, newest first. What is damaged is left out."""
+        found = []
+        for folder in self._folders(_RUN):
+            try:
+                found.append(self._run(folder))
+            except (RunError, OSError):
+                continue
+        return sorted(found, key=lambda run: run.record.created, reverse=True)
+
+    def studies(self) -> list[StudyEntry]:
+        """Return the studies, newest first. What is damaged is left out."""
+        found = []
+        for folder in self._folders(_STUDY):
+            try:
+                found.append(self._study(folder))
+            except (RunError, OSError, ValueError, KeyError, TypeError):
+                continue
+        return sorted(found, key=lambda study: study.created, reverse=True)
+
+    def page(self, name: str) -> Path | None:
+        """Return an HTML file by its place from the folder on; None where it is none of a run's."""
+        folder, _, file = name.rpartition("/")
+        if file not in _PAGES or folder not in {self._name(f) for f in self._folders()}:
+            return None
+        path = self._root / name
+        inside = path.is_file() and path.resolve().is_relative_to(self._root)
+        return path if inside else None
+
+    def pages(self) -> list[str]:
+        """Return the places of the pages that belong to no run and no study."""
+        return [
+            f"{self._name(folder)}/{page}".removeprefix("/")
+            for folder in self._folders()
+            if not (folder / _RUN).exists() and not (folder / _STUDY).exists()
+            for page in _pages_of(folder)
+        ]
+
+    def _folders(self, marker: str | None = None) -> Iterator[Path]:
+        for place, folders, files in os.walk(self._root):
+            folder = Path(place)
+            depth = len(folder.relative_to(self._root).parts)
+            is_made = _RUN in files or _STUDY in files
+            folders[:] = (
+                [] if is_made or depth == _DEPTH else sorted(n for n in folders if n[:1] != ".")
+            )
+            if marker in files or (marker is None and (is_made or not {*_PAGES}.isdisjoint(files))):
+                yield folder
+
+    def _name(self, folder: Path) -> str:
+        name = folder.relative_to(self._root).as_posix()
+        return "" if name == "." else name
+
+    def _run(self, folder: Path) -> RunEntry:
+        changed = max(
+            (folder / file).stat().st_mtime_ns if (folder / file).exists() else 0
+            for file in (_RUN, "predictions.npz", *_PAGES)
+        )
+        key = (folder, changed)
+        if key not in self._known:
+            run = Run.open(folder)
+            self._known = {k: entry for k, entry in self._known.items() if k[0] != folder}
+            self._known[key] = RunEntry(
+                self._name(folder) or self._root.name, run.record, folder, _pages_of(folder)
+            )
+        return self._known[key]
+
+    def _study(self, folder: Path) -> StudyEntry:
+        record = json.loads((folder / _STUDY).read_bytes())
+        objective = record["plan"]["objective"]
+        outcomes = read_outcomes(folder / "trials")
+        best = best_outcome(outcomes, objective)
+        value = None if best is None else best.value(objective)
+        return StudyEntry(
+            name=self._name(folder) or self._root.name,
+            created=str(record["created"]),
+            objective=str(objective).replace("_", " "),
+            counted=count_outcomes(outcomes) if outcomes else "no trial yet",
+            best="" if value is None else describe_value(value, objective),
+            point="" if best is None else describe_point(best.point),
+            pages=_pages_of(folder),
+        )
+
+
+def differences(base: RunEntry, others: list[RunEntry]) -> list[Difference]:
+    """Compare every variant of other runs with the same of a first one.
+
+    Left out are runs that were tested on other images, and variants that the first has not.
+    """
+    found = []
+    for other in others:
+        if not np.array_equal(base.labels, other.labels):  # type: ignore[arg-type]  # None is unequal
+            continue
+        for variant, right in other.correct.items():
+            if variant in base.correct:
+                count = min(len(right), len(base.correct[variant]))
+                values = right[:count].astype(np.int8) - base.correct[variant][:count]
+                low, high = percentile_interval(100 * bootstrap_means(values))
+                points = 100 * float(values.mean())
+                found.append(Difference(other.name, variant, points, (low, high), count))
+    return found
+
+
+def _pages_of(folder: Path) -> tuple[str, ...]:
+    return tuple(page for page in _PAGES if (folder / page).is_file())
