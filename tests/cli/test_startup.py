@@ -23,6 +23,7 @@ COMMANDS = (
     "export",
     "predict",
     "serve",
+    "page",
     "report",
     "card",
     "settings",

@@ -8,6 +8,7 @@ from ferboost.cli import (
     data,
     evaluation,
     exporting,
+    page,
     prediction,
     reproduction,
     serving,
@@ -58,6 +59,7 @@ app.command(epilog=trust.ROBUSTNESS_EXAMPLES)(trust.robustness)
 app.command(epilog=exporting.EXPORT_EXAMPLES)(exporting.export)
 app.command(epilog=prediction.PREDICT_EXAMPLES)(prediction.predict)
 app.command(epilog=serving.SERVE_EXAMPLES)(serving.serve)
+app.command(epilog=page.PAGE_EXAMPLES)(page.page)
 app.command()(training.report)
 app.command(epilog=training.CARD_EXAMPLES)(training.card)
 app.command(epilog=settings.SETTINGS_EXAMPLES)(settings.settings)

@@ -12,9 +12,10 @@ from PIL import Image
 
 from ferboost.inference.faces import Face
 
-__all__ = ["CenterFace"]
+__all__ = ["BUNDLED_DETECTOR", "CenterFace"]
 
-_MODEL = Path(__file__).with_name("bundled") / "faces.onnx"
+#: The detector inside the package.
+BUNDLED_DETECTOR = Path(__file__).with_name("bundled") / "faces.onnx"
 _ERRORS_ONLY = 3
 # The network's input is a multiple of this, and its maps have one value for 4 x 4 pixels.
 _MULTIPLE, _STRIDE = 32, 4
@@ -48,7 +49,7 @@ class CenterFace:
         options.intra_op_num_threads = threads or 0
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
-            _MODEL, options, providers=["CPUExecutionProvider"]
+            BUNDLED_DETECTOR, options, providers=["CPUExecutionProvider"]
         )
         self._longest_side = longest_side
         self._min_score = min_score

@@ -1,0 +1,323 @@
+"""In a real browser the page reads faces as Python does, and sends nothing."""
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hosting import hosted
+from numpy.typing import NDArray
+from pictures import PATIENCE, Reading, astronaut, crowd, python_readings, read_table
+from PIL import Image
+
+from ferboost.inference import Predictor
+from ferboost.page import write_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Request, Response
+
+READ_CROPS = """() => [...document.querySelectorAll(".crop")].map((canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, 48, 48);
+  return [...data].filter((_, place) => place % 4 === 0);
+})"""
+
+RECORD = """async ([address, seconds]) => {
+  const picture = new Image();
+  picture.src = address;
+  await picture.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [400, 300];
+  const context = canvas.getContext("2d");
+  const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: "video/webm" });
+  const parts = [];
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  recorder.start();
+  const start = performance.now();
+  await new Promise((resolve) => {
+    const draw = () => {
+      const time = (performance.now() - start) / 1000;
+      context.drawImage(picture, -20 - 30 * time, 0);
+      if (time > seconds) resolve(); else requestAnimationFrame(draw);
+    };
+    draw();
+  });
+  await new Promise((resolve) => { recorder.onstop = resolve; recorder.stop(); });
+  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+  return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+}"""
+
+
+def saved_file(picture: Image.Image, folder: Path, name: str = "photo.png") -> Path:
+    path = folder / name
+    picture.save(path)
+    return path
+
+
+def open_photo(page: "Page", path: Path) -> None:
+    page.set_input_files("#file", path)
+    page.wait_for_selector("#summary:not(:empty)")
+
+
+def saved_table(page: "Page", folder: Path, predictor: Predictor) -> list[Reading]:
+    with page.expect_download() as download:
+        page.click("#save-table")
+    download.value.save_as(folder / "table.csv")
+    return read_table(folder / "table.csv", predictor.classes)
+
+
+def shown_crops(page: "Page") -> NDArray[np.uint8]:
+    return np.array(page.evaluate(READ_CROPS), dtype=np.uint8).reshape(-1, 48, 48)
+
+
+def assert_same_emotions(readings: list[Reading], expected: NDArray[np.float32]) -> None:
+    found = np.stack([reading.probabilities for reading in readings])
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_faces_of_a_photo_are_found_cut_out_and_read_as_in_python(
+    page: "Page", tmp_path: Path, predictor: Predictor
+) -> None:
+    photo = crowd()
+    open_photo(page, saved_file(photo, tmp_path))
+    found = saved_table(page, tmp_path, predictor)
+    expected, crops = python_readings(photo, predictor)
+    assert len(expected) == 5
+    np.testing.assert_allclose([r.box for r in found], [r.box for r in expected], atol=0.1)
+    assert_same_emotions(found, np.stack([reading.probabilities for reading in expected]))
+    differences = np.abs(shown_crops(page).astype(int) - crops)
+    assert differences.max() <= 2
+    assert differences.mean() < 0.01
+
+
+def test_not_sure_is_said_where_the_set_holds_several_emotions(
+    page: "Page", tmp_path: Path, predictor: Predictor
+) -> None:
+    open_photo(page, saved_file(crowd(), tmp_path))
+    found = saved_table(page, tmp_path, predictor)
+    sets = predictor.info.sets
+    assert sets is not None
+    sizes = sets.predict(np.stack([r.probabilities for r in found]), 0.9).sum(axis=1)
+    assert set(sizes > 1) == {True, False}
+    said = [text.startswith("Not sure: ") for text in page.locator(".verdict").all_inner_texts()]
+    assert said == list(sizes > 1)
+    assert [len(reading.set) for reading in found] == list(sizes)
+
+
+def test_a_video_file_is_read_as_python_reads_its_faces(
+    page: "Page", browser: "Browser", tmp_path: Path, predictor: Predictor
+) -> None:
+    recorder = browser.new_page()
+    png = saved_file(astronaut(), tmp_path).read_bytes()
+    address = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    (tmp_path / "film.webm").write_bytes(
+        base64.b64decode(recorder.evaluate(RECORD, [address, 1.2]))
+    )
+    recorder.close()
+    page.set_input_files("#file", tmp_path / "film.webm")
+    page.wait_for_selector("#summary:not(:empty)")
+    found = saved_table(page, tmp_path, predictor)
+    times = sorted({reading.time for reading in found})
+    assert times[:4] == pytest.approx([0, 0.2, 0.4, 0.6])
+    assert {reading.face for reading in found} == {"1"}
+    for position in ("Home", "End"):
+        page.locator("#position").press(position)
+        page.wait_for_function("!document.querySelector('video').seeking")
+        shown = [r for r in found if r.time == (times[0] if position == "Home" else times[-1])]
+        assert_same_emotions(shown, predictor.predict_proba(shown_crops(page)))
+    assert page.locator("#timeline canvas").get_attribute("aria-label") == (
+        f"Face 1: happy in 100\u00a0% of {len(found)} pictures"
+    )
+
+
+def test_the_camera_is_read_as_python_reads_its_faces(
+    page: "Page", tmp_path: Path, predictor: Predictor
+) -> None:
+    page.click("#start-camera")
+    page.wait_for_selector(".card")
+    page.wait_for_selector("#timeline:not([hidden])")
+    page.click("#stop")
+    page.wait_for_function("document.querySelector('#summary').textContent.startsWith('Stopped')")
+    found = saved_table(page, tmp_path, predictor)
+    assert_same_emotions(found[-1:], predictor.predict_proba(shown_crops(page)))
+    assert page.evaluate("document.querySelector('video').srcObject.active") is False
+
+
+def test_nothing_is_sent_after_loading(page: "Page", tmp_path: Path) -> None:
+    requests: list[str] = []
+
+    def note(request: "Request") -> None:
+        requests.append(request.url)
+
+    page.context.on("request", note)
+    open_photo(page, saved_file(astronaut(), tmp_path))
+    page.get_by_role("button", name="Why?").click()
+    page.wait_for_selector(".explanation figure")
+    for button in ("#save-table", "#save-picture"):
+        with page.expect_download():
+            page.click(button)
+    page.context.remove_listener("request", note)
+    assert [url for url in requests if not url.startswith("blob:")] == []
+
+
+@pytest.mark.parametrize("place", ["page", "worker"])
+def test_every_connection_is_forbidden_once_it_is_loaded(
+    page: "Page", address: str, place: str
+) -> None:
+    at_work = page if place == "page" else page.workers[0]
+    attempt = "(url) => fetch(url).then(() => 'sent', () => 'forbidden')"
+    for url in (address, f"{address}?picture=1"):
+        assert at_work.evaluate(attempt, url) == "forbidden"
+    if place == "page":
+        beacon = "(url) => { try { return new WebSocket(url).url } catch { return 'forbidden' } }"
+        image = "(url) => new Promise((resolve) => { const image = new Image(); image.onload = () => resolve('sent'); image.onerror = () => resolve('forbidden'); image.src = url; })"
+        assert page.evaluate(image, f"{address}icon.svg?picture=1") == "forbidden"
+        assert page.evaluate(beacon, address.replace("http", "ws")) is not None
+
+
+def test_a_smile_rests_on_the_mouth(page: "Page", tmp_path: Path) -> None:
+    open_photo(page, saved_file(astronaut(), tmp_path))
+    why = page.get_by_role("button", name="Why?")
+    why.click()
+    page.wait_for_selector(".explanation figure")
+    text = page.inner_text(".explanation")
+    assert "the mouth lowers “happy” most: from 95" in text
+    assert why.get_attribute("aria-expanded") == "true"
+    why.click()
+    assert page.locator(".explanation figure").count() == 0
+
+
+def test_a_picture_with_boxes_is_saved_in_its_own_size(page: "Page", tmp_path: Path) -> None:
+    photo = astronaut()
+    open_photo(page, saved_file(photo, tmp_path, "smile.of.one.png"))
+    with page.expect_download() as download:
+        page.click("#save-picture")
+    assert download.value.suggested_filename == "smile.of.one-faces.png"
+    download.value.save_as(tmp_path / "saved.png")
+    saved = Image.open(tmp_path / "saved.png").convert("RGB")
+    assert saved.size == photo.size
+    changed = np.abs(np.asarray(saved, dtype=int) - np.asarray(photo)).max(axis=2) > 60
+    rows, columns = np.nonzero(changed)
+    assert (columns.min(), columns.max()) == pytest.approx((178, 290), abs=25)
+    assert rows.max() == pytest.approx(179, abs=12)
+
+
+def test_boxes_and_cards_are_worked_by_keyboard(page: "Page", tmp_path: Path) -> None:
+    open_photo(page, saved_file(astronaut(), tmp_path))
+    box = page.get_by_role("button", name="Face 1: happy")
+    box.focus()
+    box.press("Enter")
+    assert page.evaluate("document.activeElement.classList.contains('card')")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".explanation figure")
+
+
+def test_what_is_found_is_announced(page: "Page", tmp_path: Path) -> None:
+    open_photo(page, saved_file(astronaut(), tmp_path))
+    assert page.inner_text("#announcement") == "1 face found. Face 1: happy, 95\u00a0%."
+    assert page.locator("#announcement").get_attribute("role") == "status"
+
+
+def test_a_photo_without_faces_is_said_to_have_none(page: "Page", tmp_path: Path) -> None:
+    open_photo(page, saved_file(Image.new("RGB", (64, 48), "gray"), tmp_path))
+    assert page.inner_text("#summary").startswith("No face found. ")
+    assert page.locator(".card").count() == 0
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "broken.png", "broken.webm"])
+def test_a_file_that_cannot_be_read_is_named(page: "Page", tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"no picture")
+    page.set_input_files("#file", tmp_path / name)
+    page.wait_for_selector("#problem:not([hidden])")
+    assert page.inner_text("#problem").startswith(f"{name} cannot be ")
+    assert page.locator("#open").is_visible()
+    open_photo(page, saved_file(Image.new("RGB", (64, 48), "gray"), tmp_path))
+    assert page.locator("#problem").is_hidden()
+
+
+def test_a_cell_that_a_spreadsheet_would_compute_is_text(page: "Page", tmp_path: Path) -> None:
+    open_photo(page, saved_file(astronaut(), tmp_path, '=1+1,"x".png'))
+    with page.expect_download() as download:
+        page.click("#save-table")
+    download.value.save_as(tmp_path / "table.csv")
+    assert '"\'=1+1,""x"".png",,1,' in (tmp_path / "table.csv").read_text("utf-8-sig")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_finding(page: "Page", tmp_path: Path, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    findings = []
+    for step in ("open", "read", "explained"):
+        if step == "read":
+            open_photo(page, saved_file(crowd(), tmp_path))
+        elif step == "explained":
+            page.get_by_role("button", name="Why?").first.click()
+            page.wait_for_selector(".explanation figure")
+        violations = Axe().run(page).response["violations"]
+        findings += [(step, v["id"], v["nodes"][0]["html"]) for v in violations]
+    page.emulate_media(color_scheme="light")
+    assert findings == []
+
+
+def test_it_works_offline_after_the_first_visit(
+    browser: "Browser", site: Path, tmp_path: Path
+) -> None:
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    visitor = context.new_page()
+    with hosted(site) as url:
+        visitor.goto(url)
+        visitor.wait_for_selector("html[data-ready]")
+    visitor.reload()
+    visitor.wait_for_selector("html[data-ready]")
+    open_photo(visitor, saved_file(astronaut(), tmp_path))
+    assert visitor.inner_text(".verdict") == "Happy"
+    context.close()
+
+
+def test_each_file_is_loaded_once(browser: "Browser", site: Path) -> None:
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    visitor = context.new_page()
+    with hosted(site) as url:
+        sent: list[str] = []
+
+        def note(answer: "Response") -> None:
+            if not answer.from_service_worker and "models/" in answer.url:
+                sent.append(answer.url)
+
+        context.on("response", note)
+        visitor.goto(url)
+        visitor.wait_for_selector("html[data-ready]")
+    context.close()
+    assert sorted(sent) == [f"{url}models/emotions.onnx", f"{url}models/faces.onnx"]
+
+
+def test_another_model_replaces_what_was_kept(
+    browser: "Browser", site: Path, tmp_path: Path
+) -> None:
+    """A page that is written anew is what returning visitors get."""
+    folder = tmp_path / "site"
+    write_page(folder)
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    visitor = context.new_page()
+    with hosted(folder) as url:
+        visitor.goto(url)
+        visitor.wait_for_selector("html[data-ready]")
+        index = folder / "index.html"
+        index.write_text(index.read_text().replace("What does a face show?", "Another page"))
+        listing = (folder / "files.js").read_text()
+        (folder / "files.js").write_text(listing.replace('"version": "', '"version": "x'))
+        visitor.reload()
+        visitor.evaluate("navigator.serviceWorker.ready.then((r) => r.update())")
+        visitor.wait_for_function(
+            "caches.keys().then((names) => names.length === 1 && / x[0-9a-f]+$/.test(names[0]))"
+        )
+        visitor.reload()
+        assert visitor.inner_text("h1") == "Another page"
+    context.close()

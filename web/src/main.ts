@@ -1,0 +1,425 @@
+/** The page: what opens pictures, what is shown of them, and what a person can do. */
+
+import { Boxes } from "./boxes";
+import { cameraProblem, openCamera, watch } from "./camera";
+import { Cards } from "./cards";
+import { byId, write } from "./dom";
+import type { ModelInfo } from "./engine/model_file";
+import type { Engine } from "./engine_client";
+import { analyseFilm, openFilm, sampleAt } from "./film";
+import { load } from "./loading";
+import { Crowd, type Sample } from "./people";
+import { analysePhoto } from "./photo";
+import { annotated, save, stemOf, tableOf } from "./saving";
+import { Timeline, summaryOf } from "./timeline";
+import { clock, counted, percent, verdictOf } from "./wording";
+
+const photo = byId<HTMLImageElement>("photo");
+const video = byId<HTMLVideoElement>("video");
+const fileInput = byId<HTMLInputElement>("file");
+const position = byId<HTMLInputElement>("position");
+const saveTable = byId<HTMLButtonElement>("save-table");
+const savePicture = byId<HTMLButtonElement>("save-picture");
+const stop = byId<HTMLButtonElement>("stop");
+const play = byId<HTMLButtonElement>("play");
+
+const windowOfCamera = 60; // seconds that the timeline of the camera shows
+const maxSamples = 20_000; // half an hour of camera
+const patience = 4000; // milliseconds between what is told of the camera to a screen reader
+
+type Mode = "photo" | "film" | "camera";
+
+class Page {
+  #engine: Engine;
+  #model: ModelInfo;
+  #boxes: Boxes;
+  #cards: Cards;
+  #timeline: Timeline;
+
+  #mode: Mode = "photo";
+  #name = "";
+  #samples: Sample[] = [];
+  #shown: Sample | null = null;
+  #selected = 1;
+  #stream: MediaStream | null = null;
+  #url = "";
+  /** Ends whatever is under way when something else begins. */
+  #task = new AbortController();
+  #lastTold = { time: 0, text: "" };
+
+  constructor(engine: Engine, model: ModelInfo) {
+    this.#engine = engine;
+    this.#model = model;
+    this.#boxes = new Boxes(byId("boxes"), (number) => this.#cards.focus(number));
+    this.#cards = new Cards(model, {
+      onPoint: (number) => this.#boxes.mark(number),
+      onSelect: (number) => this.#select(number),
+      explain: (person, emotion) => engine.call("explain", { crop: person.crop, emotion }),
+    });
+    this.#timeline = new Timeline(byId("timeline"), model, (time) => {
+      if (this.#mode === "film" && !position.disabled) video.currentTime = time;
+    });
+    this.#listen();
+  }
+
+  // --- what a person does -------------------------------------------------------------------
+
+  #listen(): void {
+    const choose = byId<HTMLButtonElement>("choose");
+    const startCamera = byId<HTMLButtonElement>("start-camera");
+    choose.disabled = startCamera.disabled = false;
+    choose.addEventListener("click", () => fileInput.click());
+    startCamera.addEventListener("click", () => void this.#openCamera());
+    fileInput.addEventListener("change", () => {
+      this.#open(fileInput.files);
+      fileInput.value = "";
+    });
+    byId("another").addEventListener("click", () => this.#home());
+    stop.addEventListener("click", () => this.#stop());
+    saveTable.addEventListener("click", () => {
+      const table = tableOf(this.#samples, this.#model, this.#name);
+      save(new Blob(["\ufeff", table], { type: "text/csv" }), `${stemOf(this.#name)}-emotions.csv`);
+    });
+    savePicture.addEventListener("click", () => void this.#savePicture());
+    document.addEventListener("paste", (event) => this.#open(event.clipboardData?.files));
+    this.#listenToDrops();
+    this.#listenToPlayer();
+  }
+
+  #listenToDrops(): void {
+    let depth = 0;
+    const show = (change: number) => {
+      depth = Math.max(0, depth + change);
+      document.body.classList.toggle("dragging", depth > 0);
+    };
+    document.addEventListener("dragenter", () => show(1));
+    document.addEventListener("dragleave", () => show(-1));
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      show(-depth);
+      this.#open(event.dataTransfer?.files);
+    });
+  }
+
+  #listenToPlayer(): void {
+    play.addEventListener("click", () => void (video.paused ? video.play() : video.pause()));
+    position.addEventListener("input", () => {
+      video.currentTime = Number(position.value);
+    });
+    for (const name of ["play", "pause"] as const) {
+      video.addEventListener(name, () => {
+        play.classList.toggle("playing", !video.paused);
+        play.setAttribute("aria-label", video.paused ? "Play" : "Pause");
+        if (!video.paused) requestAnimationFrame(() => this.#followFilm());
+      });
+    }
+    video.addEventListener("seeked", () => this.#showFilmAt(video.currentTime));
+  }
+
+  // --- what is opened -----------------------------------------------------------------------
+
+  #open(files: FileList | null | undefined): void {
+    const file = files?.[0];
+    if (file === undefined) return;
+    if (file.type.startsWith("video/")) void this.#openFilm(file);
+    else void this.#openPhoto(file);
+  }
+
+  /** End what was under way, and make room for the next. */
+  #begin(mode: Mode, name: string, busy: string): AbortSignal {
+    this.#close();
+    this.#mode = mode;
+    this.#name = name;
+    write(byId("work-title"), name);
+    byId("open").hidden = true;
+    byId("work").hidden = false;
+    photo.hidden = mode !== "photo";
+    video.hidden = mode === "photo";
+    byId("film").hidden = mode !== "film";
+    byId("media").classList.toggle("mirrored", mode === "camera");
+    stop.hidden = mode === "photo";
+    this.#setBusy(busy);
+    byId("summary").focus({ preventScroll: true });
+    return this.#task.signal;
+  }
+
+  #close(): void {
+    this.#task.abort();
+    this.#task = new AbortController();
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#stream = null;
+    video.pause();
+    video.srcObject = null;
+    video.removeAttribute("src");
+    photo.removeAttribute("src");
+    URL.revokeObjectURL(this.#url);
+    this.#samples = [];
+    this.#shown = null;
+    this.#selected = 1;
+    this.#cards.clear();
+    this.#boxes.show(null, this.#model);
+    this.#timeline.hide();
+    this.#setBusy(null);
+    write(byId("summary"), "");
+    byId("problem").hidden = true;
+    byId("about-sets").hidden = true;
+    saveTable.disabled = savePicture.disabled = true;
+  }
+
+  #home(): void {
+    this.#close();
+    byId("work").hidden = true;
+    byId("open").hidden = false;
+    byId("choose").focus();
+  }
+
+  #fail(text: string): void {
+    this.#home();
+    showProblem(text);
+  }
+
+  async #openPhoto(file: File): Promise<void> {
+    const signal = this.#begin("photo", file.name || "Pasted picture", "Looking for faces");
+    this.#url = URL.createObjectURL(file);
+    photo.src = this.#url;
+    photo.alt = `The photo ${file.name}`;
+    try {
+      await photo.decode();
+      const found = await analysePhoto(file, this.#engine);
+      if (signal.aborted) return;
+      const sample = new Crowd().recognise(found, null);
+      this.#samples = [sample];
+      this.#setBusy(null);
+      this.#show(sample);
+      const text =
+        sample.people.length === 0
+          ? "No face found. Faces that are small, turned away or cut off are missed."
+          : `${counted(sample.people.length, "face")} found.`;
+      write(byId("summary"), text);
+      announce(`${text} ${this.#described(sample)}`);
+    } catch (error) {
+      if (!signal.aborted) {
+        this.#fail(`${file.name || "What was pasted"} cannot be shown: ${reasonOf(error)}. Try a JPEG, PNG or WebP picture, or an MP4 or WebM video.`);
+      }
+    }
+  }
+
+  async #openFilm(file: File): Promise<void> {
+    const signal = this.#begin("film", file.name, "Opening the video");
+    this.#url = URL.createObjectURL(file);
+    try {
+      const duration = await openFilm(video, this.#url);
+      position.max = String(duration);
+      this.#lockPlayer(true);
+      await analyseFilm(video, this.#engine, signal, (sample) => {
+        this.#samples.push(sample);
+        this.#show(sample);
+        const share = percent((sample.time ?? 0) / duration);
+        this.#setBusy(`Looking through the video, ${share}`);
+      });
+      if (!this.#isClosed(signal)) this.#finishFilm();
+    } catch (error) {
+      if (!this.#isClosed(signal)) this.#fail(`${file.name} cannot be played: ${reasonOf(error)}. Try an MP4 or WebM video.`);
+    }
+  }
+
+  /** Whether something else was opened meanwhile; stopping alone keeps the film. */
+  #isClosed(signal: AbortSignal): boolean {
+    return signal !== this.#task.signal;
+  }
+
+  #finishFilm(): void {
+    this.#setBusy(null);
+    stop.hidden = true;
+    this.#lockPlayer(false);
+    const numbers = this.#numbers();
+    const text =
+      numbers.length === 0
+        ? "No face found in this video."
+        : `${counted(numbers.length, "face")} in ${counted(this.#samples.length, "picture")} of the video.`;
+    write(byId("summary"), text);
+    this.#selected = numbers[0] ?? 1;
+    video.currentTime = this.#samples[0]?.time ?? 0;
+    announce(`${text} ${numbers.slice(0, 5).map((n) => summaryOf(this.#samples, n, this.#model)).join(". ")}`);
+  }
+
+  /** The people of all samples, those who are seen most often first. */
+  #numbers(): number[] {
+    const counts = new Map<number, number>();
+    for (const { people } of this.#samples) {
+      for (const { number } of people) counts.set(number, (counts.get(number) ?? 0) + 1);
+    }
+    return [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0));
+  }
+
+  async #openCamera(): Promise<void> {
+    const signal = this.#begin("camera", "Camera", "Starting the camera");
+    try {
+      const stream = await openCamera(video);
+      if (signal.aborted) {
+        for (const track of stream.getTracks()) track.stop();
+        return;
+      }
+      this.#stream = stream;
+      await watch(video, this.#engine, signal, (sample) => {
+        this.#samples.push(sample);
+        if (this.#samples.length > maxSamples) this.#samples.shift();
+        this.#setBusy(null);
+        this.#show(sample);
+        this.#tellOfCamera(sample);
+      });
+    } catch (error) {
+      if (!signal.aborted) this.#fail(cameraProblem(error));
+    }
+  }
+
+  #stop(): void {
+    this.#task.abort();
+    stop.hidden = true;
+    if (this.#mode === "film") {
+      this.#finishFilm();
+      return;
+    }
+    video.pause();
+    for (const track of this.#stream?.getTracks() ?? []) track.enabled = false;
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    const text = `Stopped after ${counted(this.#samples.length, "picture")}.`;
+    write(byId("summary"), text);
+    announce(text);
+  }
+
+  // --- what is shown ------------------------------------------------------------------------
+
+  #show(sample: Sample): void {
+    this.#shown = sample;
+    const isPhoto = this.#mode === "photo";
+    this.#boxes.show(sample, this.#model, this.#mode === "camera");
+    this.#cards.show(sample.people, this.#mode === "film");
+    const { people } = sample;
+    if (this.#mode === "camera" && people.every(({ number }) => number !== this.#selected)) {
+      this.#selected = people[0]?.number ?? this.#selected;
+    }
+    byId("about-sets").hidden = this.#model.setThreshold === null || this.#samples.every((one) => one.people.length === 0);
+    saveTable.disabled = savePicture.disabled = this.#samples.length === 0;
+    if (!isPhoto) this.#showTimeline(sample.time ?? 0);
+  }
+
+  #showTimeline(time: number): void {
+    this.#cards.select(this.#selected);
+    if (this.#samples.every(({ people }) => people.length === 0)) return;
+    const isFilm = this.#mode === "film";
+    const end = isFilm ? video.duration : Math.max(windowOfCamera, time);
+    const start = isFilm ? 0 : end - windowOfCamera;
+    const inView = isFilm ? this.#samples : this.#samples.filter((one) => (one.time ?? 0) >= start);
+    this.#timeline.show(inView, this.#selected, start, isFilm ? end : Math.max(end, time), time);
+    if (isFilm) this.#showClock(time);
+  }
+
+  #showClock(time: number): void {
+    position.value = String(time);
+    write(byId("clock"), `${clock(time)} / ${clock(video.duration)}`);
+    position.setAttribute("aria-valuetext", `${clock(time, 1)}. ${this.#shown ? this.#described(this.#shown) : ""}`);
+  }
+
+  #showFilmAt(time: number): void {
+    if (this.#mode !== "film" || position.disabled) return;
+    const sample = sampleAt(this.#samples, time);
+    this.#shown = sample;
+    this.#boxes.show(sample, this.#model);
+    if (sample !== null) this.#cards.show(sample.people, true);
+    this.#showTimeline(time);
+  }
+
+  #followFilm(): void {
+    this.#showFilmAt(video.currentTime);
+    if (!video.paused) requestAnimationFrame(() => this.#followFilm());
+  }
+
+  #lockPlayer(locked: boolean): void {
+    play.disabled = position.disabled = locked;
+  }
+
+  #select(number: number): void {
+    if (this.#mode === "photo" || number === this.#selected) return;
+    this.#selected = number;
+    if (this.#shown !== null) this.#showTimeline(this.#shown.time ?? 0);
+  }
+
+  #described({ people }: Sample): string {
+    return people
+      .slice(0, 8)
+      .map(({ number, probabilities }) => {
+        const { top, words, sure } = verdictOf(probabilities, this.#model);
+        return `Face ${number}: ${words}${sure ? `, ${percent(probabilities[top])}` : ""}.`;
+      })
+      .join(" ");
+  }
+
+  #tellOfCamera(sample: Sample): void {
+    const text =
+      sample.people.length === 0
+        ? "No face before the camera."
+        : sample.people
+            .map((one) => `Face ${one.number}: ${verdictOf(one.probabilities, this.#model).words}.`)
+            .join(" ");
+    const now = performance.now();
+    if (text === this.#lastTold.text || now - this.#lastTold.time < patience) return;
+    this.#lastTold = { time: now, text };
+    write(byId("summary"), sample.people.length === 0 ? text : `${counted(sample.people.length, "face")} before the camera.`);
+    announce(text);
+  }
+
+  async #savePicture(): Promise<void> {
+    const sample = this.#shown;
+    if (sample === null) return;
+    try {
+      const picture = this.#mode === "photo" ? photo : video;
+      save(await annotated(picture, sample, this.#model), `${stemOf(this.#name)}-faces.png`);
+    } catch (error) {
+      showProblem(`The picture was not saved: ${reasonOf(error)}.`);
+    }
+  }
+
+  #setBusy(text: string | null): void {
+    byId("busy").hidden = text === null;
+    write(byId("busy-text"), text ?? "");
+  }
+}
+
+function announce(text: string): void {
+  write(byId("announcement"), text);
+}
+
+function showProblem(text: string): void {
+  const problem = byId("problem");
+  problem.hidden = false;
+  write(problem, text);
+}
+
+function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
+}
+
+async function start(): Promise<void> {
+  const progress = byId<HTMLProgressElement>("progress");
+  try {
+    const { engine, model } = await load((share) => {
+      if (share !== null) progress.value = share;
+    });
+    new Page(engine, model);
+    byId("loading").hidden = true;
+    if (model.accuracy !== null) {
+      const share = percent(model.accuracy);
+      write(byId("accuracy"), `The network repeats such a label for ${share} of the data set’s faces and is wrong about the rest`);
+    }
+    write(byId("model"), `Model of ferboost ${model.version}: ${model.classes.join(", ")}.`);
+    announce("Ready.");
+    document.documentElement.dataset.ready = "";
+  } catch (error) {
+    byId("loading").hidden = true;
+    showProblem(`The page could not be loaded: ${reasonOf(error)}. Reload it; a browser of 2023 or later is needed.`);
+  }
+}
+
+void start();
