@@ -13,6 +13,7 @@ from ferboost.errors import DataError, ExportError, SettingsError
 from ferboost.export import export_run
 from ferboost.models import load_seed_model, trees_path
 from ferboost.pipeline import branch_run, execute_run, resume_run, start_run, training
+from ferboost.pipeline.changing import load_changed_faces
 from ferboost.progress import Monitor
 from ferboost.report import write_report
 from tiny import begin, faces, finish, models_of, run_settings
@@ -30,7 +31,14 @@ def test_both_modes_stand_beside_each_other(tmp_path: Path) -> None:
     assert results.variants == names
     assert load_seed_model(run, 0).variants == names
     assert trees_path(run.seed_path(0), "fc1 residual").name == "trees-fc1-residual.ubj"
-    assert write_report(run).is_file()
+    changed = load_changed_faces(run)
+    assert changed is not None
+    page = write_report(run).read_text("utf-8")
+    assert "What the trees put right, and what they spoil" in page
+    assert ("Put right by the trees" in page) == bool(changed.fixed.any())
+    (run.path / "changed.npz").write_bytes(b"damaged")
+    assert load_changed_faces(run) is None
+    assert "by the trees" not in write_report(run).read_text("utf-8")
 
 
 def test_baselines_stand_beside_the_trees_and_are_compared_with_them(tmp_path: Path) -> None:

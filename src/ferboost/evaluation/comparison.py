@@ -1,5 +1,6 @@
 """Is one model better than another on the same images, and by how much."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.stats import binomtest
 from ferboost.errors import DataError
 from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
 
-__all__ = ["Comparison", "Discordance", "compare"]
+__all__ = ["Comparison", "Discordance", "compare", "holm"]
 
 
 @dataclass(frozen=True)
@@ -147,3 +148,19 @@ def _points(value: float) -> str:
     """One decimal, or two where one would hide on which side of 0 a limit lies."""
     decimals = 2 if 0.005 <= abs(value) < 0.05 else 1
     return f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def holm(p: Sequence[float]) -> NDArray[np.float64]:
+    """Return probabilities adjusted for how many there are.
+
+    References
+    ----------
+    .. [1] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian
+       Journal of Statistics, 6(2), 65-70.
+    """
+    given = np.asarray(p, dtype=np.float64)
+    order = np.argsort(given)
+    factors = np.arange(len(given), 0, -1)
+    adjusted = np.empty_like(given)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(given[order] * factors))
+    return adjusted

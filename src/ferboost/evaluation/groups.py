@@ -12,6 +12,7 @@ from scipy import stats
 
 from ferboost.errors import DataError
 from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
+from ferboost.evaluation.comparison import holm
 
 __all__ = ["GroupMetrics", "measure_groups", "read_groups"]
 
@@ -157,9 +158,7 @@ def measure_groups(
 
     References
     ----------
-    .. [1] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian
-       Journal of Statistics, 6(2), 65-70.
-    .. [2] Welch, B. L. (1947). The generalization of "Student's" problem when several different
+    .. [1] Welch, B. L. (1947). The generalization of "Student's" problem when several different
        population variances are involved. Biometrika, 34(1-2), 28-35.
     """
     if len(groups) < 2:
@@ -176,7 +175,7 @@ def measure_groups(
                     f"{_LEAST} are needed"
                 )
         tests[group] = _welch(100 * shares[members], 100 * shares[others])
-    adjusted = _holm(np.array([p for _, _, p in tests.values()]))
+    adjusted = holm([p for _, _, p in tests.values()])
     return tuple(
         GroupMetrics(
             group,
@@ -200,11 +199,3 @@ def _welch(
     test = stats.ttest_ind(own, others, equal_var=False)
     low, high = test.confidence_interval()
     return difference, (float(low), float(high)), float(test.pvalue)
-
-
-def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    order = np.argsort(p)
-    factors = np.arange(len(p), 0, -1)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * factors))
-    return adjusted

@@ -14,6 +14,7 @@ from ferboost.evaluation.results import Results
 from ferboost.files import atomic_folder, copy_file
 from ferboost.models import load_seed_model
 from ferboost.pipeline.calibrating import calibrate_run, load_calibration
+from ferboost.pipeline.changing import save_changed_faces
 from ferboost.pipeline.evaluating import (
     evaluate_run,
     has_training_hashes,
@@ -162,8 +163,10 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
             SeedTraining(run, seed, train, held_out, monitor).finish()
         if run.settings.protocol == "clean" and load_calibration(run) is None:
             calibrate_run(run, held_out, monitor)
-        results = evaluate_run(run, prepared.split("test"), monitor)
+        test = prepared.split("test")
+        results = evaluate_run(run, test, monitor)
         save_results(run, results)
+        save_changed_faces(run, results, test.images)
     return results
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ferboost.evaluation.changes import ChangedFaces
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.robustness import Robustness
 from ferboost.evaluation.trust import RunCalibration
@@ -95,6 +96,8 @@ class ReportContent:
         Why it has none, as a predicate of "the run is".
     robustness : Robustness or None
         What worse faces cost; None where it was not measured.
+    changed : ChangedFaces or None
+        Test images that trees put right or spoil; None where none were kept.
     """
 
     title: str
@@ -114,3 +117,4 @@ class ReportContent:
     calibration: RunCalibration | None = None
     trust_note: str = ""
     robustness: Robustness | None = None
+    changed: ChangedFaces | None = None

@@ -7,15 +7,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from ferboost.datasets.dataset import SPLITS, FaceDataset
+from ferboost.evaluation.changes import ChangedFaces
 from ferboost.report.style import INK, MUTED, PALETTE, new_axes, plain_text
 
-__all__ = ["draw_class_distribution", "draw_sample_grid"]
+__all__ = ["draw_changed_faces", "draw_class_distribution", "draw_sample_grid"]
 
 _SPLIT_COLORS = dict(zip(SPLITS, (PALETTE[0], PALETTE[2], PALETTE[1]), strict=True))
 
 #: Faces per class in the grid of samples, and the gap between them in pixels.
 _SAMPLES = 8
 _GAP = 2
+_CHANGED_COLUMNS = 4
 
 
 def draw_class_distribution(classes: Sequence[str], counts: Mapping[str, Sequence[int]]) -> Figure:
@@ -111,4 +113,30 @@ def draw_sample_grid(dataset: FaceDataset, seed: int = 0) -> Figure:
     axes.tick_params(axis="y", length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
+    return figure
+
+
+def draw_changed_faces(changed: ChangedFaces, classes: Sequence[str], *, fixed: bool) -> Figure:
+    """Draw the images that trees put right, or spoil, with what was said of each.
+
+    Parameters
+    ----------
+    changed : ChangedFaces
+    classes : sequence of str
+    fixed : bool
+        Whether those that are put right are drawn, or those that are spoilt.
+    """
+    chosen = np.flatnonzero(changed.fixed == fixed)
+    rows = max(1, -(-len(chosen) // _CHANGED_COLUMNS))
+    figure = Figure(figsize=(4.2, 0.4 + 1.45 * rows), layout="constrained")
+    title = "Put right by the trees" if fixed else "Spoilt by the trees"
+    figure.suptitle(title, x=0.02, ha="left", fontsize=10.5, fontweight="bold", color=INK)
+    for place in range(rows * _CHANGED_COLUMNS):
+        axes = figure.add_subplot(rows, _CHANGED_COLUMNS, place + 1)
+        axes.set_axis_off()
+        if place < len(chosen):
+            index = chosen[place]
+            axes.imshow(changed.images[index], cmap="gray", vmin=0, vmax=255)
+            before, after = (plain_text(classes[v[index]]) for v in (changed.cnn, changed.trees))
+            axes.set_title(f"{before} \u2192\n{after}", fontsize=8.5, color=INK, pad=3)
     return figure

@@ -7,6 +7,7 @@ from itertools import count
 import jinja2
 
 from ferboost.datasets.dataset import SPLITS
+from ferboost.evaluation.changes import changes_by_class
 from ferboost.evaluation.summary import against_baselines, summarize
 from ferboost.evaluation.trust import measure_trust
 from ferboost.published import published
@@ -65,6 +66,7 @@ def build_page(content: ReportContent) -> str:
         .render(
             content=content,
             summaries=summaries,
+            changes=() if boosted is None else changes_by_class(content.results, boosted.variant),
             cnn=summaries[0],
             boosted=boosted,
             trusts=trusts,

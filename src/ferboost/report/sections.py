@@ -11,6 +11,7 @@ from ferboost.evaluation.trust import VariantTrust
 from ferboost.published import published
 from ferboost.report.anatomy import plot_feature_maps, plot_filters
 from ferboost.report.content import CaptionedFigure, ReportContent
+from ferboost.report.data_figures import draw_changed_faces
 from ferboost.report.diagnostics import (
     plot_confusion_counts,
     plot_confusion_shares,
@@ -63,6 +64,7 @@ def section_figures(
     return {
         "models": (_models(content, summaries),),
         "classes": (_by_class(content, summaries),),
+        "changes": tuple(_changed(content)),
         "confusions": tuple(f for s in shown for f in _confusions(content.results, s)),
         "roc": tuple(_roc_curves(content, summary) for summary in shown),
         "learning": tuple(_learning(content)),
@@ -264,6 +266,22 @@ def _inside(content: ReportContent) -> list[CaptionedFigure]:
             )
         )
     return figures
+
+
+def _changed(content: ReportContent) -> Iterator[CaptionedFigure]:
+    changed = content.changed
+    if changed is None:
+        return
+    name = variant_name(changed.variant)
+    for fixed, what in ((True, "put right"), (False, "spoilt")):
+        if (changed.fixed == fixed).any():
+            yield CaptionedFigure(
+                draw_changed_faces(changed, content.results.classes, fixed=fixed),
+                f"Faces that are {what} by {name}",
+                "What the CNN says, and what the trees make of it; the "
+                f"{'second' if fixed else 'first'} is the label. Those of the first seed with the "
+                "greatest change.",
+            )
 
 
 def _worst_confusion(classes: Sequence[str], summary: VariantSummary) -> str:

@@ -16,6 +16,7 @@ from ferboost.files import write_text
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline import load_calibration, load_results
 from ferboost.pipeline.calibrating import why_uncalibrated
+from ferboost.pipeline.changing import load_changed_faces
 from ferboost.pipeline.examples import load_examples
 from ferboost.pipeline.robustness import load_robustness
 from ferboost.pipeline.training import read_precision
@@ -81,6 +82,7 @@ def report_content(run: Run) -> ReportContent:
         calibration=load_calibration(run),
         trust_note=why_uncalibrated(run),
         robustness=load_robustness(run),
+        changed=load_changed_faces(run),
     )
 
 
