@@ -291,6 +291,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
 }
+PRESETS["ensemble"] = PRESETS["strong"] | {"seeds": (0, 1, 2)}
 
 
 def load_settings(

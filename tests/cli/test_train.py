@@ -54,6 +54,30 @@ def test_the_first_seed_can_be_chosen(trained: Trained, no_report: None) -> None
     assert Path("mine/seed-7/network.safetensors").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "seeds"),
+    [
+        ((), (0,)),
+        (("--preset", "ensemble"), (0, 1, 2)),
+        (("--preset", "ensemble", "--first-seed", "4"), (4, 5, 6)),
+        (("--preset", "ensemble", "--seeds", "2"), (0, 1)),
+        (("--set", "seeds=[3,8]"), (3, 8)),
+    ],
+)
+def test_seeds_are_the_presets_unless_said_otherwise(
+    trained: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    seeds: tuple[int, ...],
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ferboost.pipeline.execute_run", stop)
+    assert ferboost("train", trained.faces, "-o", "mine", *options).code == 130
+    assert Run.open(Path("mine")).settings.seeds == seeds
+
+
 def test_resuming_a_finished_run_gives_its_results_again(
     trained: Trained, run: Path, no_report: None
 ) -> None:

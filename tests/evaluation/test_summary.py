@@ -73,3 +73,13 @@ def test_clean_accuracy_is_undefined_where_every_image_is_a_copy() -> None:
     copies = Results(("calm", "tense"), LABELS, np.zeros(4, bool), (one_seed(0, 1, 0),))
     cnn, _ = summarize(copies)
     assert (cnn.accuracy_clean, cnn.interval_clean) == (None, None)
+
+
+def test_the_seeds_together_are_measured_by_their_mean_and_one_seed_is_not() -> None:
+    seeds = (one_seed(1, 1, 0), one_seed(2, 2, 0))
+    cnn, _ = summarize(results(*seeds), resamples=20)
+    mean = np.mean([seed.probabilities["cnn"] for seed in seeds], axis=0)
+    assert cnn.together is not None
+    assert cnn.together.accuracy == (mean.argmax(axis=1) == results(*seeds).labels).mean()
+    alone, _ = summarize(results(seeds[0]), resamples=20)
+    assert alone.together is None

@@ -54,6 +54,8 @@ def _describe(summary: "VariantSummary") -> dict[str, Any]:  # Any: JSON values
         "accuracy_deviation": summary.deviation,
         "per_seed": [metrics.to_dict() for metrics in summary.per_seed],
     }
+    if summary.together is not None:
+        described["seeds_together"] = summary.together.to_dict()
     if summary.against_cnn is not None:
         described["against_cnn"] = {
             "difference_points": summary.against_cnn.difference,
@@ -84,11 +86,17 @@ def print_results(results: "Results", run: "Run", *, own_test_split: bool) -> No
     seeds = f"{len(results.seeds)} seed" + ("s" if len(results.seeds) > 1 else "")
     columns = ["model", "accuracy", "95 %", "clean", "balanced", "to CNN", "time"]
     rows = [_row(summary) for summary in summaries]
+    if len(results.seeds) > 1:
+        columns.append("together")
+        for row, summary in zip(rows, summaries, strict=True):
+            row.append("" if summary.together is None else f"{100 * summary.together.accuracy:.2f}")
     if reference:
         columns.append("paper")
         for row, summary in zip(rows, summaries, strict=True):
             row.append(f"{reference[summary.variant]:.2f}" if summary.variant in reference else "")
     print_table(f"{count:,} faces{clean}; {seeds}; accuracies in percent", columns, rows)
+    if len(results.seeds) > 1:
+        typer.echo("together: the mean of the seeds' probabilities, which predict and export give.")
     if own_test_split and run.settings.protocol == "paper":
         typer.echo("The models were selected on these very images, as in the published study.")
     for summary in summaries:

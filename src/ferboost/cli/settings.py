@@ -31,7 +31,8 @@ PresetOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Settings to start from: paper, the study's; fast and strong, residual networks.",
+        help="Settings to start from: paper, the study's; fast and strong, residual networks; "
+        "ensemble, three of strong.",
     ),
 ]
 SetOption = Annotated[

@@ -67,8 +67,11 @@ def train(
         ),
     ] = "clean",
     seeds: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1000, help="How many models to train.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=1000, help="How many models to train; 1, or the preset's."
+        ),
+    ] = None,
     first_seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="The first seed; the others follow.")
     ] = 0,
@@ -98,17 +101,21 @@ def train(
     elif data is None:
         raise SettingsError("train needs DATA, or --resume RUN; see: ferboost train --help")
     else:
-        settings = choose_settings(
-            context,
-            preset,
-            file,
-            changes,
-            protocol=protocol,
-            seeds=tuple(range(first_seed, first_seed + seeds)),
-        )
+        chosen = _seeds(preset, seeds, first_seed)
+        settings = choose_settings(context, preset, file, changes, protocol=protocol, **chosen)
         path = out or next_run_path(Path("runs"), f"{settings.preset}-{protocol}")
         run, prepared = start_run(path, load(data), settings, command_line())
     _finish(run, prepared, json=json)
+
+
+def _seeds(preset: str, count: int | None, first: int) -> dict[str, tuple[int, ...]]:
+    """Return the seeds that the options ask for, if they do."""
+    from ferboost.config import PRESETS
+
+    if count is None and first == 0:
+        return {}
+    count = count or len(PRESETS.get(preset, {}).get("seeds", (0,)))
+    return {"seeds": tuple(range(first, first + count))}
 
 
 def boost(

@@ -40,6 +40,9 @@ class VariantSummary:
         Mean over seeds.
     against_cnn : Comparison or None
         This variant (b) against the CNN (a); None for the CNN.
+    together : Metrics or None
+        Of the mean of the seeds' probabilities, which is what `predict` and an export give; None
+        for one seed.
     """
 
     variant: str
@@ -52,6 +55,7 @@ class VariantSummary:
     train_accuracy: float
     predict_time: PredictTime
     against_cnn: Comparison | None
+    together: Metrics | None = None
 
     def by_class(
         self, measure: Literal["accuracy", "precision", "f1", "auc"]
@@ -167,11 +171,22 @@ def _summarize_variant(results: Results, variant: str, resamples: int, seed: int
             trees=float(np.mean([t.trees for t in times])),
             whole=float(np.mean([t.whole for t in times])),
         ),
+        together=_together(results, variant, resamples, seed),
         against_cnn=(
             None
             if variant == "cnn"
             else compare(results.correct("cnn"), correct, resamples=resamples, seed=seed)
         ),
+    )
+
+
+def _together(results: Results, variant: str, resamples: int, seed: int) -> Metrics | None:
+    if len(results.seeds) == 1:
+        return None
+    members = [s.probabilities[variant] for s in results.seeds]
+    mean = np.asarray(np.mean(members, axis=0), dtype=np.float32)
+    return evaluate_probabilities(
+        mean, results.labels, results.classes, results.clean, resamples=resamples, seed=seed
     )
 
 
