@@ -4,6 +4,7 @@ uvicorn waits without end for the head of a request, for its body, and for a cli
 answer.
 """
 
+import socket
 from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
 from typing import Any, ClassVar, cast
 
@@ -47,6 +48,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin to wait for a request; refuse to where there are too many connections."""
         super().connection_made(cast(Transport, transport))
+        # asyncio forgets this for sockets that it did not make, and head and body of an answer are
+        # then 40 ms apart: 280 answers a second instead of 970.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > self.limits.connections:
             reason = "the server has too many connections; try again in a second"
             self._refuse(ProblemError(503, reason, {"Retry-After": "1"}))
