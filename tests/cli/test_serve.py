@@ -46,7 +46,7 @@ def test_it_serves_until_a_signal_and_ends_well(number: signal.Signals) -> None:
     with served() as (started, url, lines):
         assert lines == []
         assert url.startswith("http://127.0.0.1:")
-        assert get(f"{url}/healthz") == 200
+        assert get(f"{url}/healthz") == get(f"{url}/") == 200
         started.send_signal(number)
         assert started.stderr is not None
         rest = started.stderr.read()

@@ -13,17 +13,19 @@ from PIL import Image
 from services import Gate, encoded, face
 from starlette.testclient import TestClient
 
+from ferboost.page import page_files
 from ferboost.serving import Limits, create_app
 
 TOKEN = "a-token-of-the-tests"  # noqa: S105
-PRIVATE = ("/v1/models", "/metrics")
+PRIVATE = ("/v1/models", "/metrics", "/", "/models/emotions.onnx")
 OPEN = ("/healthz", "/readyz", "/openapi.json")
 SECRET = "Geheimnis"  # noqa: S105
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    with TestClient(create_app(Gate(), token=TOKEN, hosts=["localhost"])) as client:
+    app = create_app(Gate(), token=TOKEN, hosts=["localhost"], page=page_files())
+    with TestClient(app) as client:
         yield client
 
 
@@ -84,8 +86,8 @@ def test_without_a_token_only_the_known_names_are_answered() -> None:
 def test_every_answer_carries_what_keeps_browsers_from_using_it_otherwise(
     client: TestClient,
 ) -> None:
-    for path in (*OPEN, *PRIVATE, "/nothing"):
-        headers = client.get(path).headers
+    for path in (*OPEN, "/v1/models", "/nothing"):
+        headers = client.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
         assert headers["Cache-Control"] == "no-store"

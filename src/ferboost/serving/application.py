@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from ferboost.serving.guard import Guard
 from ferboost.serving.intake import Intake
 from ferboost.serving.limits import Limits
 from ferboost.serving.metrics import Metrics
+from ferboost.serving.page_routes import add_page
 from ferboost.serving.problems import Problem, ProblemError
 from ferboost.serving.routes import Service, add_routes
 
@@ -34,6 +35,7 @@ def create_app(
     hosts: Collection[str] | None = None,
     workers: int | None = None,
     runs: Path | None = None,
+    page: Mapping[str, bytes] | None = None,
 ) -> FastAPI:
     """Make the ASGI application that `serve` runs.
 
@@ -53,6 +55,8 @@ def create_app(
         given.
     runs : Path, optional
         A folder whose runs and studies are shown at ``/runs``.
+    page : mapping of str to bytes, optional
+        What `ferboost.page.page_files` returns, to be given away at ``/``.
     """
     limits = limits or Limits()
     metrics, intake = Metrics(), Intake(limits)
@@ -75,6 +79,8 @@ def create_app(
         from ferboost.serving.library_pages import add_library  # needs jinja2
 
         add_library(app, runs)
+    if page is not None:
+        add_page(app, page)
     return app
 
 

@@ -25,8 +25,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _ONLY_DATA = "default-src 'none'; frame-ancestors 'none'"
-#: Paths that ask for the token where there is one. The page and the probes do not.
-_PRIVATE = ("/v1/", "/metrics", "/runs")
+# Where there is a token, all other paths ask for it; the page holds the model.
+_OPEN = ("/healthz", "/readyz", "/openapi.json")
 
 
 class Guard:
@@ -103,7 +103,7 @@ class Guard:
                 400, "the header Upgrade is not understood; send it as HTTP/1.1 without it"
             )
         if self._token is not None:
-            if path.startswith(_PRIVATE) and not self._has_token(headers.get("authorization", "")):
+            if path not in _OPEN and not self._has_token(headers.get("authorization", "")):
                 raise ProblemError(
                     401,
                     "this needs the server's token; send it as Authorization: Bearer TOKEN",

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from ferboost.errors import SettingsError
 from ferboost.inference import BUNDLED_MODEL, Predictor
+from ferboost.page import page_files
 from ferboost.serving.application import create_app
 from ferboost.serving.limits import Limits
 from ferboost.serving.protocol import protocol_for
@@ -87,6 +88,7 @@ def serve(
             hosts=names | set(_LOOPBACK_NAMES) if is_local or names else None,
             workers=threads,
             runs=runs,
+            page=page_files(model),
         )
         place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         if not is_local and token is None:
