@@ -78,10 +78,11 @@ def test_evaluate_prints_a_table_of_at_most_80_columns(trained: Trained) -> None
     assert [row.partition("  ")[0] for row in rest[:3]] == ["CNN", "trees: fc1", "trees: pixels"]
     assert rest[3] == ""
     assert all("the CNN" in sentence for sentence in rest[4:6])  # one for each of the trees
-    assert rest[6] == ""
-    assert rest[7].startswith("expected calibration error")
-    assert max(map(len, rest[7:])) <= 80
-    assert sum(line.startswith(("CNN", "trees: ")) for line in rest[7:]) == 6  # and mean of seeds
+    assert rest[6].startswith("The seeds together, as predict and export give them: CNN ")
+    assert rest[7] == ""
+    assert rest[8].startswith("expected calibration error")
+    assert max(map(len, rest[8:])) <= 80
+    assert sum(line.startswith(("CNN", "trees: ")) for line in rest[8:]) == 6  # and mean of seeds
 
 
 def test_evaluate_verifies_sets_of_an_asked_coverage(trained: Trained) -> None:
@@ -249,3 +250,31 @@ def test_evaluate_compares_groups_of_faces(trained: Trained) -> None:
     odd, even = result["groups"]["cnn"]
     assert odd["n"] + even["n"] == result["n"]
     assert 0 <= odd["p"] <= 1
+
+
+def test_a_model_file_is_evaluated_as_the_run_that_it_comes_from(trained: Trained) -> None:
+    assert ferboost("export", trained.run, "-o", "model.onnx", "--calibration", "none").code == 0
+    of_file = ferboost("evaluate", "model.onnx", trained.faces, "--json")
+    assert of_file.code == 0, of_file.err
+    of_run = json.loads(ferboost("evaluate", trained.run, trained.faces, "--json").out)
+    found, together = json.loads(of_file.out), of_run["variants"]["cnn"]["seeds_together"]
+    for name in ("n", "n_clean", "accuracy", "accuracy_clean", "balanced_accuracy"):
+        assert found[name] == pytest.approx(together[name])
+    assert list(found["variants"]) == ["cnn"]
+    in_training = ferboost("evaluate", "model.onnx", trained.faces, "--split", "train", "--json")
+    assert json.loads(in_training.out)["n_clean"] == 0
+
+
+def test_sets_of_a_model_file_are_verified(trained: Trained) -> None:
+    assert ferboost("export", trained.run, "-o", "model.onnx", "--variant", "fc1").code == 0
+    outcome = ferboost("evaluate", "model.onnx", trained.faces, "--coverage", "0.9")
+    assert outcome.code == 0, outcome.err
+    assert "sets for 90 %: " in outcome.out
+    assert "calibration: temperature; expected calibration error" in outcome.out
+    assert "trees: fc1" in outcome.out
+
+
+def test_a_file_that_is_no_model_is_refused(trained: Trained) -> None:
+    outcome = ferboost("evaluate", trained.faces, trained.faces)
+    assert outcome.code != 0
+    assert "a model is made by: ferboost export RUN -o FILE" in outcome.err

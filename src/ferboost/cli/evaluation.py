@@ -2,7 +2,7 @@
 
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,14 @@ from ferboost.cli.trust import describe_trust, measure_run_trust, print_trust
 from ferboost.variants import in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ferboost.evaluation.groups import GroupMetrics
     from ferboost.evaluation.results import Results
+    from ferboost.inference import ModelInfo
     from ferboost.runs import Run
 
 __all__ = ["COMPARE_EXAMPLES", "EVALUATE_EXAMPLES", "compare", "evaluate"]
@@ -24,6 +31,7 @@ Examples:
   ferboost evaluate runs/paper-clean-1 fer2013.zip
   ferboost evaluate runs/paper-clean-1 other-faces/ --split all --json
   ferboost evaluate runs/paper-clean-1 my-faces/ --groups ages.csv
+  ferboost evaluate model.onnx my-faces/ --coverage 0.9
 """
 
 COMPARE_EXAMPLES = """\b
@@ -34,7 +42,12 @@ Examples:
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="A finished run directory, or a file that export wrote."
+        ),
+    ],
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="A folder, zip, CSV or Parquet file.")
     ],
@@ -61,35 +74,112 @@ def evaluate(
     run was trained on, the splits are those that the run has cut.
     """
     from ferboost.errors import SettingsError
-    from ferboost.evaluation.groups import measure_groups, read_groups
+    from ferboost.evaluation.groups import read_groups
     from ferboost.pipeline import evaluate_run
     from ferboost.runs import Run
 
     check_split(split)
     if coverage is not None and not 0 < coverage < 1:
         raise SettingsError(f"a coverage lies between 0 and 1, such as 0.9; found {coverage}")
+    if model.is_file():
+        _evaluate_file(model, data, split, coverage, groups, json=json)
+        return
     run = Run.open(model)
     dataset = load(data)
     evaluated = select_split(dataset, run, split)
     members = {} if groups is None else read_groups(groups, evaluated.names)
     results = evaluate_run(run, evaluated, ConsoleMonitor())
-    by_group = {
-        variant: measure_groups(results.correct(variant), members)
-        for variant in (results.variants if members else ())
-    }
+    by_group = _by_group(results, members)
     coverages = () if coverage is None else (coverage,)
     trust, why_not = measure_run_trust(run, evaluated, results, coverages)
     if json:
         described = describe_results(results) | {"trust": describe_trust(trust, why_not)}
-        if by_group:
-            described["groups"] = {v: [g.to_dict() for g in own] for v, own in by_group.items()}
-        print_json(described)
+        print_json(described | _describe_groups(by_group))
     else:
         own = split == "test" and dataset.fingerprint == run.record.data.fingerprint
         print_results(results, run, own_test_split=own)
         print_trust(trust, why_not)
         if by_group:
             print_groups(by_group)
+
+
+def _evaluate_file(
+    model: Path,
+    data: Path,
+    split: str,
+    coverage: float | None,
+    groups: Path | None,
+    *,
+    json: bool,
+) -> None:
+    from ferboost.evaluation.groups import read_groups
+    from ferboost.evaluation.model_files import evaluate_model_file
+    from ferboost.inference import Predictor
+
+    predictor = Predictor(model)
+    evaluated = select_split(load(data), None, split)
+    members = {} if groups is None else read_groups(groups, evaluated.names)
+    with ConsoleMonitor().stage("evaluate"):
+        results = evaluate_model_file(predictor, evaluated)
+    by_group = _by_group(results, members)
+    sets = None if coverage is None else _verify_sets(predictor.info, results, coverage)
+    if json:
+        described = describe_results(results) | {"sets": sets}
+        print_json(described | _describe_groups(by_group))
+        return
+    print_results(results, None, own_test_split=False)
+    error = describe_results(results)["ece"]
+    typer.echo(
+        f"calibration: {predictor.info.calibration}; expected calibration error "
+        f"{100 * error:.1f} points"
+    )
+    if sets is not None:
+        low, high = sets["interval"]
+        typer.echo(
+            f"sets for {100 * sets['asked']:g} %: {100 * sets['coverage']:.1f} % "
+            f"[{100 * low:.1f}, {100 * high:.1f}] hold the true class; {sets['size']:.2f} classes "
+            "on average"
+        )
+    if by_group:
+        print_groups(by_group)
+
+
+def _verify_sets(info: "ModelInfo", results: "Results", coverage: float) -> dict[str, Any]:
+    """Say how often the sets of a model file hold the true class."""
+    import numpy as np
+
+    from ferboost.errors import SettingsError
+    from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
+
+    if info.sets is None:
+        raise SettingsError(
+            "this model was exported without calibration and has no sets; leave out --coverage"
+        )
+    chosen = info.sets.predict(results.seeds[0].probabilities[info.variant], coverage)
+    held = chosen[np.arange(len(results.labels)), results.labels]
+    return {
+        "asked": coverage,
+        "coverage": float(held.mean()),
+        "interval": list(percentile_interval(bootstrap_means(held[np.newaxis]))),
+        "size": float(chosen.sum(axis=1).mean()),
+    }
+
+
+def _by_group(
+    results: "Results", members: "Mapping[str, NDArray[np.bool_]]"
+) -> "dict[str, tuple[GroupMetrics, ...]]":
+    from ferboost.evaluation.groups import measure_groups
+
+    return {
+        variant: measure_groups(results.correct(variant), members)
+        for variant in (results.variants if members else ())
+    }
+
+
+def _describe_groups(by_group: "Mapping[str, Sequence[GroupMetrics]]") -> dict[str, Any]:
+    if not by_group:
+        return {}
+    return {"groups": {v: [group.to_dict() for group in own] for v, own in by_group.items()}}
 
 
 def compare(

@@ -1,6 +1,7 @@
 """Results in a table and in JSON."""
 
 from dataclasses import asdict
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -20,14 +21,15 @@ __all__ = ["describe_results", "print_groups", "print_results", "row_name"]
 
 
 def describe_results(results: "Results") -> dict[str, Any]:  # Any: JSON values
-    """Return results as JSON can hold them: those of the CNN, then of every variant.
+    """Return results as JSON can hold them: those of the first model, then of every variant.
 
     Values are means over the seeds, but for ``n``, ``n_clean`` and the lists ``per_seed``.
     """
     from ferboost.evaluation.summary import summarize
 
     variants = {summary.variant: _describe(summary) for summary in summarize(results)}
-    return {**variants["cnn"], "classes": list(results.classes), "variants": variants}
+    first = variants[results.variants[0]]
+    return {**first, "classes": list(results.classes), "variants": variants}
 
 
 def _describe(summary: "VariantSummary") -> dict[str, Any]:  # Any: JSON values
@@ -49,7 +51,10 @@ def _describe(summary: "VariantSummary") -> dict[str, Any]:  # Any: JSON values
         "log_loss": summary.log_loss,
         "ece": summary.ece,
         "per_class": per_class,
-        "predict_seconds": asdict(summary.predict_time),
+        "predict_seconds": {
+            part: None if isnan(seconds) else seconds
+            for part, seconds in asdict(summary.predict_time).items()
+        },
         "seeds": len(summary.per_seed),
         "accuracy_deviation": summary.deviation,
         "per_seed": [metrics.to_dict() for metrics in summary.per_seed],
@@ -65,13 +70,14 @@ def _describe(summary: "VariantSummary") -> dict[str, Any]:  # Any: JSON values
     return described
 
 
-def print_results(results: "Results", run: "Run", *, own_test_split: bool) -> None:
+def print_results(results: "Results", run: "Run | None", *, own_test_split: bool) -> None:
     """Print a table of all variants, and how each compares to the CNN.
 
     Parameters
     ----------
     results : Results
-    run : Run
+    run : Run or None
+        None for a model file.
     own_test_split : bool
         Whether the images are those that the run itself was evaluated on: then the published
         figures belong beside them, and the published protocol has selected on them.
@@ -79,31 +85,33 @@ def print_results(results: "Results", run: "Run", *, own_test_split: bool) -> No
     from ferboost.evaluation.summary import against_baselines, summarize
     from ferboost.report.writing import is_published_setting
 
-    reference = _published() if own_test_split and is_published_setting(run) else {}
+    own = run if own_test_split else None
+    reference = _published() if own is not None and is_published_setting(own) else {}
     summaries = summarize(results)
     count = len(results.labels)
     clean = "" if results.clean is None else f", {int(results.clean.sum()):,} of them not in train"
     seeds = f"{len(results.seeds)} seed" + ("s" if len(results.seeds) > 1 else "")
     columns = ["model", "accuracy", "95 %", "clean", "balanced", "to CNN", "time"]
     rows = [_row(summary) for summary in summaries]
-    if len(results.seeds) > 1:
-        columns.append("together")
-        for row, summary in zip(rows, summaries, strict=True):
-            row.append("" if summary.together is None else f"{100 * summary.together.accuracy:.2f}")
     if reference:
         columns.append("paper")
         for row, summary in zip(rows, summaries, strict=True):
             row.append(f"{reference[summary.variant]:.2f}" if summary.variant in reference else "")
     print_table(f"{count:,} faces{clean}; {seeds}; accuracies in percent", columns, rows)
-    if len(results.seeds) > 1:
-        typer.echo("together: the mean of the seeds' probabilities, which predict and export give.")
-    if own_test_split and run.settings.protocol == "paper":
+    if own is not None and own.settings.protocol == "paper":
         typer.echo("The models were selected on these very images, as in the published study.")
     for summary in summaries:
         if summary.against_cnn is not None:
             typer.echo(summary.against_cnn.sentence(in_words("cnn"), in_words(summary.variant)))
     for baseline, trees, comparison in against_baselines(results):
         typer.echo(comparison.sentence(in_words(baseline), in_words(trees)))
+    together = ", ".join(
+        f"{row_name(summary.variant)} {100 * summary.together.accuracy:.2f}"
+        for summary in summaries
+        if summary.together is not None
+    )
+    if together:
+        typer.echo(f"The seeds together, as predict and export give them: {together}.")
 
 
 def print_groups(by_variant: "Mapping[str, Sequence[GroupMetrics]]") -> None:

@@ -24,14 +24,14 @@ def check_split(split: str) -> None:
         raise SettingsError(f"no split {split!r}; there are: {', '.join(SPLITS)}, all")
 
 
-def select_split(dataset: "FaceDataset", run: "Run", split: str) -> "FaceDataset":
+def select_split(dataset: "FaceDataset", run: "Run | None", split: str) -> "FaceDataset":
     """Return the images of a split; of the run's own data, as the run has cut it."""
     from ferboost.datasets.splitting import prepare_splits
     from ferboost.errors import DataError
 
     if split == "all":
         return dataset
-    if dataset.fingerprint == run.record.data.fingerprint:
+    if run is not None and dataset.fingerprint == run.record.data.fingerprint:
         validation = run.settings.protocol == "clean"
         dataset = prepare_splits(dataset, run.settings.data, validation=validation)
     if not dataset.has(split):

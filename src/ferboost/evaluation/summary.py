@@ -10,7 +10,7 @@ from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
 from ferboost.evaluation.comparison import Comparison, compare
 from ferboost.evaluation.metrics import Metrics, evaluate_probabilities
 from ferboost.evaluation.results import PredictTime, Results
-from ferboost.variants import baseline_of, trees_beside
+from ferboost.variants import CNN, baseline_of, trees_beside
 
 __all__ = ["VariantSummary", "against_baselines", "summarize"]
 
@@ -39,7 +39,8 @@ class VariantSummary:
     predict_time : PredictTime
         Mean over seeds.
     against_cnn : Comparison or None
-        This variant (b) against the CNN (a); None for the CNN.
+        This variant (b) against the CNN (a); None for the CNN, and where its verdicts are not
+        known.
     together : Metrics or None
         Of the mean of the seeds' probabilities, which is what `predict` and an export give; None
         for one seed.
@@ -174,7 +175,7 @@ def _summarize_variant(results: Results, variant: str, resamples: int, seed: int
         together=_together(results, variant, resamples, seed),
         against_cnn=(
             None
-            if variant == "cnn"
+            if variant == CNN or CNN not in results.variants
             else compare(results.correct("cnn"), correct, resamples=resamples, seed=seed)
         ),
     )

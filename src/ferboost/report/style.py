@@ -31,6 +31,8 @@ MUTED = "#6a737d"
 
 #: Width in inches. Ten-point text in it is 9.5 px high where the page is 320 px wide.
 _WIDTH = 4.2
+#: Longer titles are broken after their colon.
+_TITLE_LENGTH = 32
 
 
 def new_axes(
@@ -47,6 +49,8 @@ def new_axes(
     grid : str
         Axis with grid lines: ``"x"``, ``"y"``, ``"both"`` or ``"none"``.
     """
+    if len(title) > _TITLE_LENGTH:
+        title = title.replace(": ", ":\n", 1)
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=INK, pad=9)
