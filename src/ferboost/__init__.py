@@ -24,9 +24,9 @@ if TYPE_CHECKING:
         StorageError,
     )
     from ferboost.estimators import BoostedCNNClassifier, CNNClassifier
-    from ferboost.evaluation.calibration import fit_scaling
     from ferboost.evaluation.conformal import fit_conformal
     from ferboost.evaluation.results import Results
+    from ferboost.evaluation.scaling import fit_scaling
     from ferboost.evaluation.summary import summarize
     from ferboost.evaluation.trust import measure_trust
     from ferboost.export import export_run
@@ -117,9 +117,9 @@ _NAMES_BY_MODULE = {
         "StorageError",
     ),
     "ferboost.estimators": ("BoostedCNNClassifier", "CNNClassifier"),
-    "ferboost.evaluation.calibration": ("fit_scaling",),
     "ferboost.evaluation.conformal": ("fit_conformal",),
     "ferboost.evaluation.results": ("Results",),
+    "ferboost.evaluation.scaling": ("fit_scaling",),
     "ferboost.evaluation.summary": ("summarize",),
     "ferboost.evaluation.trust": ("measure_trust",),
     "ferboost.export": ("export_run",),

@@ -1,90 +1,12 @@
-"""Scaling, calibration errors, and what they promise."""
+"""Calibration errors, and what they promise."""
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from shares import draw, overconfident
 
 from ferboost.errors import DataError, SettingsError
-from ferboost.evaluation.calibration import (
-    Scaling,
-    fit_scaling,
-    measure_calibration,
-    reliability_curve,
-)
-
-Floats = NDArray[np.float32]
-
-
-def softmax(logits: NDArray[np.float64]) -> Floats:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
-
-
-def draw(n: int = 4000, classes: int = 4, seed: int = 0) -> tuple[Floats, NDArray[np.int64]]:
-    """Draw probabilities and labels that have them, so that they are perfectly calibrated."""
-    random = np.random.default_rng(seed)
-    shares = softmax(random.normal(scale=1.5, size=(n, classes)))
-    chosen = (shares.cumsum(axis=1) < random.random((n, 1))).sum(axis=1)
-    return shares, np.minimum(chosen, classes - 1).astype(np.int64)
-
-
-def overconfident(shares: Floats, factor: float = 2.0) -> Floats:
-    return softmax(factor * np.log(shares.astype(np.float64)))
-
-
-def test_temperature_scaling_finds_the_factor_of_the_overconfidence() -> None:
-    shares, labels = draw()
-    scaling = fit_scaling(overconfident(shares), labels)
-    assert scaling.temperature == pytest.approx(2, rel=0.08)
-    assert scaling.bias == (0,) * 4
-
-
-def test_temperature_scaling_changes_no_verdict() -> None:
-    shares, labels = draw()
-    scaled = fit_scaling(shares, labels).apply(shares)
-    np.testing.assert_array_equal(scaled.argmax(axis=1), shares.argmax(axis=1))
-    np.testing.assert_allclose(scaled.sum(axis=1), 1, rtol=1e-5)
-
-
-def test_vector_scaling_finds_the_bias_of_a_class() -> None:
-    shares, labels = draw()
-    bias = np.array([1.5, 0, 0, 0])
-    scaling = fit_scaling(softmax(np.log(shares.astype(np.float64)) + bias), labels, "vector")
-    found = np.array(scaling.bias)
-    np.testing.assert_allclose(found - found.mean(), bias.mean() - bias, atol=0.2)
-    np.testing.assert_allclose(scaling.scale, 1, atol=0.15)
-
-
-def test_vector_scaling_fits_no_worse_than_temperature_scaling() -> None:
-    shares, labels = draw(800)
-    skewed = softmax(2 * np.log(shares.astype(np.float64)) + np.array([1, 0, -1, 0]))
-    losses = [
-        measure_calibration(fit_scaling(skewed, labels, m).apply(skewed)[None], labels).log_loss
-        for m in ("temperature", "vector")
-    ]
-    assert losses[1].value < losses[0].value
-
-
-def test_classes_told_apart_without_an_error_give_finite_factors() -> None:
-    labels = np.arange(60) % 3
-    for method in ("temperature", "vector"):
-        scaling = fit_scaling(np.eye(3, dtype=np.float32)[labels], labels, method)
-        assert np.isfinite([*scaling.scale, *scaling.bias]).all()
-
-
-def test_a_scaling_survives_json() -> None:
-    shares, labels = draw(200)
-    scaling = fit_scaling(shares, labels, "vector")
-    assert Scaling.from_dict(scaling.to_dict()) == scaling
-
-
-@pytest.mark.parametrize(
-    "content",
-    [{}, {"method": "guess", "scale": [1], "bias": [0]}, {"method": "vector", "scale": 3}],
-)
-def test_what_is_no_scaling_is_refused(content: dict[str, object]) -> None:
-    with pytest.raises(DataError, match="that is no calibration"):
-        Scaling.from_dict(content)
+from ferboost.evaluation.calibration import measure_calibration, reliability_curve
+from ferboost.evaluation.scaling import fit_scaling
 
 
 def test_calibration_reduces_the_errors_of_an_overconfident_model_on_new_images() -> None:

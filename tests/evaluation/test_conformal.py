@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from test_calibration import draw
+from shares import draw
 
 from ferboost.errors import DataError, SettingsError
 from ferboost.evaluation.conformal import (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ferboost.datasets import FaceDataset
-    from ferboost.evaluation.calibration import Measure
+    from ferboost.evaluation.bootstrap import Measure
     from ferboost.evaluation.results import Results
     from ferboost.evaluation.trust import CalibrationStep, VariantTrust
     from ferboost.runs import Run

@@ -1,14 +1,42 @@
 """Bootstrap means over images and seeds, exact and in bounded memory."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.errors import DataError, SettingsError
 
-__all__ = ["bootstrap_means", "percentile_interval"]
+__all__ = ["Measure", "bootstrap_means", "cluster_interval", "percentile_interval"]
 
 #: Counts held at once, 8 bytes each.
 _CHUNK = 2**21
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number and its 95 % bootstrap interval."""
+
+    value: float
+    interval: tuple[float, float]
+
+    def to_dict(self) -> dict[str, Any]:  # Any: numbers and lists, as JSON has them
+        """Return what `from_dict` reads."""
+        return {"value": self.value, "interval": list(self.interval)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Measure":
+        """Return what `to_dict` described.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            If it is something else.
+        """
+        low, high = content["interval"]
+        return cls(float(content["value"]), (float(low), float(high)))
 
 
 def bootstrap_means(
@@ -69,3 +97,30 @@ def percentile_interval(draws: NDArray[np.float64]) -> tuple[float, float]:
     """Return the 95 % percentile interval of bootstrap draws (Efron, 1979)."""
     low, high = np.quantile(draws, (0.025, 0.975))
     return float(low), float(high)
+
+
+def cluster_interval(
+    values: NDArray[np.float64],
+    clusters: NDArray[np.int64],
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of `values`, whole clusters drawn with replacement.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n,)
+    clusters : ndarray of int64, shape (n,)
+        Values of one cluster are not independent of each other; numbered from 0.
+    resamples, seed : int
+
+    References
+    ----------
+    .. [1] Cameron, A. C., Gelbach, J. B. & Miller, D. L. (2008). Bootstrap-based improvements for
+       inference with clustered errors. Review of Economics and Statistics, 90(3), 414-427.
+    """
+    sums, sizes = np.bincount(clusters, values), np.bincount(clusters)
+    count = len(sums)
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)
+    return percentile_interval((drawn @ sums) / (drawn @ sizes))

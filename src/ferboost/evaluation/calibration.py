@@ -1,207 +1,19 @@
-"""Probabilities that mean what they say: scaling, and how far they are off.
-
-Needs numpy alone, so that an exported model can be calibrated where nothing else is installed.
-"""
+"""How far probabilities are from what happens: measures, and reliability by confidence."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.errors import DataError, SettingsError
+from ferboost.errors import SettingsError
+from ferboost.evaluation.bootstrap import Measure
+from ferboost.evaluation.scaling import check_probabilities, logarithms
 
-__all__ = [
-    "SCALING_METHODS",
-    "SMALLEST_PROBABILITY",
-    "CalibrationMetrics",
-    "Measure",
-    "ReliabilityCurve",
-    "Scaling",
-    "fit_scaling",
-    "measure_calibration",
-    "reliability_curve",
-]
-
-ScalingMethod = Literal["temperature", "vector"]
-
-#: The methods of `fit_scaling`.
-SCALING_METHODS: tuple[ScalingMethod, ...] = ("temperature", "vector")
+__all__ = ["CalibrationMetrics", "ReliabilityCurve", "measure_calibration", "reliability_curve"]
 
 _BINS = 15
-#: Less is taken for this much: a float32 softmax gives exact zeros, whose logarithm is infinite.
-SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
-# Keeps the weights finite where the images are told apart without an error.
-_RIDGE = 1e-4
-_STEPS = 100
-# A model that knows nothing of the images would be turned around by a factor below 0.
-_FACTORS = (0.05, 20.0)
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """What is done to log probabilities before they are normalised again.
-
-    Attributes
-    ----------
-    method : {"temperature", "vector"}
-    scale : tuple of float, length k
-        Multiplies the logarithm of each class's probability. Temperature scaling has one value
-        for all, 1 / T.
-    bias : tuple of float, length k
-        Added to it, in nats; zeros for temperature scaling.
-
-    References
-    ----------
-    .. [1] Guo, C., Pleiss, G., Sun, Y. & Weinberger, K. Q. (2017). On calibration of modern
-       neural networks. ICML, section 4.2.
-    """
-
-    method: ScalingMethod
-    scale: tuple[float, ...]
-    bias: tuple[float, ...]
-
-    @property
-    def temperature(self) -> float:
-        """The T that divides the logits; of vector scaling 1 over the mean factor."""
-        return 1 / float(np.mean(self.scale))
-
-    def apply(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return calibrated probabilities.
-
-        The logarithm of a softmax is its logits but for a constant, which the softmax takes out
-        again: scaling probabilities is scaling logits.
-
-        Parameters
-        ----------
-        probabilities : ndarray of float32, shape (..., k)
-            Rows sum to 1.
-
-        Returns
-        -------
-        ndarray of float32, shape (..., k)
-
-        Raises
-        ------
-        DataError
-            If there are not k classes.
-        """
-        if probabilities.shape[-1] != len(self.scale):
-            raise DataError(
-                f"a calibration of {len(self.scale)} classes cannot scale probabilities of "
-                f"{probabilities.shape[-1]}"
-            )
-        logits = _logarithms(probabilities) * np.array(self.scale) + np.array(self.bias)
-        return _softmax(logits).astype(np.float32)
-
-    def to_dict(self) -> dict[str, Any]:  # Any: strings and lists, as JSON has them
-        """Return what `from_dict` reads."""
-        return {"method": self.method, "scale": list(self.scale), "bias": list(self.bias)}
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> "Scaling":
-        """Return the scaling that `to_dict` described.
-
-        Raises
-        ------
-        DataError
-            If it is none.
-        """
-        try:
-            scale = tuple(float(value) for value in content["scale"])
-            bias = tuple(float(value) for value in content["bias"])
-            method = content["method"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"that is no calibration ({error!r}); fit it again") from error
-        if method not in SCALING_METHODS or len(scale) != len(bias) or not scale:
-            raise DataError("that is no calibration (its parts do not fit); fit it again")
-        return cls(method, scale, bias)
-
-
-def fit_scaling(
-    probabilities: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    method: ScalingMethod = "temperature",
-) -> Scaling:
-    """Fit a scaling that makes the true classes most probable.
-
-    Parameters
-    ----------
-    probabilities : ndarray of float32, shape (n, k)
-        Of images that the model was not trained on, and that do not count in its evaluation.
-    labels : ndarray of int64, shape (n,)
-        The true classes.
-    method : {"temperature", "vector"}
-        One factor for all classes, which changes no verdict; or a factor and a bias for each.
-
-    Notes
-    -----
-    The negative log likelihood is convex in the factors and biases. Newton's method with step
-    halving finds its minimum; a ridge of 1e-4 around the identity keeps it finite.
-
-    Raises
-    ------
-    DataError
-        If there is no image, or shapes do not fit.
-    SettingsError
-        If there is no such method.
-    """
-    if method not in SCALING_METHODS:
-        raise SettingsError(f"no calibration {method!r}; there are: {', '.join(SCALING_METHODS)}")
-    _check(probabilities[None], labels)
-    logits = _logarithms(probabilities)
-    classes = logits.shape[1]
-    if method == "temperature":
-        factor = _minimize(logits[:, :, None], labels, np.ones(1))
-        # The loss is convex: where its minimum lies outside, the nearest limit is the best inside.
-        bounded = float(np.clip(factor[0], *_FACTORS))
-        return Scaling(method, (bounded,) * classes, (0.0,) * classes)
-    # Column j of the design is how parameter j moves each class's logit.
-    design = np.zeros((len(logits), classes, 2 * classes))
-    index = np.arange(classes)
-    design[:, index, index] = logits
-    design[:, index, classes + index] = 1
-    found = _minimize(design, labels, np.concatenate([np.ones(classes), np.zeros(classes)]))
-    return Scaling(method, tuple(found[:classes].tolist()), tuple(found[classes:].tolist()))
-
-
-def _minimize(
-    design: NDArray[np.float64], labels: NDArray[np.int64], start: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Minimise the log loss of softmax(design @ parameters), which is convex."""
-    rows = np.arange(len(labels))
-    true = design[rows, labels].mean(axis=0)
-
-    def loss(parameters: NDArray[np.float64]) -> float:
-        shares = _softmax(design @ parameters)[rows, labels]
-        penalty = _RIDGE / 2 * float(((parameters - start) ** 2).sum())
-        return penalty - float(np.log(np.maximum(shares, np.finfo(float).tiny)).mean())
-
-    parameters, best = start.copy(), loss(start)
-    for _ in range(_STEPS):
-        shares = _softmax(design @ parameters)
-        mean = np.einsum("nk,nkp->np", shares, design)
-        gradient = mean.mean(axis=0) - true + _RIDGE * (parameters - start)
-        weighted = shares[:, :, None] * design
-        second = np.einsum("nkp,nkq->pq", weighted, design, optimize=True) - mean.T @ mean
-        second = second / len(labels) + _RIDGE * np.eye(len(start))
-        step = np.linalg.solve(second, gradient)
-        size = 1.0
-        while (found := loss(parameters - size * step)) > best and size > 1e-6:
-            size /= 2
-        if best - found < 1e-12:
-            break
-        parameters, best = parameters - size * step, found
-    return parameters
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number and its 95 % bootstrap interval over images and seeds."""
-
-    value: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -251,7 +63,7 @@ class CalibrationMetrics:
         measures = {"ece": self.ece, "ace": self.ace, "brier": self.brier}
         measures["log_loss"] = self.log_loss
         return {
-            **{n: {"value": m.value, "interval": list(m.interval)} for n, m in measures.items()},
+            **{name: measure.to_dict() for name, measure in measures.items()},
             "ece_by_chance": self.ece_by_chance,
         }
 
@@ -281,7 +93,7 @@ def measure_calibration(
     SettingsError
         If `resamples` is less than 1.
     """
-    _check(probabilities, labels)
+    check_probabilities(probabilities, labels)
     if resamples < 1:
         raise SettingsError(f"a bootstrap needs at least 1 resample, found {resamples}")
     random = np.random.default_rng(seed)
@@ -290,7 +102,7 @@ def measure_calibration(
     adaptive = [_class_gaps(shares, labels) for shares in probabilities]
     truth = np.eye(classes)[labels]
     squares = ((probabilities.astype(np.float64) - truth) ** 2).sum(axis=2)
-    surprises = -_logarithms(probabilities)[:, np.arange(n), labels]
+    surprises = -logarithms(probabilities)[:, np.arange(n), labels]
 
     def measures(
         images: NDArray[np.float64], drawn_seeds: NDArray[np.float64]
@@ -360,7 +172,7 @@ def reliability_curve(
     DataError
         If there is no image, or shapes do not fit.
     """
-    _check(probabilities, labels)
+    check_probabilities(probabilities, labels)
     confidence = probabilities.max(axis=2).astype(np.float64).ravel()
     correct = (probabilities.argmax(axis=2) == labels).ravel()
     place = _confidence_bins(confidence)
@@ -432,29 +244,3 @@ def _error_by_chance(
             gap = confidence - (random.random(len(confidence)) < confidence)
             errors.append(np.abs(np.bincount(place, gap)).sum() / len(confidence))
     return float(np.mean(errors))
-
-
-def _logarithms(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    clipped = np.clip(probabilities.astype(np.float64), SMALLEST_PROBABILITY, 1)
-    logarithms: NDArray[np.float64] = np.log(clipped / clipped.sum(axis=-1, keepdims=True))
-    return logarithms
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return shares
-
-
-def _check(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
-    if len(labels) == 0:
-        raise DataError("there is no image to calibrate with")
-    if probabilities.ndim != 3 or probabilities.shape[1] != len(labels):
-        raise DataError(
-            f"{len(labels)} labels need as many rows of probabilities, found "
-            f"{probabilities.shape[1:]}"
-        )
-    if labels.min() < 0 or labels.max() >= probabilities.shape[2]:
-        raise DataError(f"labels must count from 0 to {probabilities.shape[2] - 1}")
-    if not np.isfinite(probabilities).all():
-        raise DataError("a predicted probability is not a number: the training has diverged")

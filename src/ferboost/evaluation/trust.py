@@ -8,14 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.errors import DataError
-from ferboost.evaluation.calibration import (
-    SCALING_METHODS,
-    CalibrationMetrics,
-    Scaling,
-    ScalingMethod,
-    fit_scaling,
-    measure_calibration,
-)
+from ferboost.evaluation.calibration import CalibrationMetrics, measure_calibration
 from ferboost.evaluation.conformal import (
     ConformalSets,
     RiskCoverage,
@@ -26,6 +19,7 @@ from ferboost.evaluation.conformal import (
     risk_coverage,
 )
 from ferboost.evaluation.results import Results
+from ferboost.evaluation.scaling import SCALING_METHODS, Scaling, ScalingMethod, fit_scaling
 from ferboost.progress import Tell
 
 __all__ = [

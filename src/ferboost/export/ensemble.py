@@ -10,7 +10,7 @@ from onnx import TensorProto
 from ferboost.boosting import BoostedTrees
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import ExportError
-from ferboost.evaluation.calibration import SMALLEST_PROBABILITY, Scaling
+from ferboost.evaluation.scaling import SMALLEST_PROBABILITY, Scaling
 from ferboost.export.graph import FACES, PROBABILITIES, Graph, WeightFormat
 from ferboost.export.network import add_network
 from ferboost.export.trees import add_trees

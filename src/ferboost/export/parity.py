@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 
 from ferboost.errors import ExportError
-from ferboost.evaluation.calibration import Scaling
+from ferboost.evaluation.scaling import Scaling
 from ferboost.export.ensemble import ExportedGraph, members_of
 from ferboost.export.graph import FACES
 from ferboost.features import feature_matrix, join_features

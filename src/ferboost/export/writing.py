@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from ferboost.datasets import load_dataset
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import ExportError, FerboostError, SettingsError
-from ferboost.evaluation.calibration import Scaling, fit_scaling
 from ferboost.evaluation.conformal import fit_conformal
 from ferboost.evaluation.metrics import evaluate_probabilities
 from ferboost.evaluation.results import Results
+from ferboost.evaluation.scaling import Scaling, fit_scaling
 from ferboost.export.ensemble import build_graph
 from ferboost.export.graph import WeightFormat
 from ferboost.export.parity import Parity, check_parity, measure_loss

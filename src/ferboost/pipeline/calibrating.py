@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import DataError, RunError
-from ferboost.evaluation.calibration import SCALING_METHODS, Scaling, ScalingMethod
+from ferboost.evaluation.scaling import SCALING_METHODS, Scaling, ScalingMethod
 from ferboost.evaluation.trust import RunCalibration, fit_calibration
 from ferboost.files import atomic_path, write_json
 from ferboost.models import load_seed_model
