@@ -239,8 +239,10 @@ class TestResidual:
     def test_the_trees_add_to_the_logits(self) -> None:
         trees = BoostedTrees(SMALL, CLASSES, residual=True).fit(ROWS, LABELS, logits=self.LOGITS)
         added = trees.contributions(ROWS, self.LOGITS)
-        assert added.shape == (90, CLASSES, 5)
+        assert added.shape == (90, CLASSES, 6)
         found = trees.predict_proba(ROWS, self.LOGITS)
+        scores = torch.from_numpy(added.sum(axis=2))
+        np.testing.assert_allclose(found, scores.softmax(dim=1), atol=1e-5)
         np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
         other = trees.predict_proba(ROWS, self.LOGITS + np.float32(1))
         np.testing.assert_allclose(found, other, atol=1e-5)
@@ -268,6 +270,9 @@ class TestResidual:
         assert loaded.rounds_ == 0
         expected = torch.from_numpy(self.LOGITS).softmax(dim=1).numpy()
         np.testing.assert_array_equal(loaded.predict_proba(ROWS, self.LOGITS), expected)
+        added = loaded.contributions(ROWS, self.LOGITS)
+        assert not added[:, :, :-1].any()
+        np.testing.assert_array_equal(added[:, :, -1], self.LOGITS)
 
     def test_residual_trees_survive_a_file(self, tmp_path: Path) -> None:
         trees = BoostedTrees(SMALL, CLASSES, residual=True).fit(ROWS, LABELS, logits=self.LOGITS)

@@ -186,8 +186,9 @@ class BoostedTrees:
 
         Returns
         -------
-        ndarray of float32, shape (n, classes, width)
-            Without the constant part.
+        ndarray of float32, shape (n, classes, width + 1)
+            The last is what no feature of the row decides: the mean of the trees, and for residual
+            trees the logits. The sum over all is the class's score.
 
         References
         ----------
@@ -195,9 +196,12 @@ class BoostedTrees:
            explainable AI for trees. Nature Machine Intelligence, 2, 56-67.
         """
         self._check_logits(logits)
+        if logits is not None and not self.rounds_:
+            none = np.zeros((*logits.shape, features.shape[1]), dtype=np.float32)
+            return np.concatenate((none, logits[:, :, None]), axis=2)
         matrix = xgboost.DMatrix(features, base_margin=logits)
         values: NDArray[np.float32] = self.booster_.predict(matrix, pred_contribs=True)
-        return values.reshape(len(features), self.classes, -1)[:, :, :-1]
+        return values.reshape(len(features), self.classes, -1)
 
     def _corrected(
         self, features: NDArray[np.float32], logits: NDArray[np.float32]

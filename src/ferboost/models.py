@@ -89,6 +89,10 @@ class SeedModel:
         """
         return self._predict(images, self.variants)
 
+    def probabilities_of(self, images: NDArray[np.uint8], variant: str) -> NDArray[np.float32]:
+        """Return the probabilities of one variant alone, shape (n, classes)."""
+        return self._predict(images, [variant])[variant]
+
     def predict_time(self, images: NDArray[np.uint8], variant: str) -> PredictTime:
         """Time one variant on `images`: the networks, the trees, and both in one go."""
         whole = _median_seconds(lambda: self._predict(images, [variant]))

@@ -19,6 +19,7 @@ COMMANDS = (
     "evaluate",
     "calibrate",
     "robustness",
+    "explain",
     "compare",
     "export",
     "predict",

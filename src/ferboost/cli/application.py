@@ -7,6 +7,7 @@ import typer
 from ferboost.cli import (
     data,
     evaluation,
+    explaining,
     exporting,
     page,
     prediction,
@@ -56,6 +57,7 @@ app.command(epilog=evaluation.EVALUATE_EXAMPLES)(evaluation.evaluate)
 app.command(epilog=evaluation.COMPARE_EXAMPLES)(evaluation.compare)
 app.command(epilog=trust.CALIBRATE_EXAMPLES)(trust.calibrate)
 app.command(epilog=trust.ROBUSTNESS_EXAMPLES)(trust.robustness)
+app.command(epilog=explaining.EXPLAIN_EXAMPLES)(explaining.explain)
 app.command(epilog=exporting.EXPORT_EXAMPLES)(exporting.export)
 app.command(epilog=prediction.PREDICT_EXAMPLES)(prediction.predict)
 app.command(epilog=serving.SERVE_EXAMPLES)(serving.serve)

@@ -26,6 +26,9 @@ __all__ = [
     "new_network",
 ]
 
+# The maps of a residual network's third stage have 6 x 6 places, those of a fourth 3 x 3.
+_PLACED_STAGES = 3
+
 # Mean and standard deviation of the gray values of FER-2013's training images, from 0 to 1.
 _MEAN, _DEVIATION = 0.508, 0.255
 
@@ -125,6 +128,25 @@ class FaceNetwork(nn.Module):
         """
         raise NotImplementedError
 
+    def last_maps(self, images: Tensor) -> Tensor:
+        """Return the maps of the last layer that still tells where in the face something is.
+
+        Parameters
+        ----------
+        images : Tensor, shape (n, 48, 48)
+            Gray values from 0 to 255, of any numeric type.
+
+        Returns
+        -------
+        Tensor, shape (n, channels, side, side)
+            What `logits_of_maps` needs, and nothing else.
+        """
+        raise NotImplementedError
+
+    def logits_of_maps(self, maps: Tensor) -> Tensor:
+        """Return the logits, shape (n, classes), float32, of what `last_maps` returned."""
+        raise NotImplementedError
+
     def first_filters(self) -> NDArray[np.float32]:
         """Return the filters of the first convolution, shape (filters, height, width)."""
         raise NotImplementedError
@@ -195,8 +217,18 @@ class PublishedNetwork(FaceNetwork):
         return layers
 
     @override
+    def last_maps(self, images: Tensor) -> Tensor:
+        return dict(self.convolve(images))[f"conv{len(self.convolutions)}"]
+
+    @override
+    def logits_of_maps(self, maps: Tensor) -> Tensor:
+        return self._above(self._pool(maps).flatten(1))["logits"]
+
+    @override
     def taps(self, images: Tensor) -> dict[str, Tensor]:
-        flatten = self._flatten(images)
+        return self._above(self._flatten(images))
+
+    def _above(self, flatten: Tensor) -> dict[str, Tensor]:
         fc1 = functional.relu(self.fc1(self.dropout(flatten)))
         fc2 = functional.relu(self.fc2(fc1))
         logits = self.output(fc2).float()
@@ -293,11 +325,25 @@ class ResidualNetwork(FaceNetwork):
         return layers
 
     @override
+    def last_maps(self, images: Tensor) -> Tensor:
+        maps = self._convolve_up(images)
+        if not self._mirrors:
+            return maps
+        # The mirror image's maps are turned back, so that a place in them is one of the face.
+        return torch.cat((maps, self._convolve_up(images.flip(-1)).flip(-1)), dim=1)
+
+    @override
+    def logits_of_maps(self, maps: Tensor) -> Tensor:
+        own, *mirrored = maps.chunk(2, dim=1) if self._mirrors else (maps,)
+        pooled = [self._pool_above(x) for x in (own, *(x.flip(-1) for x in mirrored))]
+        return self._logits(torch.stack(pooled).mean(dim=0))
+
+    @override
     def taps(self, images: Tensor) -> dict[str, Tensor]:
         pooled = self._pooled(images)
-        if self.mirror and not self.training:
+        if self._mirrors:
             pooled = (pooled + self._pooled(images.flip(-1))) / 2
-        logits = self.output(self.dropout(pooled)).float()
+        logits = self._logits(pooled)
         return {"pooled": pooled, "output": logits.softmax(dim=1), "logits": logits}
 
     @override
@@ -309,6 +355,25 @@ class ResidualNetwork(FaceNetwork):
     @override
     def penalty(self) -> Tensor:
         return torch.zeros((), device=self.output.weight.device)  # muon decays the weights itself
+
+    @property
+    def _mirrors(self) -> bool:
+        return self.mirror and not self.training
+
+    def _logits(self, pooled: Tensor) -> Tensor:
+        logits: Tensor = self.output(self.dropout(pooled))
+        return logits.float()
+
+    def _convolve_up(self, images: Tensor) -> Tensor:
+        x = functional.relu(self.stem(_in_blocks(images)))
+        for stage in self.stages[:_PLACED_STAGES]:
+            x = stage(x)
+        return x
+
+    def _pool_above(self, maps: Tensor) -> Tensor:
+        for stage in self.stages[_PLACED_STAGES:]:
+            maps = stage(maps)
+        return maps.float().mean(dim=(2, 3))
 
     def _pooled(self, images: Tensor) -> Tensor:
         return self.convolve(images)[-1][1].float().mean(dim=(2, 3))

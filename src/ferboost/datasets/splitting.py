@@ -9,7 +9,7 @@ from ferboost.config import DataSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import DataError
 
-__all__ = ["cut_split", "number_folds", "prepare_splits", "stratified_sample"]
+__all__ = ["cut_split", "draw_faces", "number_folds", "prepare_splits", "stratified_sample"]
 
 
 #: Deals images into folds: the same for all seeds of a run, so that they are comparable.
@@ -49,6 +49,14 @@ def stratified_sample(
                 picked[group] = True
                 missing -= int(sizes[group])
     return picked[member]
+
+
+def draw_faces(dataset: FaceDataset, count: int, seed: int = 0) -> FaceDataset:
+    """Return about `count` images, of each class in proportion; all where there are no more."""
+    if count >= len(dataset):
+        return dataset
+    share = count / len(dataset)
+    return dataset.select(stratified_sample(dataset.labels, dataset.hashes, share, seed))
 
 
 def number_folds(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import stratified_sample
+from ferboost.datasets.splitting import draw_faces
 from ferboost.errors import RunError
 from ferboost.evaluation.robustness import Robustness, measure_robustness
 from ferboost.files import write_json
@@ -19,7 +19,6 @@ from ferboost.runs import Run
 __all__ = ["load_robustness", "measure_run_robustness"]
 
 _FILE = "robustness.json"
-_SAMPLE_SEED = 0
 
 
 def measure_run_robustness(
@@ -48,10 +47,7 @@ def measure_run_robustness(
     StorageError
         If the run cannot be written.
     """
-    known = evaluated.with_classes(run.record.classes)
-    if faces < len(known):
-        share = faces / len(known)
-        known = known.select(stratified_sample(known.labels, known.hashes, share, _SAMPLE_SEED))
+    known = draw_faces(evaluated.with_classes(run.record.classes), faces)
     models = {seed: load_seed_model(run, seed) for seed in run.settings.seeds}
     calibration = load_calibration(run)
 

@@ -12,6 +12,7 @@ from ferboost.evaluation.changes import ChangedFaces
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.robustness import Robustness
 from ferboost.evaluation.trust import RunCalibration
+from ferboost.explanation import ExplanationCheck
 
 __all__ = ["CaptionedFigure", "DataFacts", "ReportContent"]
 
@@ -98,6 +99,8 @@ class ReportContent:
         What worse faces cost; None where it was not measured.
     changed : ChangedFaces or None
         Test images that trees put right or spoil; None where none were kept.
+    explanation : ExplanationCheck or None
+        Whether heat maps explain the model; None where it was not checked.
     """
 
     title: str
@@ -118,3 +121,4 @@ class ReportContent:
     trust_note: str = ""
     robustness: Robustness | None = None
     changed: ChangedFaces | None = None
+    explanation: ExplanationCheck | None = None

@@ -8,6 +8,7 @@ from ferboost.evaluation.results import Results
 from ferboost.evaluation.robustness import Robustness
 from ferboost.evaluation.summary import VariantSummary
 from ferboost.evaluation.trust import VariantTrust
+from ferboost.explanation import ExplanationCheck
 from ferboost.published import published
 from ferboost.report.anatomy import plot_feature_maps, plot_filters
 from ferboost.report.content import CaptionedFigure, ReportContent
@@ -19,6 +20,7 @@ from ferboost.report.diagnostics import (
     plot_roc_curves,
     row_shares,
 )
+from ferboost.report.explanation_figures import plot_removal, plot_similarity
 from ferboost.report.figures import (
     plot_accuracy_by_class,
     plot_accuracy_by_variant,
@@ -72,6 +74,7 @@ def section_figures(
         "trust": tuple(_calibration_change(content.results, trust) for trust in trusts),
         "abstention": _abstention(trusts),
         "robustness": tuple(_robustness(content.robustness, [s.variant for s in shown])),
+        "explanation": tuple(_explanation(content.explanation)),
         "time": (_time(summaries),),
         "inside": tuple(_inside(content)),
         "data": content.data_figures,
@@ -100,6 +103,21 @@ def _robustness(
         )
         caption = caption[0].upper() + caption[1:]
         yield CaptionedFigure(plot_robustness(curves), f"Worse faces: {corruption}", caption)
+
+
+def _explanation(check: ExplanationCheck | None) -> Iterator[CaptionedFigure]:
+    if check is None:
+        return
+    for method in check.methods:
+        yield CaptionedFigure(
+            plot_removal(method), f"Removing what a map shows: {method.method}", method.sentence()
+        )
+    yield CaptionedFigure(
+        plot_similarity(check),
+        "Maps of random weights",
+        "A map that stays the same where the weights are random shows the face, not what the "
+        "model has learnt of it. 1: the same order of pixels; 0: none in common.",
+    )
 
 
 def _models(content: ReportContent, summaries: Sequence[VariantSummary]) -> CaptionedFigure:

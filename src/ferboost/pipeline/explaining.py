@@ -1,0 +1,129 @@
+"""Explaining what a run's models say, and keeping whether their explanations hold."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.cnn.network import FaceNetwork, new_network
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.splitting import draw_faces
+from ferboost.errors import RunError, SettingsError
+from ferboost.explanation import (
+    Explanation,
+    ExplanationCheck,
+    check_explanations,
+    explain_faces,
+)
+from ferboost.files import write_json
+from ferboost.models import SeedModel, load_seed_model
+from ferboost.pipeline.calibrating import load_calibration
+from ferboost.progress import Monitor
+from ferboost.runs import Run
+
+__all__ = ["check_run_explanations", "explain_run", "load_explanation_check"]
+
+_FILE = "explanations.json"
+
+
+def explain_run(
+    run: Run, images: NDArray[np.uint8], variant: str = "cnn", *, emotion: str | None = None
+) -> tuple[Explanation, ...]:
+    """Explain what a run says of faces: all seeds together, calibrated where the run is.
+
+    Parameters
+    ----------
+    run : Run
+    images : ndarray of uint8, shape (n, 48, 48)
+    variant : str
+        ``"cnn"``, or the trees that decide.
+    emotion : str, optional
+        What to explain; by default each face's verdict.
+
+    Raises
+    ------
+    RunError
+        If the run is not finished.
+    SettingsError
+        If it has no such variant or emotion.
+    """
+    models = [_model(run, seed, variant) for seed in run.settings.seeds]
+    calibration = load_calibration(run)
+    scalings = {} if calibration is None else calibration.ensemble.get(variant, {})
+    return explain_faces(
+        models,
+        run.record.classes,
+        images,
+        variant,
+        emotion=emotion,
+        scaling=scalings.get("temperature"),
+    )
+
+
+def check_run_explanations(
+    run: Run, evaluated: FaceDataset, faces: int, variant: str, monitor: Monitor
+) -> ExplanationCheck:
+    """Check the heat maps of a run's first seed, and keep the result in ``explanations.json``.
+
+    Parameters
+    ----------
+    run : Run
+    evaluated : FaceDataset
+        Faces that the models were not trained on.
+    faces : int
+        So many of them, about, are drawn: of each class in proportion.
+    variant : str
+    monitor : Monitor
+
+    Raises
+    ------
+    RunError
+        If the run is not finished.
+    SettingsError
+        If it has no such variant.
+    DataError
+        If there are fewer than two faces, or other classes.
+    StorageError
+        If the run cannot be written.
+    """
+    seed = run.settings.seeds[0]
+    drawn = draw_faces(evaluated.with_classes(run.record.classes), faces)
+
+    def draw(number: int) -> FaceNetwork:
+        return new_network(run.settings.cnn, len(run.record.classes), number)
+
+    with monitor.stage("check explanations") as tell:
+        check = check_explanations(
+            _model(run, seed, variant), draw, drawn.images, variant, seed=seed, tell=tell
+        )
+    write_json(run.path / _FILE, check.to_dict())
+    return check
+
+
+def load_explanation_check(run: Run) -> ExplanationCheck | None:
+    """Read what `check_run_explanations` kept; None where nothing was checked.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged.
+    """
+    path = run.path / _FILE
+    if not path.exists():
+        return None
+    try:
+        return ExplanationCheck.from_dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); remove it and run: "
+            f"ferboost explain {run.path} DATA --check"
+        ) from error
+
+
+def _model(run: Run, seed: int, variant: str) -> SeedModel:
+    model = load_seed_model(run, seed)
+    if variant not in model.variants:
+        known: Sequence[str] = model.variants
+        raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {', '.join(known)}")
+    return model
