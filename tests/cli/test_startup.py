@@ -20,6 +20,7 @@ COMMANDS = (
     "calibrate",
     "robustness",
     "explain",
+    "labels",
     "compare",
     "export",
     "predict",

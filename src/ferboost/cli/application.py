@@ -9,6 +9,7 @@ from ferboost.cli import (
     evaluation,
     explaining,
     exporting,
+    labels,
     page,
     prediction,
     reproduction,
@@ -58,6 +59,7 @@ app.command(epilog=evaluation.COMPARE_EXAMPLES)(evaluation.compare)
 app.command(epilog=trust.CALIBRATE_EXAMPLES)(trust.calibrate)
 app.command(epilog=trust.ROBUSTNESS_EXAMPLES)(trust.robustness)
 app.command(epilog=explaining.EXPLAIN_EXAMPLES)(explaining.explain)
+app.command(epilog=labels.LABELS_EXAMPLES)(labels.labels)
 app.command(epilog=exporting.EXPORT_EXAMPLES)(exporting.export)
 app.command(epilog=prediction.PREDICT_EXAMPLES)(prediction.predict)
 app.command(epilog=serving.SERVE_EXAMPLES)(serving.serve)

@@ -13,7 +13,9 @@ from ferboost.emotions import FERPLUS_COLUMNS
 from ferboost.errors import DataError
 
 __all__ = [
+    "AnnotatorAgreement",
     "VoteTable",
+    "annotator_agreement",
     "describe_votes",
     "join_votes",
     "majority_labels",
@@ -180,6 +182,63 @@ def majority_labels(dataset: FaceDataset) -> NDArray[np.int64]:
     clear = ordered[:, -1] > ordered[:, -2]
     lookup = np.array([dataset.classes.index(e) if e in dataset.classes else -1 for e in emotions])
     return np.where(clear, lookup[votes.argmax(axis=1)], -1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class AnnotatorAgreement:
+    """How far people agree on the images of a data set, and so how far a model can agree with them.
+
+    Attributes
+    ----------
+    images : int
+        With a vote for any class.
+    label_by_vote : float
+        Share of single votes that are the image's label.
+    label_by_majority : float
+        Share of the clear majorities that are the label.
+    vote_by_others : float
+        Share of single votes that are what most of the image's other voters say, where these have a
+        clear majority: how often one person agrees with the rest.
+    vote_by_best : float
+        Share of single votes for the class with the most votes: no model agrees with more of them,
+        and so none with more labels that are one person's opinion.
+    """
+
+    images: int
+    label_by_vote: float
+    label_by_majority: float
+    vote_by_others: float
+    vote_by_best: float
+
+
+def annotator_agreement(dataset: FaceDataset) -> AnnotatorAgreement:
+    """Measure how far the voters agree with each other and with the labels.
+
+    Raises
+    ------
+    DataError
+        If the data set has no votes.
+    """
+    shares, majority = soft_labels(dataset), majority_labels(dataset)
+    voted = shares.sum(axis=1) > 0
+    rows = np.flatnonzero(voted)
+    votes = _votes(dataset)[voted].astype(np.int64)
+    agreeing, counted = 0, 0
+    for column in range(votes.shape[1]):
+        others = votes.copy()
+        others[:, column] -= 1
+        ordered = np.sort(others, axis=1)
+        clear = (votes[:, column] > 0) & (ordered[:, -1] > ordered[:, -2])
+        counted += int(votes[clear, column].sum())
+        agreeing += int(votes[clear & (others.argmax(axis=1) == column), column].sum())
+    decided = majority >= 0
+    return AnnotatorAgreement(
+        images=len(rows),
+        label_by_vote=float(shares[rows, dataset.labels[rows]].mean()),
+        label_by_majority=float((majority == dataset.labels)[decided].mean()),
+        vote_by_others=agreeing / max(counted, 1),
+        vote_by_best=float(shares[rows].max(axis=1).mean()),
+    )
 
 
 def _votes(dataset: FaceDataset) -> NDArray[np.uint8]:

@@ -1,0 +1,156 @@
+"""Labels that are probably wrong, and how good it is at finding them that a model says so."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.errors import DataError
+from ferboost.evaluation.bootstrap import Measure
+
+__all__ = ["FinderCurve", "LabelErrors", "find_label_errors", "judge_finder"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelErrors:
+    """Images in the order in which their labels should be looked at again.
+
+    Attributes
+    ----------
+    order : ndarray of int64, shape (n,)
+        Positions of the images, the most suspicious first: the suspects, then the rest, each by
+        margin.
+    suspect : ndarray of bool, shape (n,)
+        Where the model is as sure of another class as it is, on average, of images of that class.
+    suggested : ndarray of int64, shape (n,)
+        The most probable class other than the label.
+    margin : ndarray of float64, shape (n,)
+        Probability of the label less that of `suggested`, -1 to 1.
+    """
+
+    order: NDArray[np.int64]
+    suspect: NDArray[np.bool_]
+    suggested: NDArray[np.int64]
+    margin: NDArray[np.float64]
+
+
+def find_label_errors(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> LabelErrors:
+    """Find likely label errors by confident learning.
+
+    An image counts for the class that it is most probable to be among those whose probability
+    reaches the mean that images labelled so have; where that is not its label, it is a suspect.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (n, k)
+        By a model that was not trained on these images.
+    labels : ndarray of int64, shape (n,)
+
+    Raises
+    ------
+    DataError
+        If there is no image, or shapes do not fit.
+
+    References
+    ----------
+    .. [1] Northcutt, C., Jiang, L. & Chuang, I. (2021). Confident learning: estimating uncertainty
+       in dataset labels. Journal of Artificial Intelligence Research, 70, 1373-1411.
+    """
+    if not len(labels) or probabilities.shape[:1] != labels.shape:
+        raise DataError(
+            f"label errors are found among images with a label and probabilities each; found "
+            f"{len(labels)} labels and probabilities of shape {probabilities.shape}"
+        )
+    rows, classes = np.arange(len(labels)), probabilities.shape[1]
+    shares = probabilities.astype(np.float64)
+    counts = np.bincount(labels, minlength=classes)
+    sums = np.bincount(labels, shares[rows, labels], minlength=classes)
+    # A class without an image is no evidence for anything.
+    thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+    reached = np.where(shares >= thresholds, shares, -1)
+    suspect = (reached.max(axis=1) >= 0) & (reached.argmax(axis=1) != labels)
+    others = shares.copy()
+    others[rows, labels] = -1
+    suggested = others.argmax(axis=1)
+    margin = shares[rows, labels] - shares[rows, suggested]
+    return LabelErrors(np.lexsort((margin, ~suspect)), suspect, suggested, margin)
+
+
+@dataclass(frozen=True, eq=False)
+class FinderCurve:
+    """How many of the first k images really have a wrong label.
+
+    Attributes
+    ----------
+    base_rate : float
+        Share of all judged images whose label is wrong.
+    errors : int
+        Judged images whose label is wrong.
+    judged : int
+    precision, recall : ndarray of float64, shape (judged,)
+        After the first, second and further judged image.
+    """
+
+    base_rate: float
+    errors: int
+    judged: int
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+
+    def precision_at(self, count: int) -> Measure:
+        """Return the precision of the first `count` images with Wilson's 95 % interval."""
+        n = min(count, self.judged)
+        share, z = float(self.precision[n - 1]), 1.959964
+        middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+        spread = z * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))) / (1 + z**2 / n)
+        return Measure(share, (max(0.0, middle - spread), min(1.0, middle + spread)))
+
+    def to_dict(self, counts: tuple[int, ...] = (50, 100, 200, 500, 1000)) -> dict[str, Any]:
+        """Return the base rate, and precision and recall at some counts, as JSON can hold them."""
+        return {
+            "judged": self.judged,
+            "errors": self.errors,
+            "base_rate": self.base_rate,
+            "at": {
+                str(count): {
+                    "precision": self.precision_at(count).to_dict(),
+                    "recall": float(self.recall[count - 1]),
+                    "times_base_rate": self.precision_at(count).value / self.base_rate,
+                }
+                for count in counts
+                if count <= self.judged
+            },
+        }
+
+
+def judge_finder(
+    order: NDArray[np.int64], wrong: NDArray[np.bool_], judged: NDArray[np.bool_]
+) -> FinderCurve:
+    """Compare an order of suspicion with what is known of the labels.
+
+    Parameters
+    ----------
+    order : ndarray of int64, shape (n,)
+    wrong : ndarray of bool, shape (n,)
+        Whether each image's label is wrong.
+    judged : ndarray of bool, shape (n,)
+        Whether that is known; other images are passed over.
+
+    Raises
+    ------
+    DataError
+        If no image is judged, or no judged label is wrong.
+    """
+    known = order[judged[order]]
+    errors = int(wrong[known].sum())
+    if not errors:
+        raise DataError(f"none of {len(known):,} judged labels is wrong: there is nothing to find")
+    found = wrong[known].cumsum()
+    return FinderCurve(
+        base_rate=errors / len(known),
+        errors=errors,
+        judged=len(known),
+        precision=found / np.arange(1, len(known) + 1),
+        recall=found / errors,
+    )

@@ -1,0 +1,56 @@
+"""``ferboost labels``."""
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+
+from PIL import Image
+from shell import Trained, ferboost
+
+from ferboost.emotions import EMOTIONS, FERPLUS_COLUMNS
+
+
+def test_it_lists_and_draws_what_should_be_looked_at_again(trained: Trained) -> None:
+    outcome = ferboost("labels", trained.run, trained.faces, "--count", "10")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "labels are suspect" in outcome.out
+    with Path("labels/labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["split"] for row in rows} == {"validation", "test"}
+    assert all(row["label"] != row["suggested"] and row["suggested"] in EMOTIONS for row in rows)
+    with Image.open("labels/sheet.png") as sheet:
+        assert sheet.width > 1000
+    assert not Path("labels/finder.png").exists()
+
+
+def test_votes_judge_the_finder_and_say_who_agrees(trained: Trained) -> None:
+    columns = tuple(FERPLUS_COLUMNS)
+    rows = [("Usage", "Image name", *columns)]
+    with zipfile.ZipFile(trained.faces) as faces:
+        for place, name in enumerate(sorted(faces.namelist())):
+            emotion = Path(name).parent.name if place % 4 else "happy"
+            counts = [10 * (FERPLUS_COLUMNS[column] == emotion) for column in columns]
+            rows.append(("Training", Path(name).name, *map(str, counts)))
+    Path("votes.csv").write_text("\n".join(map(",".join, rows)))
+    outcome = ferboost("labels", trained.run, trained.faces, "--votes", "votes.csv", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    found = json.loads(outcome.out)
+    finder = found["finder"]["no voter gave the label"]
+    assert 0.1 < finder["base_rate"] < 0.35
+    assert found["agreement"]["vote_by_best"] == 1
+    assert 0 <= found["agreement"]["model_with_majority"] <= 1
+    assert Path("labels/finder.png").is_file()
+    printed = ferboost("labels", trained.run, trained.faces, "--votes", "votes.csv")
+    assert "who agrees with whom" in printed.out
+
+
+def test_data_that_the_run_has_learnt_is_refused(trained: Trained) -> None:
+    with zipfile.ZipFile("train.zip", "w") as train, zipfile.ZipFile(trained.faces) as faces:
+        for name in faces.namelist():
+            if name.startswith("train/"):
+                train.writestr(name, faces.read(name))
+    outcome = ferboost("labels", trained.run, "train.zip")
+    assert outcome.code == 1
+    assert "was trained on every image of train.zip" in outcome.err
+    assert not Path("labels").exists()
