@@ -21,6 +21,7 @@ COMMANDS = (
     "robustness",
     "explain",
     "labels",
+    "drift",
     "compare",
     "export",
     "predict",

@@ -87,6 +87,7 @@ class TestArtefacts:
         of_the_run = {
             "run.json", "precision.json", "training-hashes.npy", "examples.npz", "log.txt",
             "predictions.npz", "calibration.json", "validation-predictions.npz", "changed.npz",
+            "traits.json",
         }  # fmt: skip
         expected = of_the_run | {f"seed-{seed}/{f}" for seed in (0, 1) for f in of_a_seed}
         assert files - {".lock"} == expected

@@ -6,6 +6,7 @@ import typer
 
 from ferboost.cli import (
     data,
+    drift,
     evaluation,
     explaining,
     exporting,
@@ -60,6 +61,7 @@ app.command(epilog=trust.CALIBRATE_EXAMPLES)(trust.calibrate)
 app.command(epilog=trust.ROBUSTNESS_EXAMPLES)(trust.robustness)
 app.command(epilog=explaining.EXPLAIN_EXAMPLES)(explaining.explain)
 app.command(epilog=labels.LABELS_EXAMPLES)(labels.labels)
+app.command(epilog=drift.DRIFT_EXAMPLES)(drift.drift)
 app.command(epilog=exporting.EXPORT_EXAMPLES)(exporting.export)
 app.command(epilog=prediction.PREDICT_EXAMPLES)(prediction.predict)
 app.command(epilog=serving.SERVE_EXAMPLES)(serving.serve)

@@ -15,6 +15,7 @@ from ferboost.files import atomic_folder, copy_file
 from ferboost.models import load_seed_model
 from ferboost.pipeline.calibrating import calibrate_run, load_calibration
 from ferboost.pipeline.changing import save_changed_faces
+from ferboost.pipeline.drifting import save_trait_limits
 from ferboost.pipeline.evaluating import (
     evaluate_run,
     has_training_hashes,
@@ -159,6 +160,7 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
         held_out = prepared.split("test" if run.settings.protocol == "paper" else "validation")
         train = prepared.split("train")
         save_examples(run, train)
+        save_trait_limits(run, train)
         for seed in run.settings.seeds:
             SeedTraining(run, seed, train, held_out, monitor).finish()
         if run.settings.protocol == "clean" and load_calibration(run) is None:

@@ -1,0 +1,86 @@
+"""Comparing new faces with those of a run, and the limits of what the run was trained on."""
+
+import json
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.splitting import prepare_splits
+from ferboost.datasets.traits import TraitLimits, fit_trait_limits
+from ferboost.errors import RunError
+from ferboost.evaluation.drift import Drift, measure_drift
+from ferboost.features import tap_features
+from ferboost.files import write_json
+from ferboost.models import load_seed_model
+from ferboost.progress import Monitor
+from ferboost.runs import Run
+
+__all__ = ["load_trait_limits", "measure_run_drift", "save_trait_limits"]
+
+_FILE = "traits.json"
+# The tap with the most to tell that no class weighs yet.
+_TAPS = {"published": "fc1", "residual": "pooled"}
+
+
+def save_trait_limits(run: Run, train: FaceDataset) -> None:
+    """Keep the limits of the training faces' traits in ``traits.json``."""
+    write_json(run.path / _FILE, fit_trait_limits(train.images).to_dict())
+
+
+def load_trait_limits(run: Run) -> TraitLimits | None:
+    """Read what `save_trait_limits` kept; None where the run is of an older version.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged.
+    """
+    path = run.path / _FILE
+    if not path.exists():
+        return None
+    try:
+        return TraitLimits.from_dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); remove it, and ferboost drift measures it again"
+        ) from error
+
+
+def measure_run_drift(
+    run: Run, dataset: FaceDataset, images: NDArray[np.uint8], monitor: Monitor
+) -> Drift:
+    """Compare new faces with the validation faces of a run, or the test faces where it has none.
+
+    Compared are the features of the first seed's CNN below its last layers, and brightness,
+    contrast and sharpness.
+
+    Parameters
+    ----------
+    run : Run
+    dataset : FaceDataset
+        That the run was made with.
+    images : ndarray of uint8, shape (n, 48, 48)
+    monitor : Monitor
+
+    Raises
+    ------
+    RunError
+        If the run is not finished, or was made with other data.
+    DataError
+        If there are fewer than 10 faces.
+    """
+    if dataset.fingerprint != run.record.data.fingerprint:
+        raise RunError(f"{dataset.source} is not the data that {run.path} was made with")
+    clean = run.settings.protocol == "clean"
+    prepared = prepare_splits(dataset, run.settings.data, validation=clean)
+    known = prepared.split("validation" if clean else "test").images
+    limits = load_trait_limits(run) or fit_trait_limits(prepared.split("train").images)
+    tap = _TAPS[run.settings.cnn.architecture]
+    network = load_seed_model(run, run.settings.seeds[0]).network
+    with monitor.stage("compare") as tell:
+        tell(0, 2, "known faces")
+        before = tap_features(network, known, [tap])[tap]
+        tell(1, 2, "new faces")
+        after = tap_features(network, images, [tap])[tap]
+        return measure_drift((known, before), (images, after), limits, tap)
