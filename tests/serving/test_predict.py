@@ -97,10 +97,10 @@ def test_several_pictures_are_answered_in_their_order(
 @pytest.mark.parametrize(
     ("how", "given", "found"),
     [
-        ("auto", encoded(Image.new("L", (64, 64))), 1),
-        ("auto", encoded(Image.new("L", (65, 64))), 0),
-        ("whole", encoded(Image.new("L", (65, 64))), 1),
-        ("detect", encoded(Image.new("L", (64, 64))), 0),
+        ("auto", encoded(Image.new("L", (96, 96))), 1),
+        ("auto", encoded(Image.new("L", (97, 60))), 0),
+        ("whole", encoded(Image.new("L", (97, 60))), 1),
+        ("detect", encoded(Image.new("L", (96, 96))), 0),
         ("whole", photo(), 1),
         ("detect", photo(), 2),
     ],

@@ -72,7 +72,7 @@ class Question(BaseModel):
         HowToFind,
         Field(
             description="`detect` finds faces; `whole` takes each picture as one face that fills "
-            "it; `auto` does the latter for pictures of at most 64 x 64 pixels."
+            "it; `auto` does the latter for pictures of at most 96 pixels a side."
         ),
     ] = "auto"
     coverage: Annotated[
@@ -114,7 +114,7 @@ class PictureAnswer(BaseModel):
     """What the model says of one picture."""
 
     width: int | None
-    """Of the upright picture; None where it was not searched for faces."""
+    """Of the upright picture; None where it cannot be read."""
     height: int | None
     faces_found: int
     """More than there are `faces` where they are over the limit; the surest are kept."""

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.datasets.images import decode_face, decode_picture
+from ferboost.datasets.images import decode_picture, face_of_image
 from ferboost.errors import ImageError
 from ferboost.inference import Face, Predictions, Predictor
 from ferboost.inference.faces import crop_face
@@ -24,11 +24,14 @@ from ferboost.serving.metrics import Metrics
 __all__ = ["Engine", "FoundFaces", "HowToFind", "PictureAnswer"]
 
 #: ``detect``: find the faces. ``whole``: a face fills the picture. ``auto``: the latter for
-#: pictures too small for a face to be found in, else the former.
+#: pictures that are not larger than `LARGEST_FACE_PICTURE`, else the former.
 HowToFind: TypeAlias = Literal["auto", "detect", "whole"]
 
+#: Longest side, in pixels, of pictures that are taken as a face that fills them: twice the side of
+#: FER-2013's images. In so small a photo of a scene, a face would have too few pixels to be read.
+LARGEST_FACE_PICTURE = 96
+
 _NAME = "the picture"
-_SMALL = 64
 # After so long, a request makes room for others before its next picture.
 _SECONDS_IN_TURN = 0.02
 
@@ -39,19 +42,19 @@ class FoundFaces:
 
     Attributes
     ----------
+    size : tuple of int
+        Width and height of the upright picture, in pixels.
     count : int
         Faces found, also those left out for being too many.
     faces : tuple of Face or None
         From left to right; None for one that fills the picture.
     crops : tuple of ndarray of uint8, shape (48, 48)
-    size : tuple of int or None
-        Width and height of the upright picture, in pixels; None where it was not searched.
     """
 
+    size: tuple[int, int]
     count: int
     faces: tuple[Face | None, ...]
     crops: tuple[NDArray[np.uint8], ...]
-    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -158,19 +161,18 @@ class Engine:
             job.settle(error)
 
     def _find(self, content: bytes, how: HowToFind) -> FoundFaces | ImageError:
-        pixels = self._limits.pixels
         try:
-            if how == "whole":
-                return _whole(content, pixels)
-            picture = decode_picture(content, _NAME, max_pixels=pixels)
-            if how == "auto" and max(picture.size) <= _SMALL:
-                return _whole(content, pixels)
+            picture = decode_picture(content, _NAME, max_pixels=self._limits.pixels)
+            is_face = how == "auto" and max(picture.size) <= LARGEST_FACE_PICTURE
+            if is_face or how == "whole":
+                crop = face_of_image(picture, _NAME)
+                return FoundFaces(picture.size, 1, (None,), (crop,))
         except ImageError as error:
             return error
         found = self.predictor.detector.detect(np.asarray(picture.convert("RGB")))
         faces = sorted(found[: self._limits.faces], key=lambda face: face.box)
         crops = tuple(crop_face(picture, face) for face in faces)
-        return FoundFaces(len(found), tuple(faces), crops, picture.size)
+        return FoundFaces(picture.size, len(found), tuple(faces), crops)
 
     def _predict(self, job: _Job) -> None:
         crops = [c for found in job.found if isinstance(found, FoundFaces) for c in found.crops]
@@ -195,8 +197,3 @@ class Engine:
             answers.append(PictureAnswer(picture, predictions))
             start = end
         return answers
-
-
-def _whole(content: bytes, max_pixels: int) -> FoundFaces:
-    face, _ = decode_face(content, _NAME, max_pixels=max_pixels)
-    return FoundFaces(1, (None,), (face,))

@@ -167,7 +167,7 @@ def _to_dict(
     faces = predictions.to_dict()
     for face in faces:
         del face["source"]
-    width, height = found.size or (None, None)
+    width, height = found.size
     return {
         "width": width,
         "height": height,
