@@ -119,7 +119,8 @@ def test_a_video_file_is_read_as_python_reads_its_faces(
     page.wait_for_selector("#summary:not(:empty)")
     found = saved_table(page, tmp_path, predictor)
     times = sorted({r.time for r in found if r.time is not None})
-    assert times[:4] == pytest.approx([0, 0.2, 0.4, 0.6])
+    assert len(times) >= 2  # what a recorder keeps depends on what else the machine does
+    assert times == pytest.approx(0.2 * np.arange(len(times)))
     assert {reading.face for reading in found} == {"1"}
     for position in ("Home", "End"):
         page.locator("#position").press(position)

@@ -6,7 +6,7 @@ import type { ModelInfo } from "./engine/model_file";
 import { drawGray, drawHeat } from "./heat";
 import type { Explanation } from "./messages";
 import type { Person } from "./people";
-import { capitalised, listed, percent, verdictOf } from "./wording";
+import { capitalised, counted, listed, percent, verdictOf } from "./wording";
 
 export interface CardEvents {
   onPoint(number: number | null): void;
@@ -204,10 +204,9 @@ function explained(crop: Uint8Array, explanation: Explanation, emotion: string):
     make("figcaption", {}, [
       make("p", {}, finding),
       make("p", { class: "scale" }, [
-        make("span", { class: "against" }),
-        `covering raises it`,
-        make("span", { class: "for" }),
-        `lowers it, by up to ${Math.round(100 * strongest)} points`,
+        make("span", {}, [make("i", { class: "for" }), "covering lowers it"]),
+        make("span", {}, [make("i", { class: "against" }), "raises it"]),
+        make("span", {}, `at most ${counted(Math.round(100 * strongest), "point")}`),
       ]),
       make("p", { class: "small" }, "A gray patch slides over the face; the colour is how much the probability changes. It says what the network looks at, not why a person looks so."),
     ]),

@@ -24,8 +24,8 @@ export function drawHeat(canvas: HTMLCanvasElement, face: Uint8Array, falls: Flo
   const strongest = Math.max(0.02, ...falls.map(Math.abs));
   const heat = new ImageData(faceSide, faceSide);
   falls.forEach((fall, place) => {
-    const cover = Math.sqrt(Math.abs(fall) / strongest) * strongestCover;
-    heat.data.set([...(fall > 0 ? warm : cool), 255 * cover * (Math.abs(fall) / strongest > 0.05 ? 1 : 0.3)], 4 * place);
+    const strength = Math.abs(fall) / strongest;
+    heat.data.set([...(fall > 0 ? warm : cool), 255 * strongestCover * strength], 4 * place);
   });
   layer.getContext("2d")?.putImageData(heat, 0, 0);
   context.drawImage(layer, 0, 0, canvas.width, canvas.height);

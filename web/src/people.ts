@@ -16,8 +16,8 @@ export interface Sample {
   people: Person[];
 }
 
-const minOverlap = 0.2;
-const memory = 2; // seconds that a face may be gone
+const minOverlap = 0.1;
+const memory = 4; // seconds that a face may be gone
 
 export class Crowd {
   #seen = new Map<number, { face: Finding; time: number }>();

@@ -67,12 +67,14 @@ export class Timeline {
       context.fillRect(0, row * rowHeight, clientWidth, rowHeight - gap),
     );
     context.fillStyle = style.getPropertyValue("--accent");
+    const [secondLast, last] = samples.slice(-2).map((sample) => sample.time ?? 0);
+    const step = last === undefined ? 0 : last - secondLast;
     samples.forEach((sample, k) => {
       const person = sample.people.find((one) => one.number === number);
       const time = sample.time ?? 0;
       if (person === undefined || time < start) return;
       const left = x(time);
-      const width = Math.max(1, x(Math.min(end, samples[k + 1]?.time ?? end)) - left);
+      const width = Math.max(1, x(Math.min(end, samples[k + 1]?.time ?? time + step)) - left);
       person.probabilities.forEach((share, row) => {
         const high = share * (rowHeight - gap);
         context.fillRect(left, (row + 1) * rowHeight - gap - high, width + 0.5, high);

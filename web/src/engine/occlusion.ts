@@ -32,17 +32,23 @@ export function occlude(face: Uint8Array): Occlusions {
   return { faces, places };
 }
 
-/** Return for each pixel the mean fall of the probability over the patches that cover it. */
+/** Return for each pixel the mean fall of the probability; a patch counts most at its middle. */
 export function meanFalls(places: [number, number][], falls: number[]): Float32Array {
   const sums = new Float32Array(faceSide * faceSide);
-  const counts = new Float32Array(faceSide * faceSide);
+  const weights = new Float32Array(faceSide * faceSide);
   places.forEach(([left, top], k) => {
-    for (let y = top; y < top + patch; y += 1) {
-      for (let x = left; x < left + patch; x += 1) {
-        sums[y * faceSide + x] += falls[k];
-        counts[y * faceSide + x] += 1;
+    for (let y = 0; y < patch; y += 1) {
+      for (let x = 0; x < patch; x += 1) {
+        const weight = nearness(x) * nearness(y);
+        const place = (top + y) * faceSide + left + x;
+        sums[place] += falls[k] * weight;
+        weights[place] += weight;
       }
     }
   });
-  return sums.map((sum, place) => sum / counts[place]);
+  return sums.map((sum, place) => sum / weights[place]);
+}
+
+function nearness(offset: number): number {
+  return 1 - Math.abs(offset + 0.5 - patch / 2) / (patch / 2);
 }
