@@ -98,7 +98,7 @@ def measure(browser: "Browser", url: str, site: Path, pictures: int) -> None:
 
     def processor_seconds() -> float:
         processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
-        return sum(p["cpuTime"] for p in processes if p["type"] == "renderer")
+        return float(sum(p["cpuTime"] for p in processes if p["type"] == "renderer"))
 
     for what, (longest_side, share) in STEPS.items():
         count = max(2, round(pictures * share))
