@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferboost.errors import FerboostError, SettingsError
+from ferboost.inference.faces import Face
 from ferboost.inference.pictures import read_faces
 from ferboost.inference.predictions import Predictions
 from ferboost.models import load_seed_model
@@ -13,7 +15,61 @@ from ferboost.pipeline import load_calibration
 from ferboost.runs import Run
 from ferboost.variants import CNN, FOLD_CNNS, tree_variants
 
-__all__ = ["predict_files"]
+__all__ = ["RunPredictor", "predict_files"]
+
+
+class RunPredictor:
+    """The models of a finished run, temperature scaled where the run is calibrated.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    variant : str
+        ``"cnn"``, or the tap whose trees decide.
+
+    Raises
+    ------
+    RunError
+        If the run is not finished.
+    SettingsError
+        If the run has no such variant.
+    """
+
+    def __init__(self, run: Run, variant: str = "cnn") -> None:
+        models = [load_seed_model(run, seed) for seed in run.settings.seeds]
+        trees = run.settings.trees
+        folds = (FOLD_CNNS,) if trees.features == "out-of-fold" else ()
+        known = (CNN, *folds, *tree_variants(trees.taps, trees.mode, trees.baselines))
+        if variant not in known:
+            raise SettingsError(
+                f"{run.path} has no variant {variant!r}; it has: {', '.join(known)}"
+            )
+        for model, seed in zip(models, run.settings.seeds, strict=True):
+            if variant not in model.variants:
+                raise run.unfinished(f"seed {seed} has no trees on {variant}")
+        self.classes = run.record.classes
+        self._models = models
+        self._variant = variant
+        calibration = load_calibration(run)
+        scalings = {} if calibration is None else calibration.ensemble.get(variant, {})
+        self._scaling = scalings.get("temperature")
+
+    def predict_crops(
+        self,
+        crops: Sequence[NDArray[np.uint8]],
+        sources: Sequence[str | None],
+        faces: Sequence[Face | None] | None = None,
+    ) -> Predictions:
+        """Tell the emotion of faces that were cut out already, see `Predictor.predict_crops`."""
+        if not crops:
+            return Predictions(())
+        images = np.stack(crops)
+        members = [model.probabilities(images)[self._variant] for model in self._models]
+        shares = np.asarray(np.mean(members, axis=0), dtype=np.float32)
+        if self._scaling is not None:
+            shares = self._scaling.apply(shares)
+        return Predictions.of(self.classes, shares, sources, faces)
 
 
 def predict_files(
@@ -43,22 +99,6 @@ def predict_files(
     SettingsError
         If the run has no such variant.
     """
-    models = [load_seed_model(run, seed) for seed in run.settings.seeds]
-    trees = run.settings.trees
-    folds = (FOLD_CNNS,) if trees.features == "out-of-fold" else ()
-    known = (CNN, *folds, *tree_variants(trees.taps, trees.mode, trees.baselines))
-    if variant not in known:
-        raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {', '.join(known)}")
-    for model, seed in zip(models, run.settings.seeds, strict=True):
-        if variant not in model.variants:
-            raise run.unfinished(f"seed {seed} has no trees on {variant}")
+    predictor = RunPredictor(run, variant)
     faces, names, failures = read_faces(paths)
-    if not faces:
-        return Predictions(()), failures
-    images = np.stack(faces)
-    shares = np.mean([model.probabilities(images)[variant] for model in models], axis=0)
-    calibration = load_calibration(run)
-    if calibration is not None and variant in calibration.ensemble:
-        shares = calibration.ensemble[variant]["temperature"].apply(shares)
-    predictions = Predictions.of(run.record.classes, shares, names)
-    return predictions, failures
+    return predictor.predict_crops(faces, names), failures

@@ -3,6 +3,7 @@
 import io
 import itertools
 import re
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
@@ -26,6 +27,17 @@ def test_progress_shows_the_share_and_all_details(
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", text)]
     assert max(map(len, lines)) <= columns
     assert any("100%" in line and line.endswith(DETAIL) for line in lines)
+
+
+def test_what_is_printed_beside_a_bar_goes_where_it_was_meant_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown, printed = io.StringIO(), io.StringIO()
+    with redirect_stderr(shown), redirect_stdout(printed), ConsoleMonitor().stage("predict"):
+        sys.stdout.write("a.jpg: happy\n")
+    assert printed.getvalue() == "a.jpg: happy\n"
+    assert "happy" not in shown.getvalue()
 
 
 def test_a_file_gets_a_line_every_half_minute(monkeypatch: pytest.MonkeyPatch) -> None:

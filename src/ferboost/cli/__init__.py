@@ -9,7 +9,7 @@ from typing import NoReturn
 from typer import TyperException
 
 from ferboost.cli.application import app
-from ferboost.cli.console import Interrupted
+from ferboost.cli.console import Interrupted, one_line
 from ferboost.errors import FerboostError
 
 __all__ = ["app", "main"]
@@ -91,7 +91,6 @@ def _explain_misuse(error: TyperException) -> str:
 
 
 def _stop(message: str, code: int) -> NoReturn:
-    words = "".join(c if c.isprintable() else " " for c in message).split()
     line_break = "\n" if code == 130 and sys.stderr.isatty() else ""  # after the terminal's ^C
-    sys.stderr.write(f"{line_break}ferboost: {' '.join(words)}\n")
+    sys.stderr.write(f"{line_break}ferboost: {one_line(message)}\n")
     sys.exit(code)

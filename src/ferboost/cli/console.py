@@ -3,14 +3,22 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ferboost.errors import FerboostError, StorageError
 from ferboost.progress import Monitor, Tell
 
-__all__ = ["ConsoleMonitor", "Interrupted", "print_json", "print_table", "resumable"]
+__all__ = [
+    "ConsoleMonitor",
+    "Interrupted",
+    "one_line",
+    "print_json",
+    "print_json_list",
+    "print_table",
+    "resumable",
+]
 
 # Redrawing at every step would cost more than the step.
 _SECONDS_BETWEEN_UPDATES = 0.1
@@ -68,6 +76,8 @@ class ConsoleMonitor(Monitor):
                 table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
             ),
             console=self._console,
+            # What is printed meanwhile goes above the bar, but not where it goes to a file or pipe.
+            redirect_stdout=sys.stdout.isatty(),
             transient=True,
             expand=True,
         ) as progress:
@@ -101,6 +111,20 @@ class _LinePrinter:
 def print_json(content: Any) -> None:  # Any: whatever json can encode
     """Print one JSON document on standard output, and nothing else there."""
     sys.stdout.write(json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def print_json_list(items: Iterable[Any]) -> None:  # Any: whatever json can encode
+    """Print a list as one JSON document on standard output, each item as it comes."""
+    separator = "["
+    for item in items:
+        sys.stdout.write(f"{separator}\n{json.dumps(item, indent=1, allow_nan=False)}")
+        separator = ","
+    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks and what else a terminal would not show."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 @contextmanager

@@ -1,29 +1,48 @@
 """``ferboost predict``."""
 
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ferboost.cli.console import ConsoleMonitor, print_json
+from ferboost.cli.console import ConsoleMonitor, one_line, print_json_list, resumable
 from ferboost.cli.data import JsonOption
+from ferboost.cli.films import FilmOutputs, predict_one_film
 
 if TYPE_CHECKING:
-    from ferboost.errors import FerboostError
-    from ferboost.inference.predictions import Predictions
+    from ferboost.inference.faces import Detector
+    from ferboost.inference.photos import Classifier, Photo, Unreadable
+    from ferboost.inference.predictions import Prediction
+    from ferboost.inference.records import Journal, Record
+    from ferboost.inference.sources import Source
+    from ferboost.progress import Tell
 
 __all__ = ["PREDICT_EXAMPLES", "predict"]
 
 PREDICT_EXAMPLES = """\b
 Examples:
-  ferboost predict photo.png
-  ferboost predict --model model.onnx photo.png
-  ferboost predict --model runs/paper-clean-1 faces/*.jpg --variant fc1 --json
+  ferboost predict photo.jpg
+  ferboost predict holiday/ --csv faces.csv --annotate holiday-annotated/
+  ferboost predict --coverage 0.9 "photos/**/*.jpg" --json
+  ferboost predict --model runs/paper-clean-1 faces/*.png --faces whole
+  ferboost predict film.mp4 --csv f.csv --annotate framed.mp4 --timeline f.png
+  ferboost predict --camera 0
 """
 
 
 def predict(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Pictures of a face.")],
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="INPUT", help="Pictures, folders of them, patterns in quotes; or one film."
+        ),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -42,46 +61,339 @@ def predict(
             "(flatten, fc1, fc2, output, pixels).  [default: cnn]",
         ),
     ] = None,
+    faces: Annotated[
+        Literal["auto", "detect", "whole"],
+        typer.Option(
+            metavar="HOW",
+            help="detect finds the faces of each picture, whole takes each picture as one face "
+            "that fills it, auto does that with pictures of at most 96 pixels a side.",
+        ),
+    ] = "auto",
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Name as many emotions as it takes to have the true one among them so often, "
+            'such as 0.9; a face with several is "not sure".',
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write a CSV table.")
+    ] = None,
+    parquet: Annotated[
+        Path | None,
+        typer.Option("--parquet", metavar="FILE", help="Write a Parquet table (needs pyarrow)."),
+    ] = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Write each picture with its faces framed into this folder, or the film to this "
+            "file.",
+        ),
+    ] = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw what the faces of a film show over time."),
+    ] = None,
+    camera: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", min=0, help="Watch a camera, such as 0, until Ctrl-C."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Tell the emotion of faces.
+    """Tell the emotion of every face in pictures, a film, or before a camera.
 
-    Each picture is taken as one face that fills it. A picture that cannot be read is reported, the
-    others are predicted, and the exit code is 1.
+    Without --csv and --parquet the emotions are printed. A picture that cannot be read is reported,
+    the others are done, and the exit code is 1. When pictures were interrupted and a table is
+    written, the same command goes on. Films and cameras need: pip install 'ferboost[video]'.
     """
-    predictions, failures = _predict(model, images, variant)
-    if json:
-        print_json([
-            {"image": p.source, "emotion": p.emotion, "probabilities": p.probabilities}
-            for p in predictions
-        ])  # fmt: skip
-    else:
-        for p in predictions:
-            ranked = sorted(p.probabilities.items(), key=lambda item: -item[1])
-            shown = ", ".join(f"{name} {share:.0%}" for name, share in ranked[:3])
-            typer.echo(f"{p.source}: {shown}")
-    for failure in failures:
-        typer.echo(f"ferboost: error: {failure}", err=True)
-    if failures:
+    from ferboost.inference.photos import predict_photos
+    from ferboost.inference.sources import find_sources
+    from ferboost.inference.tables import require_parquet
+
+    if parquet is not None:
+        require_parquet()
+    film = _film_of(inputs or [], camera)
+    if film is not None:
+        refused = {"--coverage": coverage is not None, "--faces": faces == "whole"}
+        _refuse(refused, "is for pictures, not for films and cameras")
+        loaded = _load(model, variant, None, _film_detector())
+        outputs = FilmOutputs(csv, parquet, annotate, timeline, json)
+        predict_one_film(film, loaded.classifier, loaded.classes, loaded.detector, outputs)
+        return
+    _refuse({"--timeline": timeline is not None}, "is for films and cameras, not for pictures")
+    sources = find_sources(inputs or [], leave_out=annotate)
+    drawings = _plan_drawings(sources, annotate)
+    loaded = _load(model, variant, coverage, _photo_detector(len(sources)))
+    tables = [path for path in (csv, parquet) if path is not None]
+    counts = _Counts()
+    monitor = ConsoleMonitor()
+    with _journal(tables, loaded, faces, coverage) as journal, _how_to_go_on(tables):
+        done = set() if journal is None else journal.done
+        left = [source for source in sources if str(source.path) not in done]
+        if len(left) < len(sources):
+            monitor.log(
+                f"{len(sources) - len(left):,} of {len(sources):,} pictures are done already"
+            )
+
+        def photos() -> "Iterator[Photo]":
+            with monitor.stage("predict") as tell:
+                results = predict_photos(
+                    [source.path for source in left],
+                    loaded.classifier,
+                    loaded.detector,
+                    search=faces,
+                    keep_images=annotate is not None,
+                )
+                for photo in _readable(_told(results, len(left), tell), monitor, counts):
+                    if photo.path in drawings:
+                        _draw(photo, drawings[photo.path])
+                    yield photo
+
+        if journal is not None:
+            _fill(journal, photos())
+            wanted = {str(source.path) for source in sources}
+            _write_tables(journal, wanted, loaded.classes, csv, parquet)
+            if json:
+                print_json_list(_chosen(journal, wanted))
+            else:
+                _say_written(journal, wanted, tables, counts.unreadable)
+            journal.remove()
+        elif json:
+            print_json_list(_all_records(photos()))
+        else:
+            for photo in photos():
+                typer.echo(_describe(photo))
+    if counts.unreadable:
         raise typer.Exit(1)
 
 
-def _predict(
-    model: Path | None, images: list[Path], variant: str | None
-) -> "tuple[Predictions, list[FerboostError]]":
-    if model is not None and model.is_dir():
-        from ferboost.prediction import predict_files
-        from ferboost.runs import Run
+def _film_of(inputs: Sequence[Path], camera: int | None) -> Path | int | None:
+    from ferboost.errors import SettingsError
+    from ferboost.inference.video import VIDEO_SUFFIXES
 
-        return predict_files(Run.open(model), images, variant or "cnn")
+    films = [path for path in inputs if path.suffix.lower() in VIDEO_SUFFIXES]
+    if camera is not None and inputs:
+        raise SettingsError(f"give either --camera or {inputs[0]}")
+    if camera is not None:
+        return camera
+    if not inputs:
+        raise SettingsError("name a picture, a folder, a film or a --camera (see: predict --help)")
+    if films and len(inputs) > 1:
+        raise SettingsError(f"{films[0]} is a film: give it alone")
+    return films[0] if films and not films[0].is_dir() else None
+
+
+def _refuse(given: dict[str, bool], reason: str) -> None:
+    from ferboost.errors import SettingsError
+
+    for option, is_given in given.items():
+        if is_given:
+            raise SettingsError(f"{option} {reason}")
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    classifier: "Classifier"
+    classes: tuple[str, ...]
+    detector: "Detector"
+    identity: str
+
+
+@dataclass
+class _Counts:
+    unreadable: int = 0
+
+
+def _photo_detector(pictures: int) -> "Detector":
+    from ferboost.inference import CenterFace
+
+    # Several photos are searched at a time, each by one thread; a single one by all.
+    return CenterFace(threads=1 if pictures > 1 else None)
+
+
+def _film_detector() -> "Detector":
+    from ferboost.inference import CenterFace
+    from ferboost.inference.films import DETECTION_SIDE
+
+    return CenterFace(longest_side=DETECTION_SIDE, threads=1)  # the others decode and classify
+
+
+def _load(
+    model: Path | None, variant: str | None, coverage: float | None, detector: "Detector"
+) -> _Loaded:
     from ferboost.errors import SettingsError
     from ferboost.inference import BUNDLED_MODEL, Predictor
 
-    predictor = Predictor(model or BUNDLED_MODEL)
+    if model is not None and model.is_dir():
+        from ferboost.prediction import RunPredictor
+        from ferboost.runs import Run
+
+        if coverage is not None:
+            raise SettingsError(
+                f"--coverage needs an exported model; run: ferboost export {model} -o model.onnx"
+            )
+        run = Run.open(model)
+        of_run = RunPredictor(run, variant or "cnn")
+        return _Loaded(of_run, of_run.classes, detector, f"{run.path.resolve()} {variant or 'cnn'}")
+    path = model or BUNDLED_MODEL
+    predictor = Predictor(path, detector=detector, coverage=coverage)
     if variant not in (None, predictor.info.variant):
         raise SettingsError(
             f"{model or 'the model inside the package'} holds the variant "
             f"{predictor.info.variant} alone; export {variant} from its run"
         )
-    with ConsoleMonitor().stage("predict") as tell:
-        return predictor.predict_files(images, tell)
+    return _Loaded(predictor, predictor.classes, detector, predictor.fingerprint)
+
+
+def _journal(
+    tables: Sequence[Path], loaded: _Loaded, search: str, coverage: float | None
+) -> "AbstractContextManager[Journal | None]":
+    if not tables:
+        return nullcontext()
+    from importlib.metadata import version
+
+    from ferboost.inference.records import Journal
+
+    conditions = {
+        "ferboost": version("ferboost"),
+        "model": loaded.identity,
+        "faces": search,
+        "coverage": coverage,
+    }
+    return Journal(tables[0], conditions)
+
+
+def _how_to_go_on(tables: Sequence[Path]) -> AbstractContextManager[None]:
+    return resumable(shlex.join(["ferboost", *sys.argv[1:]])) if tables else nullcontext()
+
+
+def _told(
+    results: "Iterable[Photo | Unreadable]", total: int, tell: "Tell"
+) -> "Iterator[Photo | Unreadable]":
+    start = time.monotonic()
+    for number, result in enumerate(results, start=1):
+        yield result
+        rate = number / max(time.monotonic() - start, 1e-6)
+        tell(number, total, f"{rate:,.1f} pictures/s")
+
+
+def _readable(
+    results: "Iterable[Photo | Unreadable]", monitor: ConsoleMonitor, counts: _Counts
+) -> "Iterator[Photo]":
+    from ferboost.inference.photos import Unreadable
+
+    for result in results:
+        if isinstance(result, Unreadable):
+            counts.unreadable += 1
+            monitor.log(f"ferboost: error: {one_line(str(result.error))}")
+        else:
+            yield result
+
+
+def _fill(journal: "Journal", photos: "Iterable[Photo]") -> None:
+    from ferboost.inference.records import records_of
+
+    for photo in photos:
+        journal.add(records_of(photo))
+
+
+def _all_records(photos: "Iterable[Photo]") -> "Iterator[Record]":
+    from ferboost.inference.records import records_of
+
+    for photo in photos:
+        yield from records_of(photo)
+
+
+def _chosen(journal: "Journal", images: set[str]) -> "Iterator[Record]":
+    return (record for record in journal.records() if record["image"] in images)
+
+
+def _write_tables(
+    journal: "Journal",
+    images: set[str],
+    classes: Sequence[str],
+    csv: Path | None,
+    parquet: Path | None,
+) -> None:
+    from ferboost.inference.records import write_csv, write_parquet
+
+    if csv is not None:
+        write_csv(csv, _chosen(journal, images), classes)
+    if parquet is not None:
+        write_parquet(parquet, _chosen(journal, images), classes)
+
+
+def _say_written(
+    journal: "Journal", images: set[str], tables: Sequence[Path], unreadable: int
+) -> None:
+    pictures, faces, without = set(), 0, 0
+    for record in _chosen(journal, images):
+        pictures.add(record["image"])
+        faces += record["emotion"] is not None
+        without += record["emotion"] is None
+    failed = f", {unreadable:,} could not be read" if unreadable else ""
+    for table in tables:
+        typer.echo(
+            f"{table}: {faces:,} {'face' if faces == 1 else 'faces'} in {len(pictures):,} "
+            f"pictures, {without:,} without one{failed}"
+        )
+
+
+def _describe(photo: "Photo") -> str:
+    name = one_line(str(photo.path))
+    if photo.found == "none":
+        return f"{name}: no face found (--faces whole takes the picture as one)"
+    if photo.found == "whole":
+        return f"{name}: {_verdict(photo.predictions[0])} (the whole picture taken as a face)"
+    count = len(photo.predictions)
+    lines = []
+    for number, prediction in enumerate(photo.predictions, start=1):
+        which = f", face {number} of {count} from the left" if count > 1 else ""
+        lines.append(f"{name}{which}: {_verdict(prediction)}")
+    return "\n".join(lines)
+
+
+def _verdict(prediction: "Prediction") -> str:
+    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{name} {share:.0%}" for name, share in ranked[:3])
+    if prediction.is_sure is None:
+        return shown
+    if prediction.is_sure:
+        return f"{prediction.emotion} ({shown})"
+    return f"not sure: {' or '.join(prediction.candidates or ('any',))} ({shown})"
+
+
+def _plan_drawings(sources: "Sequence[Source]", folder: Path | None) -> dict[Path, Path]:
+    """Return the file that each picture is drawn to, before anything is done."""
+    from ferboost.errors import SettingsError
+
+    if folder is None:
+        return {}
+    plan: dict[Path, Path] = {}
+    taken: set[Path] = set()
+    originals = {source.path.resolve() for source in sources}
+    for source in sources:
+        kept = source.name.suffix.lower() in {".jpg", ".jpeg", ".png"}
+        name = source.name if kept else source.name.with_name(f"{source.name.name}.png")
+        target, number = folder / name, 2
+        while target in taken:
+            target = folder / name.with_name(f"{name.stem}-{number}{name.suffix}")
+            number += 1
+        if target.resolve() in originals:
+            raise SettingsError(
+                f"--annotate {folder} would write over the picture {source.path}; "
+                "choose another folder"
+            )
+        taken.add(target)
+        plan[source.path] = target
+    return plan
+
+
+def _draw(photo: "Photo", target: Path) -> None:
+    from ferboost.files import write_bytes
+    from ferboost.inference.annotating import annotate, encode
+
+    if photo.image is not None:
+        write_bytes(target, encode(annotate(photo.image, photo.predictions), target.suffix))

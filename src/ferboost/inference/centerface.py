@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ferboost.inference.faces import Face
+from ferboost.inference.faces import Box, Face, overlap, shared_area
 
 __all__ = ["BUNDLED_DETECTOR", "CenterFace"]
 
@@ -19,8 +19,13 @@ BUNDLED_DETECTOR = Path(__file__).with_name("bundled") / "faces.onnx"
 _ERRORS_ONLY = 3
 # The network's input is a multiple of this, and its maps have one value for 4 x 4 pixels.
 _MULTIPLE, _STRIDE = 32, 4
-# Of two boxes that overlap more (intersection over union), the less sure one is dropped.
-_MAX_OVERLAP = 0.3
+# Of two boxes that overlap more (intersection over union), or of which one lies so far within the
+# other (intersection over the smaller one), the less sure one is dropped.
+_MAX_OVERLAP, _MAX_WITHIN = 0.3, 0.6
+# Of 160 faces of 32 and 48 pixels, 88 are found in a picture enlarged twice and 70 in it as it is.
+_MAX_ENLARGEMENT = 2
+# Of 40 pictures that a face fills, it is found in 38 at this size and in 33 at twice that.
+_SIDE_OF_COPY = 160
 
 
 class CenterFace:
@@ -31,8 +36,9 @@ class CenterFace:
     Parameters
     ----------
     longest_side : int
-        Every picture is brought to this size, in pixels, before it is searched. Faces of less
-        than a fiftieth of it are found less often, and so are those that fill it.
+        Pictures are brought to this size, in pixels, before they are searched, but no picture is
+        enlarged more than twice. Faces of less than a fiftieth of it are found less often. Faces
+        that fill a picture are found in a small copy of it.
     min_score : float
         Faces of which the network is less sure, 0 to 1, are left out.
     threads : int, optional
@@ -56,8 +62,15 @@ class CenterFace:
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         """Find the faces in an RGB picture, uint8 of shape (height, width, 3); surest first."""
+        longest = max(image.shape[:2])
+        scales = {
+            min(_MAX_ENLARGEMENT, self._longest_side / longest),
+            _SIDE_OF_COPY / longest,
+        }
+        return _without_overlaps([face for scale in scales for face in self._search(image, scale)])
+
+    def _search(self, image: NDArray[np.uint8], scale: float) -> list[Face]:
         height, width = image.shape[:2]
-        scale = self._longest_side / max(height, width)
         new_width, new_height = (max(1, round(side * scale)) for side in (width, height))
         resized = Image.fromarray(image).resize((new_width, new_height), Image.Resampling.BILINEAR)
         padded = np.zeros((_up(new_height), _up(new_width), 3), dtype=np.float32)
@@ -65,7 +78,7 @@ class CenterFace:
         batch = padded.transpose(2, 0, 1)[np.newaxis]
         found = self._session.run(None, {self._session.get_inputs()[0].name: batch})
         back = (width / new_width, height / new_height)
-        return _without_overlaps(self._decode([maps[0] for maps in found], back))
+        return self._decode([maps[0] for maps in found], back)
 
     def _decode(self, maps: list[NDArray[np.float32]], back: tuple[float, float]) -> list[Face]:
         heat, sizes, offsets, landmarks = maps
@@ -99,16 +112,12 @@ def _up(side: int) -> int:
 def _without_overlaps(faces: list[Face]) -> list[Face]:
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
-        if all(_overlap(face.box, other.box) < _MAX_OVERLAP for other in kept):
+        if not any(_are_one(face.box, other.box) for other in kept):
             kept.append(face)
     return kept
 
 
-def _overlap(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(0.0, width) * max(0.0, height)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return shared / (sum(areas) - shared)
+def _are_one(one: Box, other: Box) -> bool:
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    within = shared_area(one, other) > _MAX_WITHIN * smaller
+    return within or overlap(one, other) > _MAX_OVERLAP

@@ -1,6 +1,7 @@
 """An exported model, ready to predict."""
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 
@@ -52,6 +53,8 @@ class Predictor:
     ----------
     info : ModelInfo
         What the file says of itself: classes, seeds, metrics, version.
+    fingerprint : str
+        SHA-256 of the file, hexadecimal.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class Predictor:
     """
 
     info: ModelInfo
+    fingerprint: str
 
     def __init__(
         self,
@@ -74,6 +78,7 @@ class Predictor:
         import onnxruntime
 
         content, self.info = read_model(Path(model))
+        self.fingerprint = sha256(content).hexdigest()
         if coverage is not None and self.info.sets is None:
             raise SettingsError(f"{model} was not calibrated: no coverage can be asked of it")
         self._coverage = coverage
@@ -123,7 +128,7 @@ class Predictor:
         """
         given = as_pictures(pictures)
         faces = [to_face(picture, position) for position, picture in enumerate(given)]
-        return self._of_faces(faces, [source_of(picture) for picture in given])
+        return self.predict_crops(faces, [source_of(picture) for picture in given])
 
     def detect(self, picture: Picture) -> Predictions:
         """Find the faces of a picture, and tell the emotion of each.
@@ -147,7 +152,7 @@ class Predictor:
         found = self.detector.detect(np.asarray(image.convert("RGB")))
         faces = sorted(found, key=lambda face: face.box)
         crops = [crop_face(image, face) for face in faces]
-        return self._of_faces(crops, [source_of(picture)] * len(faces), faces)
+        return self.predict_crops(crops, [source_of(picture)] * len(faces), faces)
 
     @property
     def detector(self) -> Detector:
@@ -197,14 +202,24 @@ class Predictor:
             One for each that cannot.
         """
         faces, names, failures = read_faces(paths, on_progress)
-        return self._of_faces(faces, names), failures
+        return self.predict_crops(faces, names), failures
 
-    def _of_faces(
+    def predict_crops(
         self,
         crops: Sequence[NDArray[np.uint8]],
         sources: Sequence[str | None],
-        faces: Sequence[Face] | None = None,
+        faces: Sequence[Face | None] | None = None,
     ) -> Predictions:
+        """Tell the emotion of faces that were cut out already.
+
+        Parameters
+        ----------
+        crops : sequence of ndarray of uint8, shape (48, 48)
+        sources : sequence of str or None
+            The paths of the pictures that they are from.
+        faces : sequence of Face or None, optional
+            Where they are in them.
+        """
         if not crops:
             return Predictions(())
         probabilities = self.predict_proba(np.stack(crops))

@@ -1,0 +1,249 @@
+"""Emotions in films: faces detected now and then, followed in between, calmer over time."""
+
+import queue
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from ferboost.inference.faces import Detector, Face, crop_face
+from ferboost.inference.photos import Classifier
+from ferboost.inference.predictions import Prediction
+from ferboost.inference.tracking import Smoother, Tracked, Tracker, between
+from ferboost.inference.video import Frame
+
+__all__ = ["DETECTION_SIDE", "Moment", "TrackedPrediction", "predict_film"]
+
+#: Longest side, in pixels, of the copy of a frame in which faces are looked for.
+DETECTION_SIDE = 640
+
+# In between, a straight line is near enough: a crop that is off by a tenth of its side costs a
+# point of accuracy. Emotions change more slowly than they are read.
+_DETECTIONS_A_SECOND = 6
+_READINGS_A_SECOND = 10
+_SMOOTHING_SECONDS = 0.5
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class TrackedPrediction:
+    """What a model says of a face at a moment.
+
+    Attributes
+    ----------
+    track : int
+        Which face of the film it is, from 1, in the order of their appearance.
+    prediction : Prediction
+        With smoothed probabilities.
+    """
+
+    track: int
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A frame, and what a model says of the faces in it.
+
+    Attributes
+    ----------
+    frame : Frame
+    faces : tuple of TrackedPrediction
+        By their tracks.
+    """
+
+    frame: Frame
+    faces: tuple[TrackedPrediction, ...]
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """The frames from one detection up to the next, and what was detected in the first."""
+
+    frames: tuple[Frame, ...]
+    found: tuple[Tracked, ...]
+
+
+def predict_film(
+    frames: Iterable[Frame],
+    rate: float,
+    classifier: Classifier,
+    detector: Detector,
+    *,
+    smoothing: float = _SMOOTHING_SECONDS,
+) -> Iterator[Moment]:
+    """Tell the emotions of the faces in each frame of a film.
+
+    Faces are detected six times a second. In between they are where a straight line from one
+    detection to the next has them. Their emotions are read ten times a second, and stand until
+    they are read again.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+        Is read in a thread of its own, and detection runs in another; both stay a few frames ahead.
+    rate : float
+        Frames a second.
+    classifier : Classifier
+    detector : Detector
+        Is shown frames of at most `DETECTION_SIDE` pixels.
+    smoothing : float
+        Probabilities are averaged with those before, which count 1/e after so many seconds.
+
+    Yields
+    ------
+    Moment
+        One for each frame, in their order.
+    """
+    length = max(1, round(rate / _DETECTIONS_A_SECOND))
+    reader = _Reader(classifier, smoothing, max(1, round(rate / _READINGS_A_SECOND)))
+    stretches = _Ahead(_detect(_Ahead(_cut(frames, length)), detector))
+    try:
+        before: _Stretch | None = None
+        for stretch in stretches:
+            if before is not None:
+                yield from reader.read(before, stretch)
+            before = stretch
+        if before is not None:
+            yield from reader.read(before, None)
+    finally:
+        stretches.close()
+
+
+def _cut(frames: Iterable[Frame], length: int) -> Generator[tuple[Frame, ...], None, None]:
+    stretch: list[Frame] = []
+    for frame in frames:
+        stretch.append(frame)
+        if len(stretch) == length:
+            yield tuple(stretch)
+            stretch = []
+    if stretch:
+        yield tuple(stretch)
+
+
+def _detect(
+    stretches: "_Ahead[tuple[Frame, ...]]", detector: Detector
+) -> Generator[_Stretch, None, None]:
+    tracker = Tracker()
+    try:
+        for frames in stretches:
+            first = frames[0]
+            shown = first.rgb(DETECTION_SIDE)
+            scale = (first.size[0] / shown.shape[1], first.size[1] / shown.shape[0])
+            faces = [_scaled(face, scale) for face in detector.detect(shown)]
+            yield _Stretch(frames, tuple(tracker.update(faces, first.time)))
+    finally:
+        stretches.close()
+
+
+def _scaled(face: Face, scale: tuple[float, float]) -> Face:
+    across, down = scale
+    left, top, right, bottom = face.box
+    eyes = None
+    if face.eyes is not None:
+        (x0, y0), (x1, y1) = face.eyes
+        eyes = ((x0 * across, y0 * down), (x1 * across, y1 * down))
+    return Face((left * across, top * down, right * across, bottom * down), face.score, eyes)
+
+
+class _Reader:
+    """Reads the emotions of the faces of a film, in every so-manieth frame."""
+
+    def __init__(self, classifier: Classifier, smoothing: float, step: int) -> None:
+        self._classifier = classifier
+        self._smoother = Smoother(smoothing)
+        self._step = step
+
+    def read(self, stretch: _Stretch, after: _Stretch | None) -> Iterator[Moment]:
+        """Yield the moments of a stretch, whose first frame is always read."""
+        places = [_places(frame, stretch, after) for frame in stretch.frames]
+        crops = []
+        for frame, place in self._read_of(stretch.frames, places):
+            gray = frame.gray() if place else None
+            crops += [] if gray is None else [crop_face(gray, face.face) for face in place]
+        found = iter(self._classifier.predict_crops(crops, [None] * len(crops)))
+        last: dict[int, Prediction] = {}
+        for number, (frame, place) in enumerate(zip(stretch.frames, places, strict=True)):
+            if number % self._step == 0:
+                for face in place:
+                    last[face.track] = self._smooth(face.track, frame.time, next(found))
+            told = (
+                TrackedPrediction(face.track, replace(last[face.track], face=face.face))
+                for face in place
+            )
+            yield Moment(frame, tuple(told))
+
+    def _read_of(
+        self, frames: Sequence[Frame], places: Sequence[list[Tracked]]
+    ) -> Iterator[tuple[Frame, list[Tracked]]]:
+        return zip(frames[:: self._step], places[:: self._step], strict=True)
+
+    def _smooth(self, track: int, time: float, prediction: Prediction) -> Prediction:
+        return replace(prediction, shares=self._smoother.smooth(track, time, prediction.shares))
+
+
+def _places(frame: Frame, stretch: _Stretch, after: _Stretch | None) -> list[Tracked]:
+    """Return where the faces of a stretch are in one of its frames.
+
+    A face that the next detection does not have is gone from the second half on: nobody knows when
+    it left.
+    """
+    start = stretch.frames[0].time
+    if after is None:
+        return sorted(stretch.found, key=lambda face: face.track)
+    end = after.frames[0].time
+    share = (frame.time - start) / max(end - start, 1e-9)
+    later = {face.track: face.face for face in after.found}
+    places = []
+    for one in stretch.found:
+        if one.track in later:
+            places.append(Tracked(one.track, between(one.face, later[one.track], share)))
+        elif share < 0.5:
+            places.append(one)
+    return sorted(places, key=lambda face: face.track)
+
+
+class _Ahead(Iterator[_Item]):
+    """Runs a generator in a thread, one item ahead of who asks for it."""
+
+    def __init__(self, items: Generator[_Item, None, None]) -> None:
+        self._items = items
+        self._ready: queue.Queue[tuple[_Item] | BaseException | None] = queue.Queue(maxsize=1)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        end: BaseException | None = None
+        try:
+            for item in self._items:
+                self._put((item,))
+                if self._stopped.is_set():
+                    break
+        except BaseException as error:  # noqa: BLE001 - raised again where the items are asked for
+            end = error
+        self._items.close()
+        self._put(end)
+
+    def _put(self, item: tuple[_Item] | BaseException | None) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def __next__(self) -> _Item:
+        item = self._ready.get()
+        if isinstance(item, tuple):
+            return item[0]
+        self._ready.put(item)  # who asks again gets the same answer
+        if item is None:
+            raise StopIteration
+        raise item
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._stopped.set()
+        self._thread.join()

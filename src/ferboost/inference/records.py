@@ -1,0 +1,159 @@
+"""What was found in pictures, as records: in JSON, in tables, and in a journal to go on from."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from ferboost.errors import StorageError
+from ferboost.files import storage_errors
+from ferboost.inference.photos import Photo
+from ferboost.inference.tables import Cell, Columns, csv_table, parquet_table
+
+__all__ = ["Journal", "Record", "records_of", "write_csv", "write_parquet"]
+
+#: As JSON has it: image, found, number, emotion, probability, probabilities, face; where a coverage
+#: was asked also candidates and is_sure. Any: strings, numbers, lists and mappings.
+Record = dict[str, Any]
+
+_PLACES = ("left", "top", "right", "bottom", "score")
+
+
+def records_of(photo: Photo) -> list[Record]:
+    """Return a record for each face; one without an emotion where there is none."""
+    start = {"image": str(photo.path), "found": photo.found}
+    if not photo.predictions:
+        names = ("number", "emotion", "probability", "probabilities", "face")
+        return [start | dict.fromkeys(names)]
+    records = []
+    for number, prediction in enumerate(photo.predictions, start=1):
+        content = prediction.to_dict()
+        del content["source"]
+        records.append(start | {"number": number} | content)
+    return records
+
+
+class Journal:
+    """The records of a prediction under way, so that one that was killed can go on.
+
+    A file of one JSON document a line, beside the file that it will become. Its first line says
+    what the records depend on.
+
+    Parameters
+    ----------
+    target : Path
+        The file that the records are for.
+    conditions : mapping
+        What the records depend on: the model, how faces are come by.
+
+    Attributes
+    ----------
+    path : Path
+        Of the journal.
+    done : set of str
+        The images whose records are there already.
+    """
+
+    def __init__(self, target: Path, conditions: Mapping[str, object]) -> None:
+        self.path = target.with_name(f".{target.name}.part.jsonl")
+        self.done: set[str] = set()
+        head = json.dumps(dict(conditions))
+        with storage_errors(target):
+            if target.exists() and not target.is_file():
+                raise StorageError(f"cannot write {target}: that is a folder, a pipe or a device")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            end = self._read(head)
+            self._stream = self.path.open("r+b" if end else "wb")
+            self._stream.truncate(end)  # a line that was cut off goes
+            self._stream.seek(end)
+            if not end:
+                self._write(head)
+
+    def _read(self, head: str) -> int:
+        """Return where the last whole line ends; 0 where the journal is of something else."""
+        if not self.path.is_file():
+            return 0
+        end = 0
+        with self.path.open("rb") as lines:
+            if next(lines, b"") != head.encode() + b"\n":
+                return 0
+            end = lines.tell()
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                with suppress(ValueError):
+                    self.done.update(record["image"] for record in json.loads(line))
+                end += len(line)
+        return end
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line.encode() + b"\n")
+        self._stream.flush()
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Keep the records of one image."""
+        with storage_errors(self.path):
+            self._write(json.dumps(records, allow_nan=False))
+
+    def records(self) -> Iterator[Record]:
+        """Read all records again, in the order they were added."""
+        with self.path.open("rb") as lines:
+            next(lines, None)
+            for line in lines:
+                yield from json.loads(line)
+
+    def remove(self) -> None:
+        """Remove the journal, when the records are where they belong."""
+        self._stream.close()
+        self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+
+def write_csv(path: Path, records: Iterable[Record], classes: Sequence[str]) -> None:
+    """Write records as a CSV table, one row for each face; atomically."""
+    with csv_table(path, _columns(classes)) as write:
+        for row in _rows(records, classes):
+            write(row)
+
+
+def write_parquet(path: Path, records: Iterable[Record], classes: Sequence[str]) -> None:
+    """Write records as a Parquet table, one row for each face; atomically.
+
+    Raises
+    ------
+    MissingExtraError
+        If pyarrow is not installed.
+    """
+    with parquet_table(path, _columns(classes)) as write:
+        for row in _rows(records, classes):
+            write(row)
+
+
+def _columns(classes: Sequence[str]) -> Columns:
+    return {
+        "image": "text",
+        "found": "text",
+        "number": "whole",
+        "emotion": "text",
+        "probability": "number",
+        **dict.fromkeys(classes, "number"),
+        **dict.fromkeys(_PLACES, "number"),
+        "candidates": "text",
+    }
+
+
+def _rows(records: Iterable[Record], classes: Sequence[str]) -> Iterator[list[Cell]]:
+    for record in records:
+        start = [record[name] for name in ("image", "found", "number", "emotion", "probability")]
+        shares = record["probabilities"] or {}
+        face = record["face"]
+        place = [None] * 5 if face is None else [*face["box"], face["score"]]
+        candidates = record.get("candidates")
+        chosen = None if candidates is None else " ".join(candidates)
+        yield [*start, *(shares.get(name) for name in classes), *place, chosen]

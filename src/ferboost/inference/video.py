@@ -1,0 +1,286 @@
+"""Films and cameras: frames with their times, and annotated films, by FFmpeg (PyAV)."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ferboost.errors import DataError, MissingExtraError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+
+__all__ = ["VIDEO_SUFFIXES", "FilmWriter", "Frame", "Video"]
+
+#: File name endings that are read as films.
+VIDEO_SUFFIXES = frozenset(
+    {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv"}
+)
+
+_MAX_PIXELS = 64_000_000
+# Steps of time in annotated films: every usual frame rate fits.
+_TICKS = 90_000
+# So many packets one after the other that cannot be decoded end a film.
+_MOST_DAMAGED = 100
+
+
+# What converts frames keeps its tables for the next one, and serves one thread alone.
+_of_thread = threading.local()
+
+
+def _reformatter(form: str) -> Any:
+    known = _of_thread.__dict__.setdefault("reformatters", {})
+    if form not in known:
+        from av.video.reformatter import VideoReformatter
+
+        known[form] = VideoReformatter()
+    return known[form]
+
+
+def _load_av() -> Any:
+    """Return the module, or say what to install."""
+    try:
+        import av
+        import av.error
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "video needs the package av, which is not installed; "
+            "install it: pip install 'ferboost[video]'"
+        ) from error
+    av.logging.set_level(None)  # FFmpeg would write of damaged frames to standard error itself
+    return av
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame of a film.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    time : float
+        When it is shown, in seconds from the first frame.
+    picture : av.VideoFrame
+        As it was decoded.
+    quarter_turns : int
+        How often it has to be turned by 90 degrees, against the clock, to be upright.
+    """
+
+    number: int
+    time: float
+    picture: "VideoFrame"
+    quarter_turns: int = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, upright."""
+        width, height = self.picture.width, self.picture.height
+        return (height, width) if self.quarter_turns % 2 else (width, height)
+
+    def gray(self) -> Image.Image:
+        """Return the frame in gray, mode L, upright."""
+        return Image.fromarray(self._pixels("gray", None))
+
+    def rgb(self, longest_side: int | None = None) -> NDArray[np.uint8]:
+        """Return the frame, uint8 of shape (height, width, 3), upright, no larger than asked."""
+        return self._pixels("rgb24", longest_side)
+
+    def _pixels(self, form: str, longest_side: int | None) -> NDArray[np.uint8]:
+        width, height = self.picture.width, self.picture.height
+        scale = 1.0 if longest_side is None else min(1.0, longest_side / max(width, height))
+        shape = (max(1, round(width * scale)), max(1, round(height * scale)))
+        converted = _reformatter(form).reformat(
+            self.picture, *shape, format=form, interpolation="AREA"
+        )
+        turned: NDArray[np.uint8] = np.rot90(converted.to_ndarray(), self.quarter_turns)
+        return np.ascontiguousarray(turned)
+
+
+class Video:
+    """A film or a camera, opened for reading.
+
+    Parameters
+    ----------
+    source : Path or int
+        A file, or the number of a camera.
+
+    Attributes
+    ----------
+    rate : float
+        Frames a second, on average.
+    count : int
+        How many frames there are, 0 where that is not known.
+
+    Raises
+    ------
+    DataError
+        If it is no film, or cannot be opened.
+    MissingExtraError
+        If PyAV is not installed.
+    """
+
+    def __init__(self, source: Path | int) -> None:
+        self._av = _load_av()
+        self._name = f"camera {source}" if isinstance(source, int) else str(source)
+        self._container = self._open(source)
+        if not self._container.streams.video:
+            self._container.close()
+            raise DataError(f"{self._name} holds no pictures, only sound or text")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        width, height = self._stream.codec_context.width, self._stream.codec_context.height
+        if width * height > _MAX_PIXELS:
+            self._container.close()
+            raise DataError(
+                f"{self._name} has frames of {width} x {height} pixels; at most "
+                f"{_MAX_PIXELS:,} pixels are decoded"
+            )
+        self.rate = float(self._stream.average_rate or self._stream.guessed_rate or 25)
+        self.count = self._stream.frames or self._count_by_duration()
+
+    def _open(self, source: Path | int) -> "InputContainer":
+        container: InputContainer
+        try:
+            if isinstance(source, int):
+                name, kind = _camera(source)
+                container = self._av.open(name, format=kind)
+                return container
+            if source.exists() and not source.is_file():
+                raise DataError(f"{source} is a folder, a pipe or a device; expected a film")
+            container = self._av.open(str(source), metadata_errors="replace")
+        except self._av.error.FFmpegError as error:
+            reason = error.strerror or "cannot be decoded"
+            raise DataError(f"cannot read {self._name} as a film: {reason}") from error
+        except ValueError as error:
+            raise DataError(f"cannot read {self._name} as a film: {error}") from error
+        return container
+
+    def _count_by_duration(self) -> int:
+        seconds = (self._container.duration or 0) / int(self._av.time_base)
+        return max(0, round(seconds * self.rate))
+
+    def frames(self) -> Iterator[Frame]:
+        """Decode the frames one after the other; what is damaged is passed over.
+
+        Raises
+        ------
+        DataError
+            If not one frame can be decoded.
+        """
+        number, last, start = 0, -1.0, None
+        for picture in self._pictures():
+            time = picture.time if picture.time is not None else number / self.rate
+            start = time if start is None else start
+            # Times that stand still or go back, as in cut films, would confuse whoever reads them.
+            since = max(float(time - start), last + 1e-6) if number else 0.0
+            last = since
+            yield Frame(number, since, picture, _quarter_turns(picture))
+            number += 1
+        if not number:
+            raise DataError(f"no frame of {self._name} can be decoded; the file is damaged")
+
+    def _pictures(self) -> Iterator["VideoFrame"]:
+        damaged = 0
+        packets = self._container.demux(self._stream)
+        while damaged < _MOST_DAMAGED:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                pictures = packet.decode()
+            except self._av.error.EOFError:
+                return
+            except self._av.error.FFmpegError:
+                damaged += 1
+                continue
+            damaged = 0 if pictures else damaged
+            yield from pictures
+
+    def close(self) -> None:
+        """Close the file or the camera."""
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class FilmWriter(AbstractContextManager["FilmWriter"]):
+    """Writes a film without sound, H.264 where FFmpeg has it, with the times of another's frames.
+
+    Parameters
+    ----------
+    path : Path
+    form : str
+        The container, such as ``"mp4"``.
+    size : tuple of int
+        Width and height; odd ones lose a line.
+    rate : float
+    """
+
+    def __init__(self, path: Path, form: str, size: tuple[int, int], rate: float) -> None:
+        self._av = _load_av()
+        self._size = (max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2))
+        try:
+            self._container = self._av.open(str(path), "w", format=form)
+        except (ValueError, self._av.error.FFmpegError) as error:
+            raise DataError(f"cannot write a film as {form}: {error}") from error
+        codec, options = _encoder(self._av)
+        self._stream = self._container.add_stream(
+            codec, rate=Fraction(rate).limit_denominator(1001), options=options
+        )
+        self._stream.width, self._stream.height = self._size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = Fraction(1, _TICKS)
+
+    def write(self, image: Image.Image, time: float) -> None:
+        """Add a frame, mode RGB, shown at a time in seconds."""
+        pixels = np.asarray(image)[: self._size[1], : self._size[0]]
+        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+        frame.pts, frame.time_base = round(time * _TICKS), Fraction(1, _TICKS)
+        self._container.mux(self._stream.encode(frame))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+
+
+def _encoder(av: Any) -> tuple[str, dict[str, str]]:
+    if "libx264" in av.codecs_available:
+        return "libx264", {"preset": "veryfast", "crf": "21"}
+    return "mpeg4", {"qscale": "3"}
+
+
+def _camera(number: int) -> tuple[str, str]:
+    kinds: dict[str, Callable[[], tuple[str, str]]] = {
+        "linux": lambda: (f"/dev/video{number}", "v4l2"),
+        "darwin": lambda: (str(number), "avfoundation"),
+    }
+    if sys.platform not in kinds:
+        raise DataError("cameras are read on Linux and macOS alone; film first, and give the file")
+    return kinds[sys.platform]()
+
+
+def _quarter_turns(picture: "VideoFrame") -> int:
+    return round(getattr(picture, "rotation", 0) / 90) % 4

@@ -1,0 +1,188 @@
+"""Films: read, followed face by face, drawn on, and summed up."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from films import CLASSES, RATE, Brightness, Squares, draw, write_film
+from numpy.typing import NDArray
+from PIL import Image
+
+from ferboost.errors import DataError
+from ferboost.inference import Face
+from ferboost.inference.films import Moment, predict_film
+from ferboost.inference.timeline import Timeline, write_timeline
+from ferboost.inference.video import FilmWriter, Frame, Video
+
+av = pytest.importorskip("av")
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draw one square that moves, and another that comes after a second and goes after two."""
+    frames = [
+        draw([(n, 10), *([(120, 60)] if RATE <= n < 2 * RATE else [])]) for n in range(3 * RATE)
+    ]
+    return write_film(tmp_path_factory.mktemp("film") / "film.mp4", frames)
+
+
+def watch(film: Path) -> list[Moment]:
+    with Video(film) as video:
+        return list(predict_film(video.frames(), video.rate, Brightness(), Squares()))
+
+
+def test_every_frame_has_its_time(film: Path) -> None:
+    with Video(film) as video:
+        assert (video.rate, video.count) == (RATE, 3 * RATE)
+        frames = list(video.frames())
+    assert [frame.number for frame in frames] == list(range(3 * RATE))
+    assert [frame.time for frame in frames] == pytest.approx([n / RATE for n in range(3 * RATE)])
+    assert frames[0].size == (160, 120)
+
+
+def test_gray_goes_from_black_to_white(film: Path) -> None:
+    with Video(film) as video:
+        gray = np.asarray(next(video.frames()).gray())
+    assert gray.shape == (120, 160)
+    assert gray[15:25, 5:15] == pytest.approx(235, abs=4)
+    assert gray[80:, :] == pytest.approx(0, abs=2)
+
+
+def test_a_copy_is_no_larger_than_asked(film: Path) -> None:
+    with Video(film) as video:
+        frame = next(video.frames())
+        assert frame.rgb(80).shape == (60, 80, 3)
+        assert frame.rgb(1000).shape == (120, 160, 3)
+
+
+def test_faces_are_followed_from_frame_to_frame(film: Path) -> None:
+    moments = watch(film)
+    assert [moment.frame.number for moment in moments] == list(range(3 * RATE))
+    for moment in moments:
+        first = next(face for face in moment.faces if face.track == 1)
+        assert first.prediction.face is not None
+        # After the last detection, a face stays where it was.
+        near = 1.5 if moment.frame.number <= 3 * RATE - 5 else 4.5
+        assert first.prediction.face.box[0] == pytest.approx(moment.frame.number, abs=near)
+    second = [m.frame.number for m in moments if any(face.track == 2 for face in m.faces)]
+    assert second == list(range(second[0], second[-1] + 1))
+    assert second[0] == pytest.approx(RATE, abs=3)
+    assert second[-1] == pytest.approx(2 * RATE - 1, abs=3)
+    assert {face.track for moment in moments for face in moment.faces} == {1, 2}
+
+
+def test_faces_are_detected_now_and_then_and_read_a_bit_more_often(film: Path) -> None:
+    classifier, detector = Brightness(), Squares()
+    with Video(film) as video:
+        list(predict_film(video.frames(), video.rate, classifier, detector))
+    assert detector.asked == 3 * 6
+    assert 100 / 3 < classifier.asked < 60
+
+
+def test_what_is_read_is_what_is_in_the_crop(film: Path) -> None:
+    for moment in watch(film)[5:]:
+        for face in moment.faces:
+            assert face.prediction.emotion == "bright"
+
+
+def test_a_long_film_is_read_as_far_as_it_is_asked_for_and_no_thread_stays(film: Path) -> None:
+    with Video(film) as video:
+        picture = next(video.frames()).picture
+    read = itertools.count()
+
+    def endless() -> Iterator[Frame]:
+        while True:
+            number = next(read)
+            yield Frame(number, number / RATE, picture)
+
+    before = threading.active_count()
+    moments = predict_film(endless(), RATE, Brightness(), Squares())
+    assert len(list(itertools.islice(moments, 300))) == 300
+    moments.close()  # type: ignore[attr-defined]
+    assert next(read) <= 300 + 8 * 5
+    assert threading.active_count() == before
+
+
+class Failing:
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        raise ValueError("from the detector")
+
+
+def test_an_error_in_a_thread_reaches_who_asks(film: Path) -> None:
+    with Video(film) as video, pytest.raises(ValueError, match="from the detector"):
+        list(predict_film(video.frames(), RATE, Brightness(), Failing()))
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [(b"", "cannot read .*film.mp4 as a film"), (b"no film" * 1000, "cannot read .*as a film")],
+)
+def test_what_is_no_film_is_refused(tmp_path: Path, content: bytes, named: str) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=named):
+        Video(path)
+    with pytest.raises(DataError, match="No such file"):
+        Video(tmp_path / "missing.mp4")
+    with pytest.raises(DataError, match="is a folder"):
+        Video(tmp_path)
+
+
+def test_a_film_that_is_damaged_is_read_where_it_can_be(film: Path, tmp_path: Path) -> None:
+    content = bytearray(film.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = bytes(200)
+    (tmp_path / "film.mp4").write_bytes(content)
+    moments = watch(tmp_path / "film.mp4")
+    assert RATE < len(moments) <= 3 * RATE
+    times = [moment.frame.time for moment in moments]
+    assert times == sorted(set(times))
+
+
+def test_a_written_film_has_the_frames_and_the_times(tmp_path: Path) -> None:
+    times = [0.0, 0.1, 0.5, 0.6]
+    with FilmWriter(tmp_path / "out.mkv", "matroska", (161, 121), 25.0) as writer:
+        for time in times:
+            writer.write(draw([(20, 20)], (161, 121)), time)
+    with Video(tmp_path / "out.mkv") as video:
+        frames = list(video.frames())
+    assert [frame.time for frame in frames] == pytest.approx(times, abs=0.002)
+    assert frames[0].size == (160, 120)
+    assert np.asarray(frames[-1].gray())[22:38, 22:38] == pytest.approx(235, abs=8)
+
+
+def test_a_timeline_sums_up_each_face(film: Path, tmp_path: Path) -> None:
+    timeline = Timeline(CLASSES)
+    for moment in watch(film):
+        timeline.add(moment)
+    assert timeline.frames == 3 * RATE
+    assert timeline.seconds == pytest.approx(3 - 1 / RATE)
+    first, second = timeline.longest(5)
+    assert (first.track, first.frames, first.first) == (1, 3 * RATE, 0)
+    assert second.first == pytest.approx(1, abs=0.1)
+    assert second.last == pytest.approx(2, abs=0.1)
+    assert first.shares.sum() == pytest.approx(1)
+    assert sum(count for _, count in first.steps.values()) == first.frames
+    for suffix, start in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
+        write_timeline(timeline, tmp_path / f"line.{suffix}", "film $1")
+        assert (tmp_path / f"line.{suffix}").read_bytes().startswith(start)
+
+
+def test_a_timeline_of_hours_is_no_larger(film: Path) -> None:
+    (moment, *_) = watch(film)
+    timeline = Timeline(CLASSES)
+    for hour in range(40):
+        frame = Frame(hour, hour * 900.0, moment.frame.picture)
+        timeline.add(Moment(frame, moment.faces))
+    (one,) = timeline.longest(5)
+    assert max(one.steps) < 600
+    assert sum(count for _, count in one.steps.values()) == one.frames == 40
+
+
+def test_a_timeline_without_faces_says_so(tmp_path: Path) -> None:
+    write_timeline(Timeline(CLASSES), tmp_path / "line.png", "nobody")
+    with Image.open(tmp_path / "line.png") as image:
+        assert image.width > 900
