@@ -1,6 +1,7 @@
 """Encoded images of any kind, as whole pictures or as faces of 48 x 48 gray pixels."""
 
 import io
+import logging
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -224,6 +225,8 @@ def _damaged(name: str, error: Exception) -> ImageError:
 
 @cache
 def _available_formats() -> tuple[str, ...]:
+    # Of damaged images Pillow also logs what it raises, and Python would print that.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
