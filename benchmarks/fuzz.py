@@ -70,7 +70,7 @@ def _run_kind(kind: str, seed: int, count: int) -> bool:
             print(f"{kind}: exit code {done.returncode} from seed {first} on: {last[0]}")
             passed = False
             continue
-        counts = done.stdout.split()
+        counts = done.stdout.splitlines()[-1].split()  # onnxruntime may print before
         read, refused = read + int(counts[0]), refused + int(counts[1])
         slowest, peak = max(slowest, float(counts[2])), max(peak, int(counts[3]))
     print(

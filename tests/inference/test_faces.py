@@ -54,6 +54,14 @@ def test_several_faces_of_different_sizes_are_found(
     assert sorted(round(face.box[0], -1) for face in faces) == [180, 760]
 
 
+def test_a_face_that_fills_a_large_picture_is_found(
+    detector: CenterFace, astronaut: NDArray[np.uint8]
+) -> None:
+    head = Image.fromarray(astronaut).crop((165, 40, 285, 190)).resize((960, 1200))
+    (face,) = detector.detect(np.asarray(head))
+    assert face.box[2] - face.box[0] > 480
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (480, 640)], ids=str)
 def test_where_no_face_is_none_is_found(detector: CenterFace, shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ferboost.datasets.dataset import IMAGE_SIZE
 
-__all__ = ["CROP_SIDE", "Box", "Detector", "Face", "crop_face", "overlap", "shared_area"]
+__all__ = ["CROP_SIDE", "Box", "Detector", "Face", "crop_face", "overlap"]
 
 #: Left, top, right and bottom edge, in pixels.
 Box = tuple[float, float, float, float]
@@ -114,13 +114,8 @@ def crop_face(image: Image.Image, face: Face, *, side: float = CROP_SIDE) -> NDA
 
 def overlap(one: Box, other: Box) -> float:
     """Return the intersection of two boxes over their union, 0 to 1."""
-    shared = shared_area(one, other)
-    union = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)) - shared
-    return shared / union if union > 0 else 0.0
-
-
-def shared_area(one: Box, other: Box) -> float:
-    """Return the area of the intersection of two boxes."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
-    return max(0.0, width) * max(0.0, height)
+    shared = max(0.0, width) * max(0.0, height)
+    union = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)) - shared
+    return shared / union if union > 0 else 0.0
