@@ -102,7 +102,7 @@ def predict(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Tell the emotion of every face in pictures, a film, or before a camera.
+    """Tell the emotions of the faces in pictures or a film.
 
     Without --csv and --parquet the emotions are printed. A picture that cannot be read is reported,
     the others are done, and the exit code is 1. When pictures were interrupted and a table is
