@@ -208,17 +208,19 @@ export function rotate(image: Raster, degrees: number): Raster {
   return { width, height, channels: 1, data: result };
 }
 
-function bicubicAt(image: Raster, x: number, y: number): number {
+function bicubicAt({ width, height, data }: Raster, x: number, y: number): number {
   const left = Math.floor(x);
   const top = Math.floor(y);
-  const rows: [number, number, number, number] = [0, 0, 0, 0];
-  for (let k = 0; k < 4; k += 1) {
-    const row = Math.min(image.height - 1, Math.max(0, top - 1 + k));
-    const at = (column: number) =>
-      image.data[row * image.width + Math.min(image.width - 1, Math.max(0, column))];
-    rows[k] = cubic(at(left - 1), at(left), at(left + 1), at(left + 2), x - left);
-  }
-  return Math.min(255, Math.max(0, Math.trunc(cubic(...rows, y - top))));
+  const x0 = Math.max(0, left - 1);
+  const x1 = Math.max(0, left);
+  const x2 = Math.min(width - 1, left + 1);
+  const x3 = Math.min(width - 1, left + 2);
+  const along = (row: number): number => {
+    const start = Math.min(height - 1, Math.max(0, row)) * width;
+    return cubic(data[start + x0], data[start + x1], data[start + x2], data[start + x3], x - left);
+  };
+  const value = cubic(along(top - 1), along(top), along(top + 1), along(top + 2), y - top);
+  return value <= 0 ? 0 : value >= 255 ? 255 : Math.trunc(value);
 }
 
 /** The cubic convolution of Keys (1981) with a = -1, which Pillow turns with. */
