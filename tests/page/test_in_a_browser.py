@@ -91,6 +91,18 @@ def test_faces_of_a_photo_are_found_cut_out_and_read_as_in_python(
     assert differences.mean() < 0.01
 
 
+def test_a_small_picture_is_searched_at_the_size_that_python_searches_it(
+    page: "Page", tmp_path: Path, predictor: Predictor
+) -> None:
+    photo = astronaut().crop((150, 30, 300, 200))
+    open_photo(page, saved_file(photo, tmp_path))
+    found = saved_table(page, tmp_path, predictor)
+    expected, _ = python_readings(photo, predictor)
+    assert len(expected) == 1
+    np.testing.assert_allclose([r.box for r in found], [r.box for r in expected], atol=0.1)
+    assert_same_emotions(found, np.stack([reading.probabilities for reading in expected]))
+
+
 def test_not_sure_is_said_where_the_set_holds_several_emotions(
     page: "Page", tmp_path: Path, predictor: Predictor
 ) -> None:

@@ -9,14 +9,25 @@ const multiple = 32;
 const stride = 4;
 const maxOverlap = 0.3;
 const minScore = 0.5;
+const maxEnlargement = 2;
+const sideOfCopy = 160;
 
-/** Find the faces of an RGB picture that is brought to `longestSide` pixels; surest first. */
+/**
+ * Find the faces of an RGB picture that is brought to `longestSide` pixels; surest first.
+ *
+ * Where none is found, a small copy is searched, which shows faces that fill a picture.
+ */
 export async function detectFaces(
   session: InferenceSession,
   rgb: Raster,
   longestSide: number,
 ): Promise<Face[]> {
-  const scale = longestSide / Math.max(rgb.width, rgb.height);
+  const longest = Math.max(rgb.width, rgb.height);
+  const faces = await search(session, rgb, Math.min(maxEnlargement, longestSide / longest));
+  return faces.length > 0 ? faces : search(session, rgb, sideOfCopy / longest);
+}
+
+async function search(session: InferenceSession, rgb: Raster, scale: number): Promise<Face[]> {
   const width = Math.max(1, roundHalfEven(rgb.width * scale));
   const height = Math.max(1, roundHalfEven(rgb.height * scale));
   const input = planes(resize(rgb, width, height, bilinear));
