@@ -56,6 +56,10 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:)[^"']*""", page)
 
 
+def test_a_second_report_is_the_same_to_the_last_byte(finished: Finished, page: str) -> None:
+    assert write_report(finished[0]).read_bytes() == page.encode()
+
+
 def test_published_figures_are_left_out_beside_other_data(finished: Finished, page: str) -> None:
     assert not is_published_setting(finished[0])
     assert "Published" not in text_of(page)

@@ -36,6 +36,9 @@ def test_numbers_are_written_for_people() -> None:
     assert percent_interval((0.555, 0.587)) == "55.5\u201358.7"
     assert percent_interval(None) == ""
     assert plain(points((-1.04, 0.2))) == "[-1.0, 0.2]"
+    assert plain(points((0.04, 1))) == "[0.04, 1.0]"
+    assert plain(points((-2, -0.006))) == "[-2.0, -0.01]"
+    assert plain(points((-0.00001, 0))) == "[0.0, 0.0]"
     assert (plain(signed(-0.04)), signed(2.04), plain(signed(-3.25))) == ("+0.0", "+2.0", "-3.2")
     assert plain(p_value(0.0004)) == "< 0.001"
     assert (p_value(0.0123), p_value(0.456), p_value(1)) == ("0.012", "0.46", "1.00")

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from ferboost.errors import DataError
 from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
 
-__all__ = ["Comparison", "Discordance", "compare", "holm"]
+__all__ = ["Comparison", "Discordance", "compare", "holm", "in_points"]
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,13 @@ class Comparison:
         """
         low, high = self.interval
         if not self.shown:
-            numbers = f"{_points(self.difference)} points [{_points(low)}, {_points(high)}]"
+            numbers = f"{in_points(self.difference)} points [{in_points(low)}, {in_points(high)}]"
             if low > 0 or high < 0:
                 numbers += f", McNemar p = {self.pooled.p:.2f}"
             return f"No difference shown between {name_a} and {name_b} ({numbers})."
         subject = name_b[0].upper() + name_b[1:]
-        nearest, farthest = sorted((abs(low), abs(high)))
-        gap = f"{_points(abs(self.difference))} points [{_points(nearest)}, {_points(farthest)}]"
+        limits = ", ".join(in_points(limit) for limit in sorted((abs(low), abs(high))))
+        gap = f"{in_points(abs(self.difference))} points [{limits}]"
         if self.difference > 0:
             return f"{subject} adds {gap} to {name_a}."
         return f"{subject} is {gap} below {name_a}."
@@ -144,9 +144,9 @@ def _discordance(gains: NDArray[np.int8] | NDArray[np.int64]) -> Discordance:
     return Discordance(only_a, only_b, float(binomtest(only_b, both).pvalue) if both else 1.0)
 
 
-def _points(value: float) -> str:
-    """One decimal, or two where one would hide on which side of 0 a limit lies."""
-    decimals = 2 if 0.005 <= abs(value) < 0.05 else 1
+def in_points(value: float) -> str:
+    """Return a number of points with one decimal, or two where one would hide its side of 0."""
+    decimals = next((n for n in (1, 2) if round(abs(value), n)), 1)
     return f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 

@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from ferboost.errors import SettingsError
@@ -15,6 +14,7 @@ from ferboost.models import load_seed_model
 from ferboost.pipeline import load_calibration, load_results
 from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.report import wording
+from ferboost.report.templates import template_environment
 from ferboost.runs import Run
 from ferboost.variants import in_words
 
@@ -60,13 +60,7 @@ def model_card(run: Run, variant: str = "cnn") -> str:
     if calibration is not None:
         (trust,) = measure_trust(results, calibration, variants=[variant])
     settings = run.settings
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ferboost", "report"),
-        autoescape=False,  # noqa: S701 - Markdown, of the run's own words
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(escape=False)
     clean = summary.per_seed[0].n_clean
     return environment.get_template("card.md.j2").render(
         title=f"{settings.preset}, {in_words(variant).removeprefix('the ')}",

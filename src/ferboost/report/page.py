@@ -21,6 +21,7 @@ from ferboost.report.sections import (
 )
 from ferboost.report.style import variant_title
 from ferboost.report.svg import inline_svg
+from ferboost.report.templates import template_environment
 from ferboost.report.trust_wording import SCALING_NAMES, SET_NAMES
 
 __all__ = ["CaptionedFigure", "DataFacts", "ReportContent", "build_page"]
@@ -97,13 +98,7 @@ def _draw(figures: tuple[CaptionedFigure, ...], numbers: Iterator[int]) -> Itera
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ferboost", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment()
     environment.filters |= {
         "interval": wording.percent_interval,
         "p_value": wording.p_value,

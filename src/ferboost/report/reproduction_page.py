@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from itertools import count
 from statistics import fmean, stdev
 
-import jinja2
-
 from ferboost.errors import RunError
 from ferboost.evaluation.summary import VariantSummary, summarize
 from ferboost.files import write_text
@@ -18,6 +16,7 @@ from ferboost.report.sections import section_figures
 from ferboost.report.study_figures import plot_grid, plot_trial_curves
 from ferboost.report.style import variant_title
 from ferboost.report.svg import inline_svg
+from ferboost.report.templates import template_environment
 from ferboost.report.writing import report_content, write_report
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID
 from ferboost.reproduction.findings import (
@@ -145,13 +144,7 @@ class _Page:
 
     def render(self) -> str:
         record = self._reproduction.record
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("ferboost", "report"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        environment = template_environment()
         clean = self._runs.get(CLEAN)
         return environment.get_template("reproduction.html.j2").render(
             headline=self._headline(),

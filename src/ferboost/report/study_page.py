@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import jinja2
 from matplotlib.figure import Figure
 
 from ferboost.files import write_text
@@ -14,6 +13,7 @@ from ferboost.report.study_figures import (
     plot_trial_curves,
 )
 from ferboost.report.svg import inline_svg
+from ferboost.report.templates import template_environment
 from ferboost.tuning.outcomes import Outcome
 from ferboost.tuning.sampling import parameter_importances
 from ferboost.tuning.study import Study
@@ -39,13 +39,7 @@ def write_study_page(study: Study) -> Path:
         (title, caption, inline_svg(figure, f"figure-{number}", title))
         for number, (title, caption, figure) in enumerate(_figures(study, outcomes, best), start=1)
     ]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ferboost", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment()
     page = environment.get_template("study.html.j2").render(
         study=study,
         name=study.path.resolve().name,

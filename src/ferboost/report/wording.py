@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ferboost.evaluation.comparison import Comparison
+from ferboost.evaluation.comparison import Comparison, in_points
 from ferboost.evaluation.summary import VariantSummary
 from ferboost.variants import (
     CNN,
@@ -57,7 +57,7 @@ def percent_interval(interval: tuple[float, float] | None) -> str:
 
 def points(interval: tuple[float, float]) -> str:
     """Return an interval of percent points in brackets."""
-    return typeset(f"[{interval[0]:.1f}, {interval[1]:.1f}]")
+    return typeset(f"[{', '.join(map(in_points, interval))}]")
 
 
 def signed(value: float) -> str:
