@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from ferboost.evaluation.label_errors import FinderCurve
@@ -63,6 +64,8 @@ def plot_finder(curves: Mapping[str, FinderCurve]) -> Figure:
     handles.append(Line2D([], [], color=MUTED, linestyle="--", label="of all wrong ones found"))
     handles.append(Line2D([], [], color=MUTED, linestyle=":", label="wrong at random"))
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(0, 101)
     add_legend(figure, handles, columns=1)
     return figure
