@@ -27,7 +27,7 @@ def astronaut() -> Image.Image:
 def crowd() -> Image.Image:
     """Return a photo of five faces from left to right, surest about some, unsure about others.
 
-    Cut off by the edge, upright, tilted and mirrored, dark, and small with the mouth covered.
+    Cut off by the edge, upright, tilted and mirrored, dark, and small with mouth and chin covered.
     """
     face = astronaut().crop((120, 10, 320, 230))
     photo = Image.new("RGB", (800, 500), (96, 110, 124))
@@ -37,7 +37,7 @@ def crowd() -> Image.Image:
     photo.paste(face.point(lambda value: value * 0.45).resize((300, 330)), (480, 10))
     photo.paste(face, (-70, 290))
     covered = face.copy()
-    covered.paste((196, 150, 130), (76, 122, 128, 150))
+    covered.paste((120, 90, 80), (66, 116, 138, 166))
     photo.paste(covered.resize((120, 132)), (680, 350))
     return photo
 

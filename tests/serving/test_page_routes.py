@@ -62,5 +62,6 @@ def test_other_paths_stay_what_they_were(client: TestClient) -> None:
     assert client.get("/%2e%2e/pyproject.toml").status_code == 404
     assert client.post("/nothing").status_code == 404
     answer = client.post("/")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
     assert "/index.html" not in client.get("/openapi.json").json()["paths"]
