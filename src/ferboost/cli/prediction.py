@@ -337,7 +337,7 @@ def _say_written(
     for table in tables:
         typer.echo(
             f"{table}: {faces:,} {'face' if faces == 1 else 'faces'} in {len(pictures):,} "
-            f"pictures, {without:,} without one{failed}"
+            f"{'picture' if len(pictures) == 1 else 'pictures'}, {without:,} without one{failed}"
         )
 
 

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ferboost.inference.photos import Search
 from ferboost.serving.bodies import FIELD, PicturesInJson
-from ferboost.serving.engine import HowToFind
 from ferboost.serving.problems import PROBLEM_TYPE
 
 __all__ = [
@@ -69,7 +69,7 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     faces: Annotated[
-        HowToFind,
+        Search,
         Field(
             description="`detect` finds faces; `whole` takes each picture as one face that fills "
             "it; `auto` does the latter for pictures of at most 96 pixels a side."

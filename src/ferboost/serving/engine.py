@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +16,12 @@ from ferboost.datasets.images import decode_picture, face_of_image
 from ferboost.errors import ImageError
 from ferboost.inference import Face, Predictions, Predictor
 from ferboost.inference.faces import crop_face
+from ferboost.inference.photos import LARGEST_FACE_PICTURE, Search
 from ferboost.serving.batching import Batcher
 from ferboost.serving.limits import Limits
 from ferboost.serving.metrics import Metrics
 
-__all__ = ["Engine", "FoundFaces", "HowToFind", "PictureAnswer"]
-
-#: ``detect``: find the faces. ``whole``: a face fills the picture. ``auto``: the latter for
-#: pictures that are not larger than `LARGEST_FACE_PICTURE`, else the former.
-HowToFind: TypeAlias = Literal["auto", "detect", "whole"]
-
-#: Longest side, in pixels, of pictures that are taken as a face that fills them: twice the side of
-#: FER-2013's images. In so small a photo of a scene, a face would have too few pixels to be read.
-LARGEST_FACE_PICTURE = 96
+__all__ = ["Engine", "FoundFaces", "PictureAnswer"]
 
 _NAME = "the picture"
 # After so long, a request makes room for others before its next picture.
@@ -76,7 +68,7 @@ class PictureAnswer:
 @dataclass
 class _Job:
     pictures: deque[bytes]
-    how: HowToFind
+    how: Search
     loop: asyncio.AbstractEventLoop
     shares: "asyncio.Future[NDArray[np.float32]]"
     found: list[FoundFaces | ImageError] = field(default_factory=list)
@@ -126,7 +118,7 @@ class Engine:
         """Whether the thread that runs the model works."""
         return self._batcher.is_alive
 
-    async def answer(self, pictures: Sequence[bytes], how: HowToFind) -> list[PictureAnswer]:
+    async def answer(self, pictures: Sequence[bytes], how: Search) -> list[PictureAnswer]:
         """Predict the faces of encoded pictures; give one answer for each.
 
         Cancelling it saves most of the work that is not done yet.
@@ -160,7 +152,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
             job.settle(error)
 
-    def _find(self, content: bytes, how: HowToFind) -> FoundFaces | ImageError:
+    def _find(self, content: bytes, how: Search) -> FoundFaces | ImageError:
         try:
             picture = decode_picture(content, _NAME, max_pixels=self._limits.pixels)
             is_face = how == "auto" and max(picture.size) <= LARGEST_FACE_PICTURE
