@@ -4,6 +4,7 @@ On the same features, rows and start as the trees, so that a comparison says whe
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from math import ceil
 from pathlib import Path
@@ -35,7 +36,7 @@ _LBFGS_STEPS = 200
 _Validation = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
-class Baseline:
+class Baseline(ABC):
     """What trees are compared with; it is fitted, predicts, and is kept as trees are.
 
     Parameters
@@ -63,6 +64,7 @@ class Baseline:
         self.seed = seed
         self.residual = residual
 
+    @abstractmethod
     def fit(
         self,
         features: NDArray[np.float32],
@@ -74,7 +76,6 @@ class Baseline:
         validation_logits: NDArray[np.float32] | None = None,
     ) -> "Baseline":
         """Fit it; see `ferboost.boosting.BoostedTrees.fit`."""
-        raise NotImplementedError
 
     def predict_proba(
         self, features: NDArray[np.float32], logits: NDArray[np.float32] | None = None
@@ -86,13 +87,13 @@ class Baseline:
         probabilities: NDArray[np.float32] = torch.from_numpy(scores).softmax(dim=1).numpy()
         return probabilities
 
+    @abstractmethod
     def save(self, path: Path) -> None:
         """Keep it in a file that holds no code."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what is added to the logits, or stands in their place."""
-        raise NotImplementedError
 
     def _class_weights(self, labels: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the weight of each class's rows."""

@@ -113,6 +113,7 @@ def _evaluate_file(
     json: bool,
 ) -> None:
     from ferboost.evaluation.groups import read_groups
+    from ferboost.evaluation.metrics import reliability_bins
     from ferboost.evaluation.model_files import evaluate_model_file
     from ferboost.inference import Predictor
 
@@ -128,7 +129,8 @@ def _evaluate_file(
         print_json(described | _describe_groups(by_group))
         return
     print_results(results, None, own_test_split=False)
-    error = describe_results(results)["ece"]
+    shares = results.seeds[0].probabilities[predictor.info.variant]
+    error = reliability_bins(shares, results.labels).calibration_error
     typer.echo(
         f"calibration: {predictor.info.calibration}; expected calibration error "
         f"{100 * error:.1f} points"

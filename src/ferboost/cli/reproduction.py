@@ -8,7 +8,7 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table, resumable
 from ferboost.cli.data import JsonOption, load
-from ferboost.cli.settings import SetOption
+from ferboost.cli.settings import SetOption, is_given
 from ferboost.cli.training import command_line
 
 if TYPE_CHECKING:
@@ -120,6 +120,5 @@ def _refuse_changes(context: typer.Context) -> None:
         ("seeds", "--seeds"),
         ("changes", "--set"),
     ):
-        source = context.get_parameter_source(name)
-        if source is not None and source.name != "DEFAULT":
+        if is_given(context, name):
             raise SettingsError(f"--resume goes on with what was planned; leave out {option}")

@@ -24,6 +24,7 @@ __all__ = [
     "SetOption",
     "choose_settings",
     "describe_settings",
+    "is_given",
     "settings",
 ]
 
@@ -123,11 +124,15 @@ def choose_settings(
     if file is None:
         return load_settings(preset, changes or (), **fixed)
     named, tree = read_settings_file(file)
-    source = context.get_parameter_source("preset")
-    asked = source is not None and source.name != "DEFAULT"
-    if asked and named not in {None, preset}:
+    if is_given(context, "preset") and named not in {None, preset}:
         raise SettingsError(f"{file} starts from the preset {named!r}; leave out --preset {preset}")
     return load_settings(named or preset, changes or (), **tree, **fixed)
+
+
+def is_given(context: typer.Context, name: str) -> bool:
+    """Say whether an option was typed, whatever its value."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def describe_settings(model: "BaseModel", prefix: str = "") -> Iterator[SettingDescription]:

@@ -9,7 +9,7 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json, resumable
 from ferboost.cli.data import JsonOption, load
-from ferboost.cli.settings import FileOption, PresetOption, SetOption, choose_settings
+from ferboost.cli.settings import FileOption, PresetOption, SetOption, choose_settings, is_given
 
 if TYPE_CHECKING:
     from ferboost.datasets import FaceDataset
@@ -275,8 +275,7 @@ def _refuse_changes(context: typer.Context) -> None:
     from ferboost.errors import SettingsError
 
     for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if source is None or source.name == "DEFAULT" or parameter.name in _GO_WITH_RESUME:
+        if parameter.name in _GO_WITH_RESUME or not is_given(context, parameter.name or ""):
             continue
         raise SettingsError(
             f"--resume goes on with the settings of the run; leave out {parameter.opts[0]}, or "

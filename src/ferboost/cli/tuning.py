@@ -8,7 +8,13 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table, resumable
 from ferboost.cli.data import JsonOption, load
-from ferboost.cli.settings import FileOption, PresetOption, SetOption, choose_settings
+from ferboost.cli.settings import (
+    FileOption,
+    PresetOption,
+    SetOption,
+    choose_settings,
+    is_given,
+)
 from ferboost.cli.training import command_line
 
 if TYPE_CHECKING:
@@ -154,7 +160,7 @@ def _settings(
     if origin is None:
         return choose_settings(context, preset, file, changes, seeds=tuple(range(seeds)))
     for name, option in (("preset", "preset"), ("file", "settings"), ("seeds", "seeds")):
-        if _is_given(context, name):
+        if is_given(context, name):
             raise SettingsError(
                 f"settings and seeds are those of {origin.path}; leave out --{option}"
             )
@@ -181,23 +187,18 @@ def _resume(
         "seeds": len(study.plan.settings.seeds),
     }
     for name, value in planned.items():
-        if _is_given(context, name) and context.params[name] != value:
+        if is_given(context, name) and context.params[name] != value:
             raise SettingsError(f"{out} was started with --{name} {value}, and that stays")
     if space is not None and read_space(space) != study.space:
         raise SettingsError(f"{space} is not the space that {out} was started with")
     options = {"preset": "--preset", "file": "--settings", "changes": "--set", "run": "--run"}
     for name, option in options.items():
-        if _is_given(context, name):
+        if is_given(context, name):
             raise SettingsError(
                 f"--resume goes on with the settings of the study; leave out {option}, or start a "
                 "new study"
             )
     return study, dataset
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
 
 
 def _describe(study: "Study", outcomes: "tuple[Outcome, ...]") -> dict[str, Any]:

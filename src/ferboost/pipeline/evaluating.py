@@ -20,6 +20,7 @@ from ferboost.runs import Run
 
 __all__ = [
     "evaluate_run",
+    "has_results",
     "has_training_hashes",
     "load_results",
     "load_training_hashes",
@@ -114,6 +115,11 @@ def save_results(run: Run, results: Results) -> None:
             arrays[f"{seed.seed}/{variant}/seconds"] = np.array([time.cnn, time.trees, time.whole])
     with atomic_path(_results_path(run)) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+
+def has_results(run: Run) -> bool:
+    """Say whether `save_results` has been called for the run."""
+    return _results_path(run).exists()
 
 
 def load_results(run: Run) -> Results:

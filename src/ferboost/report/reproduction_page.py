@@ -9,15 +9,16 @@ from statistics import fmean, stdev
 from ferboost.errors import RunError
 from ferboost.evaluation.summary import VariantSummary, summarize
 from ferboost.files import write_text
+from ferboost.pipeline.evaluating import has_results
 from ferboost.published import published
-from ferboost.report.content import CaptionedFigure
+from ferboost.report.content import CaptionedFigure, ReportContent
 from ferboost.report.reproduction_figures import plot_experiment, plot_grid_maps
 from ferboost.report.sections import section_figures
 from ferboost.report.study_figures import plot_grid, plot_trial_curves
 from ferboost.report.style import variant_title
 from ferboost.report.svg import inline_svg
 from ferboost.report.templates import template_environment
-from ferboost.report.writing import report_content, write_report
+from ferboost.report.writing import report_content, write_content
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID
 from ferboost.reproduction.findings import (
     Claim,
@@ -68,6 +69,7 @@ class _Finding:
 @dataclass(frozen=True)
 class _RunFacts:
     run: Run
+    content: ReportContent
     summaries: tuple[VariantSummary, ...]
     copies: float | None
     """Accuracy of the CNN on test images that are copies of training images, in percent."""
@@ -106,14 +108,15 @@ def write_reproduction_page(reproduction: Reproduction) -> list[Claim]:
 
 def _read_run(reproduction: Reproduction, name: str) -> _RunFacts | None:
     run = reproduction.run(name)
-    if run is None or not (run.path / "predictions.npz").exists():
+    if run is None or not has_results(run):
         return None
-    write_report(run)
-    results = report_content(run).results
+    content = report_content(run)
+    write_content(run, content)
+    results = content.results
     copies = None
     if results.clean is not None and not results.clean.all():
         copies = 100 * float(results.correct("cnn")[:, ~results.clean].mean())
-    return _RunFacts(run, summarize(results), copies)
+    return _RunFacts(run, content, summarize(results), copies)
 
 
 def _read_results(reproduction: Reproduction) -> dict[str, ExperimentResult]:
@@ -140,6 +143,7 @@ class _Page:
         self._numbers = count(1)
         self._spread = self._training_spread()
         self._grid = self._read_grid()
+        self._claim_of = {key: self._judge(key) for key in self._results}
         self.claims = [claim for claim in self._all_claims() if claim.what]
 
     def render(self) -> str:
@@ -184,12 +188,13 @@ class _Page:
                 self._runs[name].summaries if name in self._runs else () for name in RUNS
             )
             claims += cnn_claims(clean, as_published, fewer=self._fewer_epochs())
-        for key, result in self._results.items():
-            if key == GRID.key:
-                claims += [self._grid.claim] if self._grid is not None else []
-            else:
-                claims.append(experiment_claim(result, self._spread))
-        return claims
+        return claims + [claim for claim in self._claim_of.values() if claim is not None]
+
+    def _judge(self, key: str) -> Claim | None:
+        """Judge an experiment; None for a grid of too few points."""
+        if key == GRID.key:
+            return None if self._grid is None else self._grid.claim
+        return experiment_claim(self._results[key], self._spread)
 
     def _fewer_epochs(self) -> bool:
         runs = self._runs.values()
@@ -405,19 +410,15 @@ class _Page:
         clean = self._runs.get(CLEAN)
         if clean is None:
             return ()
-        figures = section_figures(report_content(clean.run), clean.summaries)
+        figures = section_figures(clean.content, clean.summaries)
         return self._drawn([f for name in _MODEL_SECTIONS for f in figures[name]])
 
     def _section(self, key: str) -> _Section:
         result = self._results[key]
         experiment = result.experiment
         names = tuple(experiment.values)
-        is_grid = key == GRID.key
-        claim = (
-            self._grid.claim
-            if is_grid and self._grid is not None
-            else experiment_claim(result, self._spread)
-        )
+        # A grid of too few points is judged as any other experiment.
+        claim = self._claim_of[key] or experiment_claim(result, self._spread)
         said = f"The study: {claim.what}. " if claim.what else ""
         rows = [
             (

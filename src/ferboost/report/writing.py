@@ -27,7 +27,7 @@ from ferboost.report.data_figures import draw_class_distribution, draw_sample_gr
 from ferboost.report.page import build_page
 from ferboost.runs import Run
 
-__all__ = ["is_published_setting", "report_content", "write_report"]
+__all__ = ["is_published_setting", "report_content", "write_content", "write_report"]
 
 _ARCHITECTURE = {"filters", "kernel_size", "stride", "padding", "pooling", "pool_size", "dense"}
 
@@ -47,8 +47,13 @@ def write_report(run: Run) -> Path:
     StorageError
         If the page cannot be written.
     """
+    return write_content(run, report_content(run))
+
+
+def write_content(run: Run, content: ReportContent) -> Path:
+    """Write ``report.html`` of what `report_content` gave, into the run; return its path."""
     path = run.path / "report.html"
-    write_text(path, build_page(report_content(run)))
+    write_text(path, build_page(content))
     return path
 
 

@@ -9,7 +9,14 @@ from ferboost.published import published
 from ferboost.reproduction.costs import CostMeter
 from ferboost.reproduction.experiments import GRID, Experiment, Kind
 
-__all__ = ["PUBLISHED_EPOCHS", "Length", "published_epochs", "share_of", "training_length"]
+__all__ = [
+    "PUBLISHED_EPOCHS",
+    "THINNED",
+    "Length",
+    "published_epochs",
+    "share_of",
+    "training_length",
+]
 
 #: The part of a budget that each part of the study gets.
 _SHARES: dict[str, float] = {"cnn": 0.3, "trees": 0.1, "layers": 0.35, "data": 0.05, "grid": 0.2}
@@ -18,7 +25,7 @@ _SHARES: dict[str, float] = {"cnn": 0.3, "trees": 0.1, "layers": 0.35, "data": 0
 _ENOUGH_EPOCHS = 15
 #: A grid whose points have fewer epochs than this says nothing; it is thinned first.
 _LEAST_EPOCHS = 2
-_THINNED = (1, 2, 4)
+THINNED = (1, 2, 4)
 
 PUBLISHED_EPOCHS: int = published()["cnn"]["epochs"]
 
@@ -84,13 +91,13 @@ def training_length(
     """
     most = min(published_epochs(experiments[0].kind), _most_epochs(settings, experiments[0].kind))
     seeds = len(settings.seeds)
-    for thinned in _THINNED if experiments[0].key == GRID.key else (1,):
+    for thinned in THINNED if experiments[0].key == GRID.key else (1,):
         tried = [experiment.thinned(thinned) for experiment in experiments]
         epoch = sum(_epoch_seconds(experiment, settings, meter) for experiment in tried)
         if seconds is None:
             return Length(most, seeds, thinned, epoch * most * seeds)
         affordable = int(seconds / epoch) if epoch else most
-        if affordable >= _LEAST_EPOCHS or thinned == _THINNED[-1] or len(experiments) > 1:
+        if affordable >= _LEAST_EPOCHS or thinned == THINNED[-1] or len(experiments) > 1:
             break
     affordable = max(1, affordable)
     seeds = max(1, min(seeds, affordable // min(_ENOUGH_EPOCHS, most)))

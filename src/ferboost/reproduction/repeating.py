@@ -13,6 +13,7 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import prepare_splits
 from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import execute_run, resume_run, start_run
+from ferboost.pipeline.evaluating import has_results
 from ferboost.pipeline.execution import describe_data
 from ferboost.progress import Monitor
 from ferboost.reproduction.costs import CostMeter, tree_seconds
@@ -24,7 +25,13 @@ from ferboost.reproduction.folder import (
     Reproduction,
     ReproductionRecord,
 )
-from ferboost.reproduction.planning import PUBLISHED_EPOCHS, Length, share_of, training_length
+from ferboost.reproduction.planning import (
+    PUBLISHED_EPOCHS,
+    THINNED,
+    Length,
+    share_of,
+    training_length,
+)
 from ferboost.runs import Run, describe_environment, lock_folder, refuse_existing
 from ferboost.settings_files import nearest
 from ferboost.tuning.executing import execute_study
@@ -204,7 +211,7 @@ class _Repetition:
             else:
                 run, prepared = resume_run(run.path, self._dataset)
                 epochs, seeds = run.settings.cnn.epochs, len(run.settings.seeds)
-            if not (run.path / "predictions.npz").exists():
+            if not has_results(run):
                 execute_run(run, prepared, self._monitor)
 
     def _length(self, experiments: Sequence[Experiment], seconds: float | None) -> Length:
@@ -215,11 +222,11 @@ class _Repetition:
                 begun = study.plan.settings
                 tried = study.space.to_dict()
                 thinned = next(
-                    (t for t in (1, 2, 4) if experiment.thinned(t).space.to_dict() == tried), 1
+                    (t for t in THINNED if experiment.thinned(t).space.to_dict() == tried), 1
                 )
                 return Length(begun.cnn.epochs, len(begun.seeds), thinned, 0.0)
         if experiments[0].kind == "trees":
-            return self._tree_length(experiments, seconds)
+            return self._tree_length(experiments)
         length = training_length(experiments, self._record.settings, self._meter, seconds)
         self._monitor.log(
             f"{experiments[0].kind}: {_describe(length.epochs, length.seeds)}"
@@ -229,7 +236,8 @@ class _Repetition:
         )
         return length
 
-    def _tree_length(self, experiments: Sequence[Experiment], seconds: float | None) -> Length:
+    def _tree_length(self, experiments: Sequence[Experiment]) -> Length:
+        """Say how long the trees take: their CNNs are there, and so are their seeds."""
         run = self._clean_run()
         width = run.settings.cnn.dense[0]
         each = tree_seconds(TreeSettings(), self._images, width, len(self._dataset.classes))
@@ -238,7 +246,6 @@ class _Repetition:
         self._monitor.log(
             f"trees: {points} models for each seed; about {points * each * seeds / 60:.0f} minutes"
         )
-        del seconds  # the trees take what they take: their CNNs are there, and so are their seeds
         return Length(run.settings.cnn.epochs, seeds, 1, points * each * seeds)
 
     def _do_study(self, experiment: Experiment, length: Length) -> None:
