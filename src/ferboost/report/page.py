@@ -1,7 +1,5 @@
 """The report: one HTML page that needs nothing but a browser."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import count
 
 import jinja2
@@ -13,6 +11,7 @@ from ferboost.evaluation.trust import measure_trust
 from ferboost.published import published
 from ferboost.report import wording
 from ferboost.report.content import CaptionedFigure, DataFacts, ReportContent
+from ferboost.report.numbering import number_figures
 from ferboost.report.sections import (
     best_boosted,
     published_by_class,
@@ -20,21 +19,10 @@ from ferboost.report.sections import (
     section_figures,
 )
 from ferboost.report.style import variant_title
-from ferboost.report.svg import inline_svg
 from ferboost.report.templates import template_environment
 from ferboost.report.trust_wording import SCALING_NAMES, SET_NAMES
 
 __all__ = ["CaptionedFigure", "DataFacts", "ReportContent", "build_page"]
-
-
-@dataclass(frozen=True)
-class _PageFigure:
-    """A figure as the template shows it; `svg` is markup, the rest text."""
-
-    number: int
-    title: str
-    caption: str
-    svg: str
 
 
 def build_page(content: ReportContent) -> str:
@@ -82,19 +70,13 @@ def build_page(content: ReportContent) -> str:
             published_by_variant=published_by_variant(content),
             published_by_class=published_by_class(content),
             figures={
-                section: tuple(_draw(figures, numbers)) for section, figures in sections.items()
+                section: number_figures(figures, numbers) for section, figures in sections.items()
             },
             study=published(),
             settings=wording.flatten_settings(content.settings),
             splits=[split for split in SPLITS if split in content.data.counts],
         )
     )
-
-
-def _draw(figures: tuple[CaptionedFigure, ...], numbers: Iterator[int]) -> Iterator[_PageFigure]:
-    for figure, number in zip(figures, numbers, strict=False):
-        svg = inline_svg(figure.figure, f"figure-{number}", figure.title)
-        yield _PageFigure(number, figure.title, wording.typeset(figure.caption), svg)
 
 
 def _environment() -> jinja2.Environment:

@@ -1,10 +1,11 @@
 """The page of a study: one HTML file that needs nothing else."""
 
+from itertools import count
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from ferboost.files import write_text
+from ferboost.report.content import CaptionedFigure
+from ferboost.report.numbering import number_figures
 from ferboost.report.study_figures import (
     plot_grid,
     plot_importances,
@@ -12,7 +13,6 @@ from ferboost.report.study_figures import (
     plot_slice,
     plot_trial_curves,
 )
-from ferboost.report.svg import inline_svg
 from ferboost.report.templates import template_environment
 from ferboost.tuning.outcomes import Outcome
 from ferboost.tuning.sampling import parameter_importances
@@ -35,10 +35,6 @@ def write_study_page(study: Study) -> Path:
     outcomes, best = study.outcomes(), study.best()
     objective = study.plan.objective
     value = None if best is None else best.value(objective)
-    figures = [
-        (title, caption, inline_svg(figure, f"figure-{number}", title))
-        for number, (title, caption, figure) in enumerate(_figures(study, outcomes, best), start=1)
-    ]
     environment = template_environment()
     page = environment.get_template("study.html.j2").render(
         study=study,
@@ -47,7 +43,7 @@ def write_study_page(study: Study) -> Path:
         best=best,
         best_value="" if value is None else describe_value(value, objective),
         outcomes=outcomes,
-        figures=figures,
+        figures=number_figures(_figures(study, outcomes, best), count(1)),
         point=describe_point,
     )
     path = study.path / "study.html"
@@ -57,27 +53,30 @@ def write_study_page(study: Study) -> Path:
 
 def _figures(
     study: Study, outcomes: tuple[Outcome, ...], best: Outcome | None
-) -> list[tuple[str, str, Figure]]:
+) -> list[CaptionedFigure]:
     space, objective = study.space, study.plan.objective
     figures = []
     if any(score.history for outcome in outcomes for score in outcome.seeds):
         caption = (
             "First seed of each trial; the best one in orange. Short lines were stopped early."
         )
-        figures.append(("Learning curves", caption, plot_trial_curves(outcomes, best)))
+        curves = plot_trial_curves(outcomes, best)
+        figures.append(CaptionedFigure(curves, "Learning curves", caption))
     if best is None:
         return figures
     if len(space.parameters) == 3:
         caption = "Every point of the three settings; the lighter, the greater."
-        figures.append(("The three settings", caption, plot_grid(space, outcomes, objective)))
+        grid = plot_grid(space, outcomes, objective)
+        figures.append(CaptionedFigure(grid, "The three settings", caption))
     caption = "A line for each trial that is done; the lighter, the better."
     parallel = plot_parallel_coordinates(space, outcomes, objective)
-    figures.append(("Parallel coordinates", caption, parallel))
+    figures.append(CaptionedFigure(parallel, "Parallel coordinates", caption))
     importances = parameter_importances(study)
     if importances:
         caption = "PED-ANOVA, of the settings that every trial has. Noise has a share, too."
-        figures.append(("Importances", caption, plot_importances(importances)))
+        figures.append(CaptionedFigure(plot_importances(importances), "Importances", caption))
     for name in space.parameters:
         caption = "Each point is a trial that is done, whatever its other settings."
-        figures.append((f"Slice: {name}", caption, plot_slice(name, space, outcomes, objective)))
+        slice_ = plot_slice(name, space, outcomes, objective)
+        figures.append(CaptionedFigure(slice_, f"Slice: {name}", caption))
     return figures
