@@ -414,6 +414,16 @@ class TestBoostingModes:
             )
         assert 0 < grown[0] <= len(images) - 30
 
+    def test_trees_can_see_means_over_views(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_]
+    ) -> None:
+        model = small_boosted().set_params(tap="fc1-views", views="jitter")
+        found = model.fit(images, labels).predict_proba(images)
+        turned = model.predict_proba(images[:, :, ::-1])
+        same = np.abs(found - turned).max(axis=1) <= 1e-5  # but where a rounding crosses a split
+        assert same.mean() >= 0.7
+        assert model.sources_[0].views == "jitter"
+
     def test_a_classifier_is_one_model(
         self, images: NDArray[np.uint8], labels: NDArray[np.str_]
     ) -> None:

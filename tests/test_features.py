@@ -10,8 +10,17 @@ from numpy.typing import NDArray
 from ferboost import features
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.precision import Precision
+from ferboost.config import Views
 from ferboost.errors import SettingsError
-from ferboost.features import feature_matrix, pixel_features, tap_features
+from ferboost.features import (
+    FeatureSource,
+    feature_matrix,
+    group_features,
+    needs_network,
+    pixel_features,
+    tap_features,
+)
+from ferboost.views import view_faces, views_of
 from tiny import cnn_settings, faces, new_network
 
 TAPS = ("flatten", "fc1", "fc2", "output", "logits")
@@ -103,3 +112,24 @@ def test_a_feature_matrix_is_of_the_tap_or_of_the_pixels(
 def test_a_tap_of_no_network_is_refused(images: NDArray[np.uint8]) -> None:
     with pytest.raises(SettingsError, match="'fc1' is a layer of a network, and there is none"):
         feature_matrix(None, images, "fc1")
+
+
+@pytest.mark.parametrize("views", ["mirror", "jitter"])
+def test_a_layer_is_averaged_over_views(
+    network: FaceNetwork, images: NDArray[np.uint8], views: Views
+) -> None:
+    source = FeatureSource(network, views)
+    found = group_features(source, images, ["fc1", "fc1-views", "pixels"])
+    assert found.keys() == {"fc1", "fc1-views", "pixels"}
+    seen = [feature_matrix(network, view_faces(images, v), "fc1") for v in views_of(views)]
+    np.testing.assert_allclose(found["fc1-views"], np.mean(seen, axis=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(found["fc1"], seen[0])
+    assert np.abs(found["fc1"] - found["fc1-views"]).max() > 1e-3
+    turned = group_features(source, images[:, :, ::-1], ["fc1-views"])["fc1-views"]
+    np.testing.assert_allclose(turned, found["fc1-views"], rtol=1e-4, atol=1e-5)
+
+
+def test_averaged_layers_need_a_network_as_layers_do(images: NDArray[np.uint8]) -> None:
+    assert needs_network("hog+fc1-views")
+    with pytest.raises(SettingsError, match="'fc1-views' is a layer of a network"):
+        feature_matrix(None, images, "fc1-views")

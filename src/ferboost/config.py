@@ -15,10 +15,11 @@ from pydantic import (
 )
 
 from ferboost.errors import SettingsError
-from ferboost.variants import groups_of
+from ferboost.variants import groups_of, is_averaged, layer_of
 
 __all__ = [
     "FEATURE_GROUPS",
+    "LAYERS",
     "PRESETS",
     "RESIDUAL_TAPS",
     "TAPS",
@@ -26,6 +27,7 @@ __all__ = [
     "DataSettings",
     "Settings",
     "TreeSettings",
+    "Views",
     "change_settings",
     "load_settings",
     "parse_settings",
@@ -38,14 +40,19 @@ Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Tap = Literal["flatten", "fc1", "fc2", "pooled", "output", "pixels"]
 Architecture = Literal["published", "residual"]
+#: Views of a face: it and its mirror image, or these shifted a little, too.
+Views = Literal["mirror", "jitter"]
 
 #: What the trees of the study are put on: four layers of the network, or the image at 8 x 8.
 TAPS: tuple[Tap, ...] = ("flatten", "fc1", "fc2", "output", "pixels")
 #: The same for the residual network.
 RESIDUAL_TAPS: tuple[Tap, ...] = ("pooled", "output", "pixels")
 
+#: Layers of either network; each can also be averaged over views, as in "fc1-views".
+LAYERS: tuple[str, ...] = ("flatten", "fc1", "fc2", "pooled", "output", "logits")
+
 #: What trees can see, alone or joined by ``+``.
-FEATURE_GROUPS: tuple[str, ...] = (*TAPS, "pooled", "logits", "hog", "lbp")
+FEATURE_GROUPS: tuple[str, ...] = (*LAYERS, "pixels", "hog", "lbp")
 
 
 def taps_of(architecture: Architecture) -> tuple[Tap, ...]:
@@ -69,8 +76,12 @@ def _refuse_repeats(values: tuple[_Item, ...]) -> tuple[_Item, ...]:
 def _check_tap(tap: str) -> str:
     groups = groups_of(tap)
     for group in groups:
-        if group not in FEATURE_GROUPS:
-            raise ValueError(f"there is no {group!r}; there are: {', '.join(FEATURE_GROUPS)}")
+        known = FEATURE_GROUPS if layer_of(group) == group else LAYERS
+        if layer_of(group) not in known:
+            raise ValueError(
+                f"there is no {group!r}; there are: {', '.join(FEATURE_GROUPS)}, and of layers "
+                "such as fc1 also fc1-views"
+            )
     _refuse_repeats(groups)
     return tap
 
@@ -162,6 +173,11 @@ class TreeSettings(_Frozen):
         tuple[Annotated[str, AfterValidator(_check_tap)], ...], AfterValidator(_refuse_repeats)
     ] = TAPS
     """What to put trees on, one model each: feature groups, alone or joined as in "fc1+hog"."""
+    views: Views = "mirror"
+    """What "fc1-views" averages over: a face and its mirror image; "jitter": these two, and each
+    shifted by 2 pixels to either side, up and down."""
+    view_rows: bool = False
+    """Whether every view of an image is a row of its own that the trees grow on."""
     mode: Literal["replace", "residual", "both"] = "replace"
     """"replace": trees instead of the layers above; "residual": trees correct the logits."""
     features: Literal["in-sample", "held-out", "out-of-fold"] = "in-sample"
@@ -193,6 +209,16 @@ class TreeSettings(_Frozen):
     early_stopping: Positive | None = None
     """Stop after so many rounds without a lower validation log loss; none: run all rounds."""
 
+    @model_validator(mode="after")
+    def _refuse_views_of_views(self) -> Self:
+        for tap in self.taps:
+            if self.view_rows and any(is_averaged(group) for group in groups_of(tap)):
+                raise ValueError(
+                    f"the tap {tap!r} is a mean over views already; leave out trees.view_rows, or "
+                    "take the layer itself"
+                )
+        return self
+
 
 class Settings(_Frozen):
     """Everything that decides the result of a run, but for the data and the machine."""
@@ -217,9 +243,9 @@ class Settings(_Frozen):
     @model_validator(mode="after")
     def _refuse_absent_taps(self) -> Self:
         known = taps_of(self.cnn.architecture)
-        layers = {*TAPS, *RESIDUAL_TAPS}
+        absent = {*TAPS, *RESIDUAL_TAPS} - {*known}
         for tap in self.trees.taps:
-            if any(group in layers and group not in known for group in groups_of(tap)):
+            if any(layer_of(group) in absent for group in groups_of(tap)):
                 raise ValueError(
                     f"the {self.cnn.architecture} network has no tap {tap!r}; trees.taps can "
                     f"hold: {', '.join(known)}"

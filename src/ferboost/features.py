@@ -1,19 +1,23 @@
 """What the trees see: taps of a network, pixels, descriptors, alone or joined."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ferboost.cnn.network import FaceNetwork
+from ferboost.config import Views
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.descriptors import hog_features, lbp_features
 from ferboost.errors import SettingsError
-from ferboost.variants import groups_of
+from ferboost.variants import groups_of, is_averaged, layer_of
+from ferboost.views import view_faces, views_of
 
 __all__ = [
     "PIXEL_SIDE",
+    "FeatureSource",
     "feature_matrix",
     "group_features",
     "join_features",
@@ -79,6 +83,22 @@ def tap_features(
     return arrays
 
 
+@dataclass(frozen=True, eq=False)
+class FeatureSource:
+    """What features of an image are made with, beside the image.
+
+    Attributes
+    ----------
+    network : FaceNetwork or None
+        None where no group is of a layer.
+    views : {"mirror", "jitter"}
+        What layers are averaged over; see `ferboost.views.views_of`.
+    """
+
+    network: FaceNetwork | None
+    views: Views = "mirror"
+
+
 def feature_matrix(
     network: FaceNetwork | None, images: NDArray[np.uint8], tap: str
 ) -> NDArray[np.float32]:
@@ -102,16 +122,16 @@ def feature_matrix(
     SettingsError
         If the tap needs a network and there is none.
     """
-    return join_features(group_features(network, images, groups_of(tap)), tap)
+    return join_features(group_features(FeatureSource(network), images, groups_of(tap)), tap)
 
 
 def needs_network(tap: str) -> bool:
     """Say whether a tap holds a layer of a network."""
-    return any(group not in _IMAGE_FEATURES for group in groups_of(tap))
+    return any(layer_of(group) not in _IMAGE_FEATURES for group in groups_of(tap))
 
 
 def group_features(
-    network: FaceNetwork | None, images: NDArray[np.uint8], groups: Collection[str]
+    source: FeatureSource, images: NDArray[np.uint8], groups: Collection[str]
 ) -> dict[str, NDArray[np.float32]]:
     """Return feature groups by name, the network run once for all of its layers.
 
@@ -123,12 +143,25 @@ def group_features(
     features = {
         group: _IMAGE_FEATURES[group](images) for group in groups if group in _IMAGE_FEATURES
     }
-    layers = [group for group in groups if group not in features]
-    if layers and network is None:
-        raise SettingsError(f"the tap {layers[0]!r} is a layer of a network, and there is none")
-    if layers and network is not None:
-        features |= tap_features(network, images, layers)
-    return features
+    of_network = [group for group in groups if group not in features]
+    if not of_network:
+        return features
+    if source.network is None:
+        raise SettingsError(f"the tap {of_network[0]!r} is a layer of a network, and there is none")
+    averaged = {group: layer_of(group) for group in of_network if is_averaged(group)}
+    plain = [group for group in of_network if group not in averaged]
+    if not averaged:
+        return features | tap_features(source.network, images, plain)
+    views = views_of(source.views)
+    needed = {*plain, *averaged.values()}
+    first = tap_features(source.network, images, needed)
+    features |= {layer: first[layer] for layer in plain}
+    sums = {group: first[layer].copy() for group, layer in averaged.items()}
+    for view in views[1:]:
+        seen = tap_features(source.network, view_faces(images, view), set(averaged.values()))
+        for group, layer in averaged.items():
+            sums[group] += seen[layer]
+    return features | {group: total / np.float32(len(views)) for group, total in sums.items()}
 
 
 def join_features(features: Mapping[str, NDArray[np.float32]], tap: str) -> NDArray[np.float32]:

@@ -5,15 +5,15 @@ from numpy.typing import NDArray
 
 from ferboost.baselines import Baseline, new_baseline
 from ferboost.boosting import BoostedTrees
-from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.training import LabelledImages
-from ferboost.config import TreeSettings
+from ferboost.config import TreeSettings, Views
 from ferboost.datasets.splitting import stratified_sample
-from ferboost.features import group_features, join_features
+from ferboost.features import FeatureSource, group_features, join_features
 from ferboost.progress import Tell
 from ferboost.variants import baseline_of, groups_of, is_residual, tap_of
+from ferboost.views import view_faces, views_of
 
-__all__ = ["cut_watched", "grow_trees", "predict_trees"]
+__all__ = ["all_views", "cut_watched", "grow_trees", "predict_trees"]
 
 # The same cut for all seeds of a run, so that they are comparable.
 _CUT_SEED = 0
@@ -21,7 +21,7 @@ _WATCHED_SHARE = 0.2
 
 
 def grow_trees(
-    network: FaceNetwork | None,
+    source: FeatureSource,
     variant: str,
     rows: LabelledImages,
     watched: LabelledImages | None,
@@ -35,8 +35,8 @@ def grow_trees(
 
     Parameters
     ----------
-    network : FaceNetwork or None
-        None where neither the features nor the trees' start need one.
+    source : FeatureSource
+        Without a network where neither the features nor the trees' start need one.
     variant : str
         See `ferboost.variants`.
     rows : LabelledImages
@@ -60,10 +60,12 @@ def grow_trees(
         if kind is None
         else new_baseline(kind, settings, classes, seed, residual=residual)
     )
-    features, logits = _seen(network, rows.images, variant)
+    if settings.view_rows:
+        rows = all_views(rows, settings.views)
+    features, logits = _seen(source, rows.images, variant)
     validation, validation_logits = None, None
     if watched is not None and settings.early_stopping is not None:
-        seen, validation_logits = _seen(network, watched.images, variant)
+        seen, validation_logits = _seen(source, watched.images, variant)
         validation = (seen, watched.labels)
     return trees.fit(
         features,
@@ -77,12 +79,12 @@ def grow_trees(
 
 def predict_trees(
     trees: BoostedTrees | Baseline,
-    network: FaceNetwork | None,
+    source: FeatureSource,
     variant: str,
     images: NDArray[np.uint8],
 ) -> NDArray[np.float32]:
     """Return the probabilities of trees that `grow_trees` grew, float32 of shape (n, classes)."""
-    return trees.predict_proba(*_seen(network, images, variant))
+    return trees.predict_proba(*_seen(source, images, variant))
 
 
 def cut_watched(
@@ -96,11 +98,20 @@ def cut_watched(
     )
 
 
+def all_views(data: LabelledImages, kind: Views) -> LabelledImages:
+    """Return every view of every image with its label, all images in one view after another."""
+    views = views_of(kind)
+    return LabelledImages(
+        np.concatenate([view_faces(data.images, view) for view in views]),
+        np.tile(data.labels, len(views)),
+    )
+
+
 def _seen(
-    network: FaceNetwork | None, images: NDArray[np.uint8], variant: str
+    source: FeatureSource, images: NDArray[np.uint8], variant: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Return what the trees of a variant see, and the logits that they start from."""
     tap = tap_of(variant)
     groups = set(groups_of(tap)) | ({"logits"} if is_residual(variant) else set())
-    features = group_features(network, images, groups)
+    features = group_features(source, images, groups)
     return join_features(features, tap), features["logits"] if is_residual(variant) else None

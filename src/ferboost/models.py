@@ -13,9 +13,15 @@ from ferboost.baselines import Baseline, load_baseline
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.checkpoint import load_weights
 from ferboost.cnn.network import FaceNetwork, build_network
-from ferboost.config import TreeSettings
+from ferboost.config import TreeSettings, Views
 from ferboost.evaluation.results import PredictTime
-from ferboost.features import group_features, join_features, needs_network, tap_features
+from ferboost.features import (
+    FeatureSource,
+    group_features,
+    join_features,
+    needs_network,
+    tap_features,
+)
 from ferboost.runs import Run
 from ferboost.variants import (
     CNN,
@@ -63,11 +69,19 @@ class SeedModel:
     folds : tuple of SeedModel
         With out-of-fold features: CNNs that were each trained without a fold, and the trees that
         grew on that fold. Their mean predicts.
+    views : {"mirror", "jitter"}
+        What layers are averaged over for the trees.
     """
 
     network: FaceNetwork
     trees: dict[str, BoostedTrees | Baseline]
     folds: tuple["SeedModel", ...] = ()
+    views: Views = "mirror"
+
+    @property
+    def source(self) -> FeatureSource:
+        """What the features are made with."""
+        return FeatureSource(self.network, self.views)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -128,7 +142,7 @@ class SeedModel:
             groups.update(groups_of(tap_of(variant)))
             if is_residual(variant):
                 groups.add("logits")
-        return group_features(self.network, images, groups)
+        return group_features(self.source, images, groups)
 
     def boosted(
         self, features: Mapping[str, NDArray[np.float32]], variant: str
@@ -183,7 +197,7 @@ def _load_models(run: Run, folder: Path) -> SeedModel:
         for variant in tree_variants(settings.taps, settings.mode, settings.baselines)
         if trees_path(folder, variant).exists()
     }
-    return SeedModel(network, trees)
+    return SeedModel(network, trees, views=settings.views)
 
 
 def _load_trees(

@@ -10,7 +10,9 @@ __all__ = [
     "groups_of",
     "has_trees",
     "in_words",
+    "is_averaged",
     "is_residual",
+    "layer_of",
     "tap_of",
     "tree_variants",
     "trees_beside",
@@ -26,6 +28,7 @@ FOLD_CNNS = "cnn folds"
 BASELINES = {"logistic": "logistic regression", "mlp": "MLP", "lightgbm": "LightGBM"}
 
 _RESIDUAL = "residual"
+_AVERAGED = "-views"
 
 
 def tree_variants(taps: Sequence[str], mode: str, baselines: Sequence[str] = ()) -> tuple[str, ...]:
@@ -64,6 +67,16 @@ def tap_of(variant: str) -> str:
 def groups_of(tap: str) -> tuple[str, ...]:
     """Return the feature groups that a tap joins: ``("fc1", "hog")`` of ``"fc1+hog"``."""
     return tuple(tap.split("+"))
+
+
+def layer_of(group: str) -> str:
+    """Return the layer, or what else of an image, that a feature group is made of."""
+    return group.removesuffix(_AVERAGED)
+
+
+def is_averaged(group: str) -> bool:
+    """Say whether a feature group is the mean of a layer over views of a face: ``"fc1-views"``."""
+    return group.endswith(_AVERAGED)
 
 
 def in_words(variant: str) -> str:

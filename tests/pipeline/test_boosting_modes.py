@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ferboost import growing
+from ferboost.boosting import BoostedTrees
 from ferboost.cnn import training as cnn_training
 from ferboost.config import change_settings
 from ferboost.errors import DataError, ExportError, SettingsError
@@ -69,6 +70,30 @@ def test_out_of_fold_baselines_are_the_mean_of_their_folds(tmp_path: Path) -> No
     np.testing.assert_array_equal(model.probabilities(images)["fc1 logistic"], np.mean(folds, 0))
 
 
+def test_trees_see_and_grow_on_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trees = {"taps": ("fc1+logits-views",), "mode": "residual", "views": "jitter"}
+    run, results = finish(tmp_path / "averaged", DATASET, run_settings(trees=trees))
+    assert load_seed_model(run, 0).views == "jitter"
+    done = export_run(run, tmp_path / "model.onnx", "fc1+logits-views residual")
+    assert done.parity.probability <= 1e-5
+    assert results.variants == ("cnn", "fc1+logits-views residual")
+
+    grown: list[tuple[int, int]] = []
+    fit = BoostedTrees.fit
+
+    def spy(self: Any, features: Any, labels: Any, *rest: Any, **named: Any) -> Any:
+        grown.append((len(features), len(named["logits"])))
+        return fit(self, features, labels, *rest, **named)
+
+    monkeypatch.setattr(BoostedTrees, "fit", spy)
+    settings = change_settings(
+        run.settings, ["trees.view_rows=true"], {"trees": {"taps": ["fc1"], "views": "mirror"}}
+    )
+    execute_run(*branch_run(run, tmp_path / "rows", DATASET, settings, "tests"), Monitor())
+    rows = 2 * sum(run.record.data.counts["train"])
+    assert grown == [(rows, rows)]
+
+
 def test_held_out_trees_never_see_a_training_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,9 +107,9 @@ def test_held_out_trees_never_see_a_training_image(
     seen: list[np.ndarray[Any, Any]] = []
     original = growing._seen
 
-    def spy(network: Any, images: Any, variant: str) -> Any:
+    def spy(source: Any, images: Any, variant: str) -> Any:
         seen.append(images)
-        return original(network, images, variant)
+        return original(source, images, variant)
 
     monkeypatch.setattr(growing, "_seen", spy)
     execute_run(run, prepared, Monitor())
@@ -170,8 +195,20 @@ def test_held_out_trees_need_validation_images() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tap", "problem"), [("fc1+hoog", "there is no 'hoog'"), ("hog+hog", "more than once")]
+    ("tap", "problem"),
+    [
+        ("fc1+hoog", "there is no 'hoog'"),
+        ("hog+hog", "more than once"),
+        ("hog-views", "there is no 'hog-views'"),
+        ("fc1-views-views", "there is no 'fc1-views-views'"),
+        ("pooled-views", "has no tap 'pooled-views'"),
+    ],
 )
 def test_joined_taps_are_checked(tap: str, problem: str) -> None:
     with pytest.raises(SettingsError, match=problem):
         run_settings(trees={"taps": (tap,)})
+
+
+def test_views_are_not_taken_twice() -> None:
+    with pytest.raises(SettingsError, match=r"'fc1-views' is a mean over views already; leave out"):
+        run_settings(trees={"taps": ("fc1-views",), "view_rows": True})

@@ -3,7 +3,6 @@
 # ruff: noqa: N803 - scikit-learn's contract has a capital X
 
 from collections.abc import Iterator
-from itertools import zip_longest
 from typing import Self, cast
 
 import numpy as np
@@ -26,7 +25,7 @@ from ferboost.estimators.shared import (
     ignore_epoch,
     read_labelled,
 )
-from ferboost.features import needs_network
+from ferboost.features import FeatureSource, needs_network
 from ferboost.growing import cut_watched, grow_trees, predict_trees
 from ferboost.variants import is_residual, tree_variants
 
@@ -47,7 +46,11 @@ class BoostedCNNClassifier(FaceClassifier):
     tap : str
         What the trees see: a layer ("flatten", "fc1", "fc2", "pooled", "output", "logits"), a
         descriptor ("hog", "lbp"), the image at 8 x 8 pixels ("pixels"), or several, as in
-        "fc1+hog".
+        "fc1+hog". "fc1-views" and the like are means of a layer over views of the face.
+    views : {"mirror", "jitter"}
+        What they are means over: the face and its mirror image, or these shifted by 2 pixels, too.
+    view_rows : bool
+        Whether the trees grow on every view of an image as a row of its own.
     mode : {"replace", "residual"}
         Whether the trees decide alone, or start from the CNN's logits and correct them. Trees
         that need nothing of a CNN are grown without one.
@@ -86,12 +89,15 @@ class BoostedCNNClassifier(FaceClassifier):
         What the model is called in a run, such as ``"fc1 residual"``.
     cnns_ : list of CNNClassifier
         The trained CNN, one a fold with out-of-fold features; empty where the trees need none.
+    sources_ : list of FeatureSource
+        What the features are made with, one for each of `trees_`.
     trees_ : list of BoostedTrees
         The trees, one a fold with out-of-fold features.
     """
 
     variant_: str
     cnns_: list[CNNClassifier]
+    sources_: list[FeatureSource]
     trees_: list[BoostedTrees]
 
     def __init__(
@@ -99,6 +105,8 @@ class BoostedCNNClassifier(FaceClassifier):
         cnn: CNNClassifier | None = None,
         *,
         tap: str = "fc1",
+        views: str = "mirror",
+        view_rows: bool = False,
         mode: str = "replace",
         features: str = "in-sample",
         folds: int = 5,
@@ -116,6 +124,8 @@ class BoostedCNNClassifier(FaceClassifier):
     ) -> None:
         self.cnn = cnn
         self.tap = tap
+        self.views = views
+        self.view_rows = view_rows
         self.mode = mode
         self.features = features
         self.folds = folds
@@ -172,6 +182,7 @@ class BoostedCNNClassifier(FaceClassifier):
         classes, given = read_labelled(X, y)
         train, held_out = hold_out(classes, given, validation, settings)
         cnns: list[CNNClassifier] = []
+        sources: list[FeatureSource] = []
         trees: list[BoostedTrees] = []
         for learnt, grown, watched in _parts(train, held_out, tree_settings):
             network = None
@@ -184,11 +195,12 @@ class BoostedCNNClassifier(FaceClassifier):
                 )
                 cnns.append(member)
                 network = member.network_
+            sources.append(FeatureSource(network, tree_settings.views))
             trees.append(
                 cast(
                     "BoostedTrees",  # its variant is no baseline
                     grow_trees(
-                        network,
+                        sources[-1],
                         variant,
                         grown,
                         watched,
@@ -201,13 +213,14 @@ class BoostedCNNClassifier(FaceClassifier):
         self.classes_ = classes
         self.variant_ = variant
         self.cnns_ = cnns
+        self.sources_ = sources
         self.trees_ = trees
         return self
 
     def _probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         members = [
-            predict_trees(trees, cnn and cnn.network_, self.variant_, images)
-            for trees, cnn in zip_longest(self.trees_, self.cnns_)
+            predict_trees(trees, source, self.variant_, images)
+            for trees, source in zip(self.trees_, self.sources_, strict=True)
         ]
         return members[0] if len(members) == 1 else np.mean(members, axis=0)
 

@@ -16,7 +16,16 @@ from ferboost.export.network import add_network
 from ferboost.export.trees import add_trees
 from ferboost.features import PIXEL_SIDE, needs_network
 from ferboost.models import SeedModel
-from ferboost.variants import CNN, FOLD_CNNS, groups_of, is_residual, tap_of
+from ferboost.variants import (
+    CNN,
+    FOLD_CNNS,
+    groups_of,
+    is_averaged,
+    is_residual,
+    layer_of,
+    tap_of,
+)
+from ferboost.views import views_of
 
 __all__ = ["ExportedGraph", "build_graph", "members_of"]
 
@@ -101,7 +110,7 @@ def _add_member(
         taps = add_network(graph, model.network, FACES)
     if variant in {CNN, FOLD_CNNS}:
         return [taps["logits"]], taps["logits"]
-    features = _add_features(graph, tap, taps)
+    features = _add_features(graph, model, tap, taps)
     grown = model.trees[variant]
     if not isinstance(grown, BoostedTrees):
         raise ExportError(
@@ -114,16 +123,30 @@ def _add_member(
     return [features, taps["logits"]], graph.add("Add", taps["logits"], margins)
 
 
-def _add_features(graph: Graph, tap: str, taps: Mapping[str, str]) -> str:
+def _add_features(graph: Graph, model: SeedModel, tap: str, taps: Mapping[str, str]) -> str:
     parts = []
+    averaged = _add_averages(graph, model, taps) if any(map(is_averaged, groups_of(tap))) else {}
     for group in groups_of(tap):
         if group in _UNEXPORTED:
             raise ExportError(
                 f"trees that see {group} cannot be exported: ONNX has no such operation; boost "
                 "without it"
             )
-        parts.append(_add_pixels(graph) if group == "pixels" else taps[group])
+        if is_averaged(group):
+            parts.append(averaged[layer_of(group)])
+        else:
+            parts.append(_add_pixels(graph) if group == "pixels" else taps[group])
     return parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=1)
+
+
+def _add_averages(graph: Graph, model: SeedModel, taps: Mapping[str, str]) -> dict[str, str]:
+    """Add the means of all layers over the views of a face."""
+    seen = [taps]
+    for rows, columns in views_of(model.views)[1:]:
+        shifted = graph.add("Gather", FACES, graph.constant(rows), axis=1)
+        view = graph.add("Gather", shifted, graph.constant(columns), axis=2)
+        seen.append(add_network(graph, model.network, view))
+    return {layer: graph.add("Mean", *(own[layer] for own in seen)) for layer in taps}
 
 
 def _add_scaling(graph: Graph, probabilities: str, scaling: Scaling) -> str:

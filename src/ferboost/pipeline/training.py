@@ -21,6 +21,7 @@ from ferboost.datasets.balancing import balance
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, number_folds
 from ferboost.errors import RunError
+from ferboost.features import FeatureSource
 from ferboost.files import write_json, write_text
 from ferboost.growing import cut_watched, grow_trees
 from ferboost.models import fold_path, load_seed_model, network_path, trees_path
@@ -299,7 +300,7 @@ class SeedTraining:
             with self.monitor.stage(f"{part.name}: {in_words(variant)}") as tell:
                 tell(0, settings.rounds, "")
                 trees = grow_trees(
-                    network,
+                    FeatureSource(network, settings.views),
                     variant,
                     rows,
                     watched,

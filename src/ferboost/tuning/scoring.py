@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.curves import EpochRecord
-from ferboost.cnn.network import FaceNetwork, new_network
+from ferboost.cnn.network import new_network
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages, train_network
-from ferboost.config import Settings
+from ferboost.config import Settings, TreeSettings, Views
 from ferboost.errors import SettingsError
-from ferboost.features import group_features, join_features
-from ferboost.growing import cut_watched
+from ferboost.features import FeatureSource, group_features, join_features
+from ferboost.growing import all_views, cut_watched
 from ferboost.models import load_seed_model
 from ferboost.pipeline.training import training_images
 from ferboost.runs import Run
@@ -46,14 +46,14 @@ class StoppedError(Exception):
 class _Seen:
     """Images as trees see them through a network: each feature group is computed once."""
 
-    network: FaceNetwork
+    source: FeatureSource
     data: LabelledImages
     groups: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def features(self, groups: Collection[str]) -> dict[str, NDArray[np.float32]]:
         missing = [group for group in groups if group not in self.groups]
         if missing:
-            self.groups |= group_features(self.network, self.data.images, missing)
+            self.groups |= group_features(self.source, self.data.images, missing)
         return self.groups
 
     def of(self, variant: str) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -74,6 +74,13 @@ class _SeenSplits:
     watched: _Seen
     """The last fifth."""
 
+    def rows(self, settings: TreeSettings) -> _Seen:
+        """Return what the trees grow on."""
+        rows = self.grown if settings.features == "held-out" else self.train
+        if not settings.view_rows:
+            return rows
+        return _Seen(rows.source, all_views(rows.data, settings.views))
+
 
 class Scorer:
     """Judges points on the validation images.
@@ -90,7 +97,7 @@ class Scorer:
         self._faces = faces
         self._classes = classes
         self._run = run
-        self._seen: dict[int, _SeenSplits] = {}
+        self._seen: dict[tuple[int, Views], _SeenSplits] = {}
 
     def score(
         self,
@@ -143,7 +150,7 @@ class Scorer:
                 on_epoch=tell,
             )
             history, best_epoch = state.history, state.best_epoch
-            seen = self._splits(network, train)
+            seen = self._splits(FeatureSource(network, settings.trees.views), train)
         if variant == CNN:
             probabilities = seen.validation.features(["output"])["output"]
             labels, rounds = seen.validation.data.labels, None
@@ -165,8 +172,8 @@ class Scorer:
         self, seen: _SeenSplits, settings: Settings, variant: str, seed: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
         """Return the probabilities of trees, the true labels, and the rounds."""
-        held_out = settings.trees.features == "held-out"
-        rows, judged = (seen.grown, seen.watched) if held_out else (seen.train, seen.validation)
+        rows = seen.rows(settings.trees)
+        judged = seen.watched if settings.trees.features == "held-out" else seen.validation
         if not len(judged.data.labels):
             raise SettingsError(
                 f"{len(seen.validation.data.labels)} validation images are too few to grow trees "
@@ -189,13 +196,14 @@ class Scorer:
     def _seen_by_run(self, settings: Settings, seed: int) -> _SeenSplits:
         if self._run is None:
             raise ValueError("a study that trains no CNN takes those of a run")
-        if seed not in self._seen:
+        key = (seed, settings.trees.views)
+        if key not in self._seen:
             network = load_seed_model(self._run, seed).network
             train = training_images(self._faces.train, settings, seed)
-            self._seen[seed] = self._splits(network, train)
-        return self._seen[seed]
+            self._seen[key] = self._splits(FeatureSource(network, settings.trees.views), train)
+        return self._seen[key]
 
-    def _splits(self, network: FaceNetwork, train: LabelledImages) -> _SeenSplits:
+    def _splits(self, source: FeatureSource, train: LabelledImages) -> _SeenSplits:
         grown, watched = cut_watched(self._faces.validation_hashes, self._faces.validation)
         parts = (train, self._faces.validation, grown, watched)
-        return _SeenSplits(*(_Seen(network, part) for part in parts))
+        return _SeenSplits(*(_Seen(source, part) for part in parts))
