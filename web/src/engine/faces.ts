@@ -39,9 +39,13 @@ export function cropFace(rgb: Raster, face: Face): Uint8Array {
   };
   const piece = resize(grayPiece(rgb, outer), size, size, lanczos, inner);
   const [[x0, y0], [x1, y1]] = face.eyes;
-  const upright = rotate(piece, (Math.atan2(y1 - y0, x1 - x0) * 180) / Math.PI);
   const margin = (size - size / Math.SQRT2) / 2;
   const square = { left: margin, top: margin, right: size - margin, bottom: size - margin };
+  // What the last step reads: the square, and as much beside it as its filter reaches.
+  const beside = lanczos.support * Math.max(1, (size - 2 * margin) / faceSide);
+  const first = Math.floor(margin - beside);
+  const part = { left: first, top: first, right: size - first, bottom: size - first };
+  const upright = rotate(piece, (Math.atan2(y1 - y0, x1 - x0) * 180) / Math.PI, part);
   return new Uint8Array(resize(upright, faceSide, faceSide, lanczos, square).data);
 }
 

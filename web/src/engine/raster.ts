@@ -10,7 +10,7 @@ export interface Raster {
   width: number;
   height: number;
   channels: number;
-  data: Uint8Array | Uint8ClampedArray;
+  data: Uint8ClampedArray;
 }
 
 export interface Box {
@@ -51,7 +51,7 @@ export function roundHalfEven(x: number): number {
 /** Drop the fourth channel of what a canvas holds. */
 export function rgbOf(image: ImageData): Raster {
   const { width, height } = image;
-  const data = new Uint8Array(width * height * 3);
+  const data = new Uint8ClampedArray(width * height * 3);
   for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
     data[to] = image.data[from];
     data[to + 1] = image.data[from + 1];
@@ -64,7 +64,7 @@ export function rgbOf(image: ImageData): Raster {
 export function grayPiece(rgb: Raster, box: Box): Raster {
   const width = box.right - box.left;
   const height = box.bottom - box.top;
-  const data = new Uint8Array(width * height);
+  const data = new Uint8ClampedArray(width * height);
   const firstColumn = Math.max(0, box.left);
   const endColumn = Math.min(rgb.width, box.right);
   for (let y = Math.max(0, box.top); y < Math.min(rgb.height, box.bottom); y += 1) {
@@ -153,7 +153,7 @@ function resizeRows(
         let sum = 1 << (precisionBits - 1);
         let from = start + channel;
         for (let k = x * size; k < x * size + counts[x]; k += 1) {
-          sum += data[from] * values[k];
+          sum = (sum + Math.imul(data[from], values[k])) | 0;
           from += channels;
         }
         result[to] = sum >> precisionBits;
@@ -170,6 +170,7 @@ function resizeColumns(
   firstRow: number,
   { starts, counts, size, values }: Coefficients,
 ): Raster {
+  const { data } = image;
   const stride = image.width * image.channels;
   const result = new Uint8ClampedArray(stride * height);
   const sums = new Int32Array(stride);
@@ -178,15 +179,19 @@ function resizeColumns(
     for (let k = 0; k < counts[y]; k += 1) {
       const value = values[y * size + k];
       const from = (starts[y] + k - firstRow) * stride;
-      for (let x = 0; x < stride; x += 1) sums[x] += image.data[from + x] * value;
+      for (let x = 0; x < stride; x += 1) sums[x] += Math.imul(data[from + x], value);
     }
     for (let x = 0; x < stride; x += 1) result[y * stride + x] = sums[x] >> precisionBits;
   }
   return { width: image.width, height, channels: image.channels, data: result };
 }
 
-/** Turn a gray picture about its centre, counter-clockwise, as `Image.rotate` does (bicubic). */
-export function rotate(image: Raster, degrees: number): Raster {
+/**
+ * Turn a gray picture about its centre, counter-clockwise, as `Image.rotate` does (bicubic).
+ *
+ * Only the part in `kept` is computed; the rest stays black.
+ */
+export function rotate(image: Raster, degrees: number, kept: Box): Raster {
   const turn = ((degrees % 360) + 360) % 360;
   if (turn === 0) return image;
   const { width, height } = image;
@@ -195,9 +200,11 @@ export function rotate(image: Raster, degrees: number): Raster {
   const sin = Number(Math.sin(angle).toFixed(15));
   const shiftX = cos * (-width / 2) + sin * (-height / 2) + width / 2;
   const shiftY = -sin * (-width / 2) + cos * (-height / 2) + height / 2;
-  const result = new Uint8Array(width * height);
-  for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
+  const result = new Uint8ClampedArray(width * height);
+  const firstColumn = Math.max(0, kept.left);
+  const endColumn = Math.min(width, kept.right);
+  for (let y = Math.max(0, kept.top); y < Math.min(height, kept.bottom); y += 1) {
+    for (let x = firstColumn; x < endColumn; x += 1) {
       const fromX = cos * (x + 0.5) + sin * (y + 0.5) + shiftX;
       const fromY = -sin * (x + 0.5) + cos * (y + 0.5) + shiftY;
       if (fromX >= 0 && fromX < width && fromY >= 0 && fromY < height) {
@@ -215,11 +222,18 @@ function bicubicAt({ width, height, data }: Raster, x: number, y: number): numbe
   const x1 = Math.max(0, left);
   const x2 = Math.min(width - 1, left + 1);
   const x3 = Math.min(width - 1, left + 2);
-  const along = (row: number): number => {
-    const start = Math.min(height - 1, Math.max(0, row)) * width;
-    return cubic(data[start + x0], data[start + x1], data[start + x2], data[start + x3], x - left);
-  };
-  const value = cubic(along(top - 1), along(top), along(top + 1), along(top + 2), y - top);
+  const y0 = Math.max(0, top - 1) * width;
+  const y1 = Math.max(0, top) * width;
+  const y2 = Math.min(height - 1, top + 1) * width;
+  const y3 = Math.min(height - 1, top + 2) * width;
+  const d = x - left;
+  const value = cubic(
+    cubic(data[y0 + x0], data[y0 + x1], data[y0 + x2], data[y0 + x3], d),
+    cubic(data[y1 + x0], data[y1 + x1], data[y1 + x2], data[y1 + x3], d),
+    cubic(data[y2 + x0], data[y2 + x1], data[y2 + x2], data[y2 + x3], d),
+    cubic(data[y3 + x0], data[y3 + x1], data[y3 + x2], data[y3 + x3], d),
+    y - top,
+  );
   return value <= 0 ? 0 : value >= 255 ? 255 : Math.trunc(value);
 }
 
