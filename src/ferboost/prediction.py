@@ -12,6 +12,7 @@ from ferboost.inference.pictures import read_faces
 from ferboost.inference.predictions import Predictions
 from ferboost.models import load_seed_model
 from ferboost.pipeline import load_calibration
+from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.runs import Run
 from ferboost.variants import CNN, FOLD_CNNS, tree_variants
 
@@ -54,6 +55,7 @@ class RunPredictor:
         calibration = load_calibration(run)
         scalings = {} if calibration is None else calibration.ensemble.get(variant, {})
         self._scaling = scalings.get("temperature")
+        self._limits = load_trait_limits(run)
 
     def predict_crops(
         self,
@@ -69,7 +71,8 @@ class RunPredictor:
         shares = np.asarray(np.mean(members, axis=0), dtype=np.float32)
         if self._scaling is not None:
             shares = self._scaling.apply(shares)
-        return Predictions.of(self.classes, shares, sources, faces)
+        warnings = None if self._limits is None else self._limits.warnings(images)
+        return Predictions.of(self.classes, shares, sources, faces, warnings)
 
 
 def predict_files(

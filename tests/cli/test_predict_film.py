@@ -48,6 +48,7 @@ def test_a_film_becomes_a_table_an_annotated_film_and_a_timeline(film: Path) -> 
     assert [row["frame"] for row in rows] == [str(number) for number in range(10)]
     assert {(row["face"], row["emotion"]) for row in rows} == {("1", "happy")}
     assert [float(row["time"]) for row in rows] == pytest.approx([n / 20 for n in range(10)])
+    assert {row["warning"] for row in rows} == {""}
     assert float(rows[9]["left"]) > float(rows[0]["left"]) + 4
     with av.open("out.mp4") as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

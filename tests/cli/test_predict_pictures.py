@@ -43,6 +43,7 @@ def test_the_face_of_a_photo_is_found(astronaut: Path) -> None:
     assert outcome.out.startswith("astronaut.png: happy ")
     (record,) = json.loads(ferboost("predict", astronaut, "--json").out)
     assert (record["found"], record["emotion"]) == ("face", "happy")
+    assert record["warning"] is None
     assert record["face"]["box"] == pytest.approx([178, 53, 272, 179], abs=12)
 
 
@@ -51,11 +52,18 @@ def test_the_output_says_what_was_taken_as_a_face(folder: Path) -> None:
     whole = "(the whole picture taken as a face)"
     outcome = ferboost("predict", "photos/a.png", "larger.png")
     small, larger = outcome.out.splitlines()
-    assert small.endswith(whole)
+    assert whole in small
     assert larger == "larger.png: no face found (--faces whole takes the picture as one)"
     assert outcome.code == 0
-    assert ferboost("predict", "larger.png", "--faces", "whole").out.strip().endswith(whole)
+    assert whole in ferboost("predict", "larger.png", "--faces", "whole").out
     assert "no face found" in ferboost("predict", "photos/a.png", "--faces", "detect").out
+
+
+def test_a_face_outside_of_what_was_trained_is_said_so(folder: Path) -> None:
+    warning = "outside of what was trained: sharper or noisier (sharpness "
+    assert f"; {warning}" in ferboost("predict", "photos/a.png").out
+    assert ferboost("predict", folder, "--csv", "out.csv").code == 0
+    assert all(row["warning"].startswith(warning) for row in table("out.csv"))
 
 
 def test_a_folder_and_a_pattern_stand_for_their_pictures(folder: Path) -> None:

@@ -15,6 +15,7 @@ from ferboost.export.ensemble import build_graph
 from ferboost.inference import Predictor
 from ferboost.models import load_seed_model
 from ferboost.pipeline import load_calibration
+from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.runs import Run
 from tiny import begin, faces, finish, run_settings
 
@@ -164,6 +165,8 @@ def test_the_file_says_what_it_is(finished: tuple[Run, Results], tmp_path: Path)
     mean = np.mean([seed.probabilities["fc1"] for seed in results.seeds], axis=0)
     assert info.metrics["accuracy"] == (mean.argmax(1) == results.labels).mean()
     assert info.metrics["n"] == len(results.labels)
+    assert info.limits is not None
+    assert info.limits == load_trait_limits(run)
     assert "MIT" in info.licence
     assert "48, 48" in info.preprocessing
 

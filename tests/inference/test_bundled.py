@@ -27,6 +27,7 @@ def test_it_says_how_good_it_is_and_how_it_was_made(predictor: Predictor) -> Non
     assert 0 < info.metrics["accuracy_clean"] <= info.metrics["accuracy"] < 1
     assert info.weight_loss["other_emotion"] <= 0.005 * info.weight_loss["faces"]
     assert info.sets is not None
+    assert info.limits is not None
 
 
 def test_a_smiling_astronaut_is_happy(predictor: Predictor) -> None:
@@ -34,4 +35,11 @@ def test_a_smiling_astronaut_is_happy(predictor: Predictor) -> None:
     photo: NDArray[np.uint8] = data.astronaut()
     face = Image.fromarray(photo[65:185, 165:285])
     (prediction,) = predictor.predict(face)
-    assert prediction.emotion == "happy"
+    assert (prediction.emotion, prediction.warning) == ("happy", None)
+
+
+def test_a_dark_face_is_warned_of(predictor: Predictor) -> None:
+    (prediction,) = predictor.predict(np.full((48, 48), 3, dtype=np.uint8))
+    assert prediction.warning is not None
+    assert "darker" in prediction.warning
+    assert "flatter" in prediction.warning

@@ -1,5 +1,6 @@
 """Model files: another producer's, newer ones, and damaged ones."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,19 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from ferboost.datasets.traits import TraitLimits
 from ferboost.errors import ModelError
 from ferboost.export.writing import _serialize
 from ferboost.inference import ModelInfo, Predictor
-from ferboost.inference.model_file import check_model, pack_hashes, read_model
+from ferboost.inference.model_file import (
+    CHECKSUM_KEY,
+    FORMAT,
+    INFO_KEY,
+    check_model,
+    content_checksum,
+    pack_hashes,
+    read_model,
+)
 
 INFO = ModelInfo(
     classes=("happy", "sad"),
@@ -52,6 +62,36 @@ def test_a_file_gives_back_what_it_was_told(tmp_path: Path) -> None:
     assert Predictor(tmp_path / "model.onnx").classes == ("happy", "sad")
 
 
+def test_limits_in_a_file_are_read_again_and_warn(tmp_path: Path) -> None:
+    limits = TraitLimits((20.0, 1.0, 1.0), (200.0, 90.0, 90.0))
+    (tmp_path / "model.onnx").write_bytes(_serialize(plain_model(), replace(INFO, limits=limits)))
+    predictor = Predictor(tmp_path / "model.onnx")
+    assert predictor.info.limits == limits
+    (warning,) = predictor.warn(np.zeros((1, 48, 48), dtype=np.uint8))
+    assert warning is not None
+    assert "darker (brightness 0; trained on 20 to 200)" in warning
+
+
+def test_a_file_of_before_there_were_limits_is_read_and_never_warns(tmp_path: Path) -> None:
+    content = json.loads(INFO.to_json())
+    del content["limits"]
+    old = ModelInfo.from_json(json.dumps(content | {"format": 1}))
+    assert old == INFO
+    (tmp_path / "model.onnx").write_bytes(_serialize(plain_model(), old))
+    assert Predictor(tmp_path / "model.onnx").warn(np.zeros((2, 48, 48), np.uint8)) == (None, None)
+
+
+@pytest.mark.parametrize("limits", [{"brightness": [0, 1]}, [1], "dark", {"brightness": 3}])
+def test_limits_that_are_none_make_a_damaged_file(limits: object) -> None:
+    model = plain_model(producer_name="ferboost")
+    content = json.loads(INFO.to_json()) | {"limits": limits}
+    model.metadata_props.add(key=INFO_KEY, value=json.dumps(content))
+    checksum = content_checksum(model.SerializeToString())
+    model.metadata_props.add(key=CHECKSUM_KEY, value=checksum)
+    with pytest.raises(ModelError, match="does not say what it is"):
+        check_model(model.SerializeToString(), "model.onnx")
+
+
 def test_hashes_of_training_images_are_known_again() -> None:
     asked = np.array([b"0" * 32, b"1" * 32, b"f" * 32], dtype="S32")
     assert INFO.were_in_training(asked).tolist() == [True, False, True]
@@ -77,10 +117,12 @@ def test_a_file_without_a_checksum_is_damaged() -> None:
 
 
 def test_a_newer_format_asks_for_an_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferboost.inference.model_file.FORMAT", 2)
+    monkeypatch.setattr("ferboost.inference.model_file.FORMAT", FORMAT + 1)
     newer = _serialize(plain_model(), replace(INFO, version="9.0"))
     monkeypatch.undo()
-    with pytest.raises(ModelError, match="format 2, .* up to 1; upgrade ferboost"):
+    with pytest.raises(
+        ModelError, match=f"format {FORMAT + 1}, .* up to {FORMAT}; upgrade ferboost"
+    ):
         check_model(newer, "model.onnx")
 
 

@@ -159,15 +159,29 @@ def test_results_are_frozen_and_can_be_passed_on(
         first.shares = (1.0,)  # type: ignore[misc]
 
 
+def test_a_face_outside_of_what_was_trained_has_a_warning(
+    predictor: Predictor, dataset: FaceDataset
+) -> None:
+    train = dataset.split("train").images
+    warned = [prediction.warning is not None for prediction in predictor.predict(train)]
+    assert sum(warned) <= 0.2 * len(train)  # the ends of few
+    (dark,) = predictor.predict(train[0] // 8)
+    assert dark.warning is not None
+    assert "darker (brightness" in dark.warning
+    assert dark.to_dict()["warning"] == dark.warning
+
+
 def test_results_become_a_table(predictor: Predictor, dataset: FaceDataset) -> None:
     pandas = pytest.importorskip("pandas")
     table = predictor.predict(dataset.images[:3]).to_dataframe()
     assert isinstance(table, pandas.DataFrame)
     place = ["left", "top", "right", "bottom", "score"]
-    assert list(table) == ["source", "emotion", "probability", *dataset.classes, *place]
+    assert list(table) == ["source", "emotion", "probability", *dataset.classes, *place, "warning"]
     assert len(table) == 3
     assert table["left"].isna().all()
-    assert list(Predictions(()).to_dataframe()) == ["source", "emotion", "probability", *place]
+    assert list(Predictions(()).to_dataframe()) == [
+        "source", "emotion", "probability", *place, "warning",
+    ]  # fmt: skip
 
 
 def test_without_pandas_the_table_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

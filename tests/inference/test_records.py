@@ -24,7 +24,9 @@ CONDITIONS = {"model": "m", "faces": "auto"}
 
 
 def photo(name: str = "a.jpg", *faces: Face | None) -> Photo:
-    predictions = tuple(Prediction(name, CLASSES, (0.75, 0.25), face, ("happy",)) for face in faces)
+    predictions = tuple(
+        Prediction(name, CLASSES, (0.75, 0.25), face, ("happy",), "too dark") for face in faces
+    )
     found = "none" if not faces else "whole" if faces[0] is None else "face"
     return Photo(Path(name), (9, 9), found, predictions)  # type: ignore[arg-type]
 
@@ -39,6 +41,7 @@ def test_there_is_a_record_for_each_face_and_one_without_an_emotion_where_there_
     assert (first["number"], second["number"]) == (1, 2)
     assert first["face"] == FACE.to_dict()
     assert (nothing["found"], nothing["emotion"], nothing["face"]) == ("none", None, None)
+    assert (nothing["warning"], whole["warning"]) == (None, "too dark")
     assert (whole["found"], whole["emotion"], whole["face"]) == ("whole", "happy", None)
 
 
@@ -51,6 +54,7 @@ def test_a_csv_table_has_a_row_for_each_record(tmp_path: Path) -> None:
         "image": "a.jpg", "found": "face", "number": "2", "emotion": "happy",
         "probability": "0.75", "happy": "0.75", "sad": "0.25", "left": "1", "top": "2",
         "right": "3", "bottom": "4.5", "score": "0.75", "candidates": "happy",
+        "warning": "too dark",
     }  # fmt: skip
     assert (rows[2]["emotion"], rows[2]["sad"], rows[3]["left"]) == ("", "", "")
 

@@ -32,6 +32,9 @@ def test_it_has_what_a_reader_must_know(finished: tuple[Run, Results]) -> None:
                  "90 % of faces of each emotion", "## Uses to refuse", "Article 5(1)(f)"):  # fmt: skip
         assert part in card
     assert "Nothing was chosen on them" in card
+    assert (
+        "\n- 99 of 100 training faces lie within each of these, in gray values: brightness " in card
+    )
 
 
 def test_it_names_no_folder_of_this_machine(finished: tuple[Run, Results]) -> None:

@@ -62,6 +62,7 @@ def test_a_picture_gives_the_same_in_every_form(
     (expected,) = predictor.predict(face(3)).to_dict()
     del expected["source"]
     assert said == expected
+    assert "sharper or noisier" in said["warning"]
     assert (picture["error"], picture["faces_found"]) == (None, 1)
 
 
@@ -74,6 +75,7 @@ def test_faces_are_found_as_the_predictor_finds_them(
     for said, wanted in zip(picture["faces"], expected, strict=True):
         assert said["face"] == wanted["face"]
         assert said["emotion"] == wanted["emotion"]
+        assert said["warning"] == wanted["warning"]
         assert said["probabilities"] == pytest.approx(wanted["probabilities"], abs=1e-6)
     assert (picture["width"], picture["height"], picture["faces_found"]) == (100, 50, 2)
     assert answer["model"] == client.get("/v1/models").json()["models"][0]["id"]

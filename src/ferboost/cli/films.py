@@ -179,7 +179,8 @@ class _Changes:
 def _columns(classes: Sequence[str]) -> Any:
     numbers = (*classes, "left", "top", "right", "bottom", "score")
     start = {"time": "number", "frame": "whole", "face": "whole", "emotion": "text"}
-    return {**start, "probability": "number", **dict.fromkeys(numbers, "number")}
+    shares = {"probability": "number", **dict.fromkeys(numbers, "number")}
+    return {**start, **shares, "warning": "text"}
 
 
 def _row(moment: "Moment", face: "TrackedPrediction") -> list[str | int | float | None]:
@@ -187,8 +188,8 @@ def _row(moment: "Moment", face: "TrackedPrediction") -> list[str | int | float 
     place = (None,) * 5
     if prediction.face is not None:
         place = (*prediction.face.box, prediction.face.score)  # type: ignore[assignment]
-    start = (round(moment.frame.time, 6), moment.frame.number, face.track)
-    return [*start, prediction.emotion, prediction.probability, *prediction.shares, *place]
+    start = (round(moment.frame.time, 6), moment.frame.number, face.track, prediction.emotion)
+    return [*start, prediction.probability, *prediction.shares, *place, prediction.warning]
 
 
 def _records(moments: "Iterable[Moment]") -> Iterator[dict[str, Any]]:

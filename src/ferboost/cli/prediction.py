@@ -346,13 +346,18 @@ def _describe(photo: "Photo") -> str:
     if photo.found == "none":
         return f"{name}: no face found (--faces whole takes the picture as one)"
     if photo.found == "whole":
-        return f"{name}: {_verdict(photo.predictions[0])} (the whole picture taken as a face)"
+        only = photo.predictions[0]
+        return f"{name}: {_verdict(only)} (the whole picture taken as a face){_warning(only)}"
     count = len(photo.predictions)
     lines = []
     for number, prediction in enumerate(photo.predictions, start=1):
         which = f", face {number} of {count} from the left" if count > 1 else ""
-        lines.append(f"{name}{which}: {_verdict(prediction)}")
+        lines.append(f"{name}{which}: {_verdict(prediction)}{_warning(prediction)}")
     return "\n".join(lines)
+
+
+def _warning(prediction: "Prediction") -> str:
+    return "" if prediction.warning is None else f"; {prediction.warning}"
 
 
 def _verdict(prediction: "Prediction") -> str:

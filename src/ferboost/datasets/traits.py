@@ -40,13 +40,25 @@ def face_traits(images: NDArray[np.uint8]) -> NDArray[np.float64]:
         In gray values: the mean, the standard deviation, and the standard deviation of the
         Laplacian, which blur takes away and noise adds to (Pech-Pacheco et al., 2000).
     """
-    gray = images.astype(np.float32)
-    inside = gray[:, 1:-1, 1:-1]
-    laplacian = (
-        gray[:, :-2, 1:-1] + gray[:, 2:, 1:-1] + gray[:, 1:-1, :-2] + gray[:, 1:-1, 2:] - 4 * inside
-    )
-    traits = (gray.mean(axis=(1, 2)), gray.std(axis=(1, 2)), laplacian.std(axis=(1, 2)))
-    return np.stack(traits, axis=1).astype(np.float64)
+    gray = images.astype(np.int16)
+    laplacian = gray[:, 1:-1] * np.int16(-4)
+    laplacian += gray[:, :-2]
+    laplacian += gray[:, 2:]
+    laplacian[:, :, 1:] += gray[:, 1:-1, :-1]
+    laplacian[:, :, :-1] += gray[:, 1:-1, 1:]
+    brightness, contrast = _mean_and_deviation(gray)
+    _, sharpness = _mean_and_deviation(laplacian[:, :, 1:-1])
+    return np.stack((brightness, contrast, sharpness), axis=1).astype(np.float64)
+
+
+def _mean_and_deviation(
+    values: NDArray[np.int16],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    flat = values.reshape(len(values), -1).astype(np.float32)
+    mean = flat.mean(axis=1)
+    flat -= mean[:, None]
+    # Of every predicted face: numpy's own deviation takes half as long again.
+    return mean, np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])
 
 
 @dataclass(frozen=True)
@@ -64,25 +76,29 @@ class TraitLimits:
 
     def outside(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Say which traits of each face, uint8 (n, height, width), lie outside, shape (n, 3)."""
-        traits = face_traits(images)
-        beyond: NDArray[np.bool_] = (traits < self.low) | (traits > self.high)
-        return beyond
+        return self._outside(face_traits(images))
 
     def warnings(self, images: NDArray[np.uint8]) -> tuple[str | None, ...]:
         """Return for each face, uint8 (n, height, width), what to warn of, or None.
 
         A face that is outside may still be told rightly; how often is not known.
         """
-        return tuple(map(self._warning, face_traits(images)))
+        traits = face_traits(images)
+        warnings: list[str | None] = [None] * len(traits)
+        for place in np.flatnonzero(self._outside(traits).any(axis=1)).tolist():
+            warnings[place] = self._warning(traits[place])
+        return tuple(warnings)
 
-    def _warning(self, traits: NDArray[np.float64]) -> str | None:
+    def _outside(self, traits: NDArray[np.float64]) -> NDArray[np.bool_]:
+        beyond: NDArray[np.bool_] = (traits < self.low) | (traits > self.high)
+        return beyond
+
+    def _warning(self, traits: NDArray[np.float64]) -> str:
         found = []
         for name, value, low, high in zip(TRAITS, traits, self.low, self.high, strict=True):
             if not low <= value <= high:
                 word = _WORDS[name][int(value > high)]
                 found.append(f"{word} ({name} {value:.0f}; trained on {low:.0f} to {high:.0f})")
-        if not found:
-            return None
         return f"outside of what was trained: {', '.join(found)}"
 
     def to_dict(self) -> dict[str, list[float]]:

@@ -34,6 +34,7 @@ from ferboost.inference.sets import SetThresholds
 from ferboost.models import load_seed_model
 from ferboost.pipeline import load_calibration, load_results
 from ferboost.pipeline.calibrating import why_uncalibrated
+from ferboost.pipeline.drifting import find_trait_limits
 from ferboost.pipeline.evaluating import load_training_hashes
 from ferboost.pipeline.examples import load_examples
 from ferboost.runs import Run
@@ -131,7 +132,8 @@ def export_run(
     classes = run.record.classes
     method, scaling, sets = _calibrate(run, variant, chosen, calibration)
     models = [load_seed_model(run, seed) for seed in chosen]
-    compared = _parity_faces(run, faces)
+    data = _data_of(run)
+    compared = _parity_faces(run, data) if faces is None else faces.images
     exported = build_graph(models, variant, len(classes), scaling)
     parity = check_parity(exported, models, variant, compared, scaling)
     written, loss = exported.model, None
@@ -155,6 +157,7 @@ def export_run(
         weight_format=weight_format,
         weight_loss={} if loss is None else asdict(loss),
         sets=sets,
+        limits=find_trait_limits(run, data),
     )
     content = _serialize(written, info)
     write_bytes(target, content)
@@ -209,17 +212,19 @@ def _calibrate(
     return method, scaling, thresholds
 
 
-def _parity_faces(run: Run, faces: FaceDataset | None) -> NDArray[np.uint8]:
-    if faces is not None:
-        return faces.images
+def _data_of(run: Run) -> FaceDataset | None:
+    """Return a run's data where it still is; None where the run has moved, or its data has."""
+    try:
+        return load_dataset(Path(run.record.data.path))
+    except FerboostError:
+        return None
+
+
+def _parity_faces(run: Run, data: FaceDataset | None) -> NDArray[np.uint8]:
     examples = load_examples(run)
     found = [] if examples is None else [examples.images]
-    try:
-        whole = load_dataset(Path(run.record.data.path))
-    except FerboostError:
-        pass  # the run has moved, or its data has; the examples remain
-    else:
-        images = whole.images[whole.splits != "test"]
+    if data is not None:
+        images = data.images[data.splits != "test"]
         found.append(images[:: max(1, len(images) // _PARITY_FACES)])
     if not found:
         raise ExportError(

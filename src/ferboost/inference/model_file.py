@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferboost.datasets.traits import TraitLimits
 from ferboost.errors import ModelError
 from ferboost.inference.sets import SetThresholds
 
@@ -32,8 +33,8 @@ __all__ = [
 ]
 
 PRODUCER = "ferboost"
-#: Version of what is under `INFO_KEY`; a higher one is refused.
-FORMAT = 1
+#: Version of what is under `INFO_KEY`; a higher one is refused. Since 2 there are `limits`.
+FORMAT = 2
 #: Keys of the metadata: what the model says of itself, as JSON, and the SHA-256 of all the rest.
 INFO_KEY = "ferboost"
 CHECKSUM_KEY = "ferboost.sha256"
@@ -88,6 +89,9 @@ class ModelInfo:
         What smaller weights made different; empty for float32.
     sets : SetThresholds or None
         What makes sets of classes; None where the run was not calibrated.
+    limits : TraitLimits or None
+        Of the training images' brightness, contrast and sharpness; None in files of older
+        versions.
     """
 
     classes: tuple[str, ...]
@@ -106,12 +110,14 @@ class ModelInfo:
     weight_format: str = "float32"
     weight_loss: Mapping[str, float] = field(default_factory=dict)
     sets: SetThresholds | None = field(default=None, repr=False)
+    limits: TraitLimits | None = None
 
     def to_json(self) -> str:
         """Return what stands in the file under `INFO_KEY`."""
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
         content |= {name: dict(content[name]) for name in _MAPPINGS} | {"format": FORMAT}
-        content["sets"] = None if self.sets is None else self.sets.to_dict()
+        for name in ("sets", "limits"):
+            content[name] = content[name] and content[name].to_dict()
         content["training_hashes"] = base64.b64encode(self.training_hashes).decode()
         return json.dumps(content, allow_nan=False)
 
@@ -136,6 +142,8 @@ class ModelInfo:
         for name in _MAPPINGS:
             content[name] = MappingProxyType(content[name])
         content["sets"] = content["sets"] and SetThresholds.from_dict(content["sets"])
+        limits = content.get("limits")
+        content["limits"] = limits and TraitLimits.from_dict(limits)
         return cls(**content)
 
     def were_in_training(self, hashes: NDArray[np.bytes_]) -> NDArray[np.bool_]:

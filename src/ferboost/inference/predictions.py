@@ -36,6 +36,10 @@ class Prediction:
     candidates : tuple of str or None
         The classes among which the true one is as often as was asked (``coverage``), likeliest
         first: a conformal set. None where nothing was asked.
+    warning : str or None
+        In what the face lies outside of the training images: too dark, flat, blurred or the like.
+        Such a face may still be told rightly; how often is not known. None where it does not, or
+        where the model does not know its limits.
     """
 
     source: str | None
@@ -43,6 +47,7 @@ class Prediction:
     shares: tuple[float, ...]
     face: Face | None = None
     candidates: tuple[str, ...] | None = None
+    warning: str | None = None
 
     @property
     def emotion(self) -> str:
@@ -65,7 +70,7 @@ class Prediction:
         return None if self.candidates is None else len(self.candidates) == 1
 
     def to_dict(self) -> dict[str, Any]:  # Any: whatever JSON can hold
-        """Return source, emotion, probability, probabilities and face, as JSON can hold them.
+        """Return source, emotion, probability, probabilities, face and warning, for JSON.
 
         Where a coverage was asked, also candidates and is_sure.
         """
@@ -75,6 +80,7 @@ class Prediction:
             "probability": self.probability,
             "probabilities": self.probabilities,
             "face": None if self.face is None else self.face.to_dict(),
+            "warning": self.warning,
         }
         if self.candidates is not None:
             content |= {"candidates": list(self.candidates), "is_sure": self.is_sure}
@@ -99,6 +105,7 @@ class Predictions(Sequence[Prediction]):
         probabilities: NDArray[np.float32],
         sources: Sequence[str | None],
         faces: Sequence[Face | None] | None = None,
+        warnings: Sequence[str | None] | None = None,
     ) -> "Predictions":
         """Make predictions of n faces.
 
@@ -110,10 +117,17 @@ class Predictions(Sequence[Prediction]):
             The n pictures' paths.
         faces : sequence of Face or None, optional
             Where the n faces are in them.
+        warnings : sequence of str or None, optional
+            In what they lie outside of the training images.
         """
-        places = [None] * len(sources) if faces is None else faces
-        rows = zip(sources, probabilities, places, strict=True)
-        return cls(tuple(Prediction(s, classes, tuple(map(float, row)), f) for s, row, f in rows))
+        nothing = [None] * len(sources)
+        rows = zip(sources, probabilities, faces or nothing, warnings or nothing, strict=True)
+        return cls(
+            tuple(
+                Prediction(source, classes, tuple(map(float, row)), face, warning=warning)
+                for source, row, face, warning in rows
+            )
+        )
 
     def with_candidates(self, sets: SetThresholds, coverage: float) -> "Predictions":
         """Return the same with the classes that a coverage, 0 to 1, asks for.
@@ -149,9 +163,9 @@ class Predictions(Sequence[Prediction]):
     def to_dataframe(self) -> "pd.DataFrame":
         """Return a pandas table, one row for each face.
 
-        Columns: source, emotion, probability, one for each class, and left, top, right, bottom and
-        score of the face (missing where the whole picture was taken as one); where a coverage was
-        asked, also candidates (joined by spaces).
+        Columns: source, emotion, probability, one for each class, left, top, right, bottom and
+        score of the face (missing where the whole picture was taken as one), and warning; where a
+        coverage was asked, also candidates (joined by spaces).
 
         Raises
         ------
@@ -166,7 +180,7 @@ class Predictions(Sequence[Prediction]):
                 "install it: pip install pandas"
             ) from error
         classes = self.items[0].classes if self.items else ()
-        columns = ["source", "emotion", "probability", *classes, *_FACE_COLUMNS]
+        columns = ["source", "emotion", "probability", *classes, *_FACE_COLUMNS, "warning"]
         table = pd.DataFrame([_row(item) for item in self.items], columns=columns)
         if any(item.candidates is not None for item in self.items):
             table["candidates"] = [" ".join(item.candidates or ()) for item in self.items]
@@ -175,7 +189,7 @@ class Predictions(Sequence[Prediction]):
 
 def _row(item: Prediction) -> tuple[str | float | None, ...]:
     place = (math.nan,) * 5 if item.face is None else (*item.face.box, item.face.score)
-    return (item.source, item.emotion, item.probability, *item.shares, *place)
+    return (item.source, item.emotion, item.probability, *item.shares, *place, item.warning)
 
 
 def _with_candidates(item: Prediction, chosen: NDArray[np.bool_]) -> Prediction:

@@ -24,7 +24,7 @@ from ferboost.progress import Tell
 
 __all__ = ["BUNDLED_MODEL", "Predictor"]
 
-#: The model inside the package: the preset ``fast``, trained on FER-2013, weights in 8 bits.
+#: The model inside the package: the preset ``strong``, trained on FER-2013, weights in 8 bits.
 BUNDLED_MODEL = Path(__file__).with_name("bundled") / "emotions.onnx"
 
 # Memory stays the same however many faces there are.
@@ -225,8 +225,21 @@ class Predictor:
         """
         if not crops:
             return Predictions(())
-        probabilities = self.predict_proba(np.stack(crops))
-        return self._with_candidates(Predictions.of(self.classes, probabilities, sources, faces))
+        images = np.stack(crops)
+        probabilities = self.predict_proba(images)
+        warnings = self.warn(images)
+        return self._with_candidates(
+            Predictions.of(self.classes, probabilities, sources, faces, warnings)
+        )
+
+    def warn(self, faces: NDArray[np.uint8]) -> tuple[str | None, ...]:
+        """Say of each face, uint8 (n, 48, 48), in what it lies outside of the training images.
+
+        None where it does not, or where the model file is too old to know; see
+        `Prediction.warning`.
+        """
+        limits = self.info.limits
+        return (None,) * len(faces) if limits is None else limits.warnings(faces)
 
     def _with_candidates(self, predictions: Predictions) -> Predictions:
         if self._coverage is None or self.info.sets is None:

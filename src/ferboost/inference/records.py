@@ -13,8 +13,8 @@ from ferboost.inference.tables import Cell, Columns, csv_table, parquet_table
 
 __all__ = ["Journal", "Record", "records_of", "write_csv", "write_parquet"]
 
-#: As JSON has it: image, found, number, emotion, probability, probabilities, face; where a coverage
-#: was asked also candidates and is_sure. Any: strings, numbers, lists and mappings.
+#: As JSON has it: image, found, number, emotion, probability, probabilities, face, warning; where a
+#: coverage was asked also candidates and is_sure. Any: strings, numbers, lists and mappings.
 Record = dict[str, Any]
 
 _PLACES = ("left", "top", "right", "bottom", "score")
@@ -24,7 +24,7 @@ def records_of(photo: Photo) -> list[Record]:
     """Return a record for each face; one without an emotion where there is none."""
     start = {"image": str(photo.path), "found": photo.found}
     if not photo.predictions:
-        names = ("number", "emotion", "probability", "probabilities", "face")
+        names = ("number", "emotion", "probability", "probabilities", "face", "warning")
         return [start | dict.fromkeys(names)]
     records = []
     for number, prediction in enumerate(photo.predictions, start=1):
@@ -145,6 +145,7 @@ def _columns(classes: Sequence[str]) -> Columns:
         **dict.fromkeys(classes, "number"),
         **dict.fromkeys(_PLACES, "number"),
         "candidates": "text",
+        "warning": "text",
     }
 
 
@@ -156,4 +157,5 @@ def _rows(records: Iterable[Record], classes: Sequence[str]) -> Iterator[list[Ce
         place = [None] * 5 if face is None else [*face["box"], face["score"]]
         candidates = record.get("candidates")
         chosen = None if candidates is None else " ".join(candidates)
-        yield [*start, *(shares.get(name) for name in classes), *place, chosen]
+        numbers = [shares.get(name) for name in classes]
+        yield [*start, *numbers, *place, chosen, record["warning"]]

@@ -16,7 +16,7 @@ from ferboost.models import load_seed_model
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 
-__all__ = ["load_trait_limits", "measure_run_drift", "save_trait_limits"]
+__all__ = ["find_trait_limits", "load_trait_limits", "measure_run_drift", "save_trait_limits"]
 
 _FILE = "traits.json"
 # The tap with the most to tell that no class weighs yet.
@@ -45,6 +45,31 @@ def load_trait_limits(run: Run) -> TraitLimits | None:
         raise RunError(
             f"{path} is damaged ({error}); remove it, and ferboost drift measures it again"
         ) from error
+
+
+def find_trait_limits(run: Run, dataset: FaceDataset | None) -> TraitLimits | None:
+    """Return the limits that a run keeps, or else those of its training images.
+
+    Parameters
+    ----------
+    run : Run
+    dataset : FaceDataset or None
+        As loaded. Limits of other data than the run's own are not taken.
+
+    Raises
+    ------
+    RunError
+        If the run's own are damaged.
+    """
+    kept = load_trait_limits(run)
+    if kept is not None or dataset is None:
+        return kept
+    if dataset.fingerprint != run.record.data.fingerprint:
+        return None
+    prepared = prepare_splits(
+        dataset, run.settings.data, validation=run.settings.protocol == "clean"
+    )
+    return fit_trait_limits(prepared.split("train").images)
 
 
 def measure_run_drift(

@@ -13,6 +13,7 @@ from ferboost.evaluation.trust import VariantTrust, measure_trust
 from ferboost.models import load_seed_model
 from ferboost.pipeline import load_calibration, load_results
 from ferboost.pipeline.calibrating import why_uncalibrated
+from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.report import wording
 from ferboost.report.templates import template_environment
 from ferboost.runs import Run
@@ -91,6 +92,7 @@ def model_card(run: Run, variant: str = "cnn") -> str:
         mistaken=_mistaken(summary, results.classes),
         calibration=_calibration(trust) if trust else f"The run is {why_uncalibrated(run)}.",
         sets=list(_sets(trust)) if trust else [],
+        trained_on=_trained_on(run),
     )
 
 
@@ -119,6 +121,15 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("machine", f"{machine.get('processor', '')}, {machine.get('cores', '?')} cores"),
         ("packages", ", ".join(f"{n} {machine[n]}" for n in ("torch", "numpy") if n in machine)),
     ]
+
+
+def _trained_on(run: Run) -> str | None:
+    limits = load_trait_limits(run)
+    if limits is None:
+        return None
+    return ", ".join(
+        f"{trait} {low:.0f} to {high:.0f}" for trait, (low, high) in limits.to_dict().items()
+    )
 
 
 def _without_folders(command: str) -> str:

@@ -36,6 +36,7 @@ _FACE: dict[str, Any] = {
         "score": 0.97,
         "eyes": [[238.1, 143.0], [279.4, 142.2]],
     },
+    "warning": None,
     "candidates": ["happy"],
     "is_sure": True,
 }
@@ -104,6 +105,8 @@ class FaceAnswer(BaseModel):
     probabilities: dict[str, float]
     face: FacePlace | None
     """None where the picture was taken as one face."""
+    warning: str | None
+    """In what the face lies outside of what the model was trained on, such as too dark."""
     candidates: list[str] | None = None
     """Only where a coverage was asked; the likeliest first."""
     is_sure: bool | None = None

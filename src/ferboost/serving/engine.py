@@ -41,12 +41,15 @@ class FoundFaces:
     faces : tuple of Face or None
         From left to right; None for one that fills the picture.
     crops : tuple of ndarray of uint8, shape (48, 48)
+    warnings : tuple of str or None
+        In what each lies outside of what was trained.
     """
 
     size: tuple[int, int]
     count: int
     faces: tuple[Face | None, ...]
     crops: tuple[NDArray[np.uint8], ...]
+    warnings: tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -158,13 +161,23 @@ class Engine:
             is_face = how == "auto" and max(picture.size) <= LARGEST_FACE_PICTURE
             if is_face or how == "whole":
                 crop = face_of_image(picture, _NAME)
-                return FoundFaces(picture.size, 1, (None,), (crop,))
+                return self._found(picture.size, 1, (None,), (crop,))
         except ImageError as error:
             return error
         found = self.predictor.detector.detect(np.asarray(picture.convert("RGB")))
         faces = sorted(found[: self._limits.faces], key=lambda face: face.box)
         crops = tuple(crop_face(picture, face) for face in faces)
-        return FoundFaces(picture.size, len(found), tuple(faces), crops)
+        return self._found(picture.size, len(found), tuple(faces), crops)
+
+    def _found(
+        self,
+        size: tuple[int, int],
+        count: int,
+        faces: tuple[Face | None, ...],
+        crops: tuple[NDArray[np.uint8], ...],
+    ) -> FoundFaces:
+        warnings = self.predictor.warn(np.stack(crops)) if crops else ()
+        return FoundFaces(size, count, faces, crops, warnings)
 
     def _predict(self, job: _Job) -> None:
         crops = [c for found in job.found if isinstance(found, FoundFaces) for c in found.crops]
@@ -182,10 +195,17 @@ class Engine:
     ) -> list[PictureAnswer]:
         answers, start = [], 0
         for picture in found:
-            faces = () if isinstance(picture, ImageError) else picture.faces
-            end = start + len(faces)
-            sources = [None] * len(faces)
-            predictions = Predictions.of(self.predictor.classes, shares[start:end], sources, faces)
+            if isinstance(picture, ImageError):
+                answers.append(PictureAnswer(picture, Predictions(())))
+                continue
+            end = start + len(picture.faces)
+            predictions = Predictions.of(
+                self.predictor.classes,
+                shares[start:end],
+                [None] * len(picture.faces),
+                picture.faces,
+                picture.warnings,
+            )
             answers.append(PictureAnswer(picture, predictions))
             start = end
         return answers
