@@ -3,7 +3,7 @@
 import pytest
 
 from ferboost.config import CNNSettings, load_settings
-from ferboost.reproduction.costs import CostMeter
+from ferboost.reproduction.costs import CostMeter, all_trees_seconds
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID, find_experiment
 from ferboost.reproduction.planning import share_of, training_length
 from tiny import PLAIN, cnn_settings
@@ -75,3 +75,33 @@ def test_a_network_that_cannot_be_costs_nothing_and_a_larger_one_more() -> None:
     small = meter.epoch_seconds(cnn_settings())
     assert 0 < small < meter.epoch_seconds(cnn_settings(filters=(64, 64)))
     assert meter.epoch_seconds(cnn_settings(learning_rate=0.5)) == small  # measured once
+
+
+def test_what_took_longer_makes_what_is_left_longer() -> None:
+    meter = CostMeter(PLAIN, images=64, classes=3)
+    before = meter.epoch_seconds(cnn_settings())
+    meter.learn(10, 30)
+    assert meter.epoch_seconds(cnn_settings()) == pytest.approx(3 * before)
+    meter.learn(10, 1)  # one that went fast does not show that the next will
+    assert meter.epoch_seconds(cnn_settings()) == pytest.approx(1.5 * before)
+    meter.learn(0, 1)
+    assert meter.epoch_seconds(cnn_settings()) == pytest.approx(1.5 * before)
+
+
+def test_what_other_programs_take_is_seen() -> None:
+    meter = CostMeter(PLAIN, images=64, classes=3)
+    meter.observe(cnn_settings())
+    alone = CostMeter(PLAIN, images=64, classes=3)
+    assert 0 < alone.epoch_seconds(cnn_settings()) < 20 * meter.epoch_seconds(cnn_settings())
+
+
+def test_trees_on_every_tap_are_counted() -> None:
+    few = load_settings("paper", ["cnn.filters=[4, 4, 4]", "trees.rounds=1", 'trees.taps=["fc2"]'])
+    more = load_settings("paper", ["cnn.filters=[4, 4, 4]", "trees.rounds=1"])
+    assert 0 < all_trees_seconds(few, 60, 3) < all_trees_seconds(more, 60, 3)
+
+
+def test_the_time_of_the_first_experiment_is_told_not_of_those_after_it() -> None:
+    two = DROPOUT + [e for e in EXPERIMENTS if e.key == "conv-layers"]
+    length = training_length(two, SETTINGS, OneSecond(), 100.0)
+    assert length.seconds == 5 * length.epochs * length.seeds < 100

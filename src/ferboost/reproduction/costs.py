@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from math import ceil
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -10,11 +11,12 @@ import torch
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.network import build_network
 from ferboost.cnn.precision import Precision
-from ferboost.config import CNNSettings, TreeSettings
+from ferboost.config import CNNSettings, Settings, TreeSettings
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import SettingsError
+from ferboost.features import feature_matrix
 
-__all__ = ["CostMeter", "tree_seconds"]
+__all__ = ["CostMeter", "all_trees_seconds", "tree_seconds"]
 
 _STEPS = 3
 # Beyond its steps, an epoch judges the validation images and draws its order.
@@ -22,6 +24,9 @@ _OVERHEAD = 1.25
 #: Settings that a step takes as long with, whatever they are.
 _FREE = ("learning_rate", "l2", "epochs", "patience", "dropout")
 _ROUNDS = 2
+_OBSERVED_SECONDS = 5.0
+# One experiment that went fast does not show that the next will.
+_MOST_GAIN = 0.5
 
 
 class CostMeter:
@@ -40,26 +45,51 @@ class CostMeter:
         self._images = images
         self._classes = classes
         self._seconds: dict[str, float] = {}
+        self._slowdown = 1.0
+
+    def observe(self, settings: CNNSettings) -> None:
+        """Train some steps, and see how much longer they take than the fastest of them.
+
+        Other programs make that longer, and a budget has to do with what they leave.
+        """
+        step = self._step_of(settings)
+        times: list[float] = []
+        while sum(times) < _OBSERVED_SECONDS:
+            times.append(_seconds_of(step))
+        shape = _shape_of(settings)
+        self._seconds[shape] = self._epoch_of(min(times), settings)
+        self._slowdown = max(1.0, fmean(times) / min(times))
+
+    def learn(self, expected: float, took: float) -> None:
+        """Correct what is said from now on, after what was to take `expected` seconds is over."""
+        if expected > 0:
+            self._slowdown *= max(_MOST_GAIN, took / expected)
 
     def epoch_seconds(self, settings: CNNSettings) -> float:
         """Return how long an epoch takes; 0 for a network that cannot be."""
-        shape = settings.model_dump_json(exclude=set(_FREE))
+        shape = _shape_of(settings)
         if shape not in self._seconds:
             try:
-                self._seconds[shape] = self._measure(settings)
+                step = self._step_of(settings)
+                self._seconds[shape] = self._epoch_of(_fewest_seconds(step), settings)
             except SettingsError:
                 self._seconds[shape] = 0.0
-        return self._seconds[shape]
+        return self._seconds[shape] * self._slowdown
 
-    def _measure(self, settings: CNNSettings) -> float:
+    def _epoch_of(self, step: float, settings: CNNSettings) -> float:
+        return _OVERHEAD * step * ceil(self._images / settings.batch_size)
+
+    def _step_of(self, settings: CNNSettings) -> Callable[[], float]:
+        """Return a step of training, after a first one."""
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             network = self._precision.place(build_network(settings, self._classes)).train()
-            optimizer = torch.optim.Adam(network.parameters())
             size = (settings.batch_size, IMAGE_SIZE, IMAGE_SIZE)
             images = torch.randint(0, 256, size, dtype=torch.uint8)
-            images = images.to(self._precision.device)
+        optimizer = torch.optim.Adam(network.parameters())
+        images = images.to(self._precision.device)
 
-            def step() -> float:
+        def step() -> float:
+            with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
                 with self._precision.autocast():
                     loss = network(images).logsumexp(dim=1).mean()
                 optimizer.zero_grad(set_to_none=True)
@@ -67,9 +97,12 @@ class CostMeter:
                 optimizer.step()
                 return float(loss.detach())
 
-            step()  # kernels are chosen in the first one
-            seconds = _fewest_seconds(step)
-        return _OVERHEAD * seconds * ceil(self._images / settings.batch_size)
+        step()  # kernels are chosen in the first one
+        return step
+
+
+def _shape_of(settings: CNNSettings) -> str:
+    return settings.model_dump_json(exclude=set(_FREE))
 
 
 def tree_seconds(settings: TreeSettings, images: int, features: int, classes: int) -> float:
@@ -82,11 +115,20 @@ def tree_seconds(settings: TreeSettings, images: int, features: int, classes: in
     return _fewest_seconds(lambda: trees.fit(x, y), 1) / _ROUNDS * settings.rounds
 
 
+def all_trees_seconds(settings: Settings, images: int, classes: int) -> float:
+    """Return about how long the trees on every tap of one CNN take to grow."""
+    network = build_network(settings.cnn, classes)
+    face = np.zeros((1, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
+    widths = (feature_matrix(network, face, tap).shape[1] for tap in settings.trees.taps)
+    return sum(tree_seconds(settings.trees, images, width, classes) for width in widths)
+
+
 def _fewest_seconds(action: Callable[[], object], repeats: int = _STEPS) -> float:
     """Time an action several times; other programs only ever make it slower."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(_seconds_of(action) for _ in range(repeats))
+
+
+def _seconds_of(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start

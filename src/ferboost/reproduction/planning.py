@@ -43,7 +43,7 @@ class Length:
     thinned : int
         Every so many values of each setting are tried; 1 for all.
     seconds : float
-        How long it will take, about.
+        How long it will take, about: all its points and seeds.
     """
 
     epochs: int
@@ -68,7 +68,7 @@ def training_length(
     meter: CostMeter,
     seconds: float | None,
 ) -> Length:
-    """Choose how long the trainings of experiments of one kind are, alike for all of them.
+    """Choose how long the trainings of an experiment are, if those after it are to be like it.
 
     First more epochs, up to what the network needs to be at its best; then more seeds; then more
     epochs, up to as many as the authors had. Where there is no time for two epochs of every point
@@ -77,7 +77,7 @@ def training_length(
     Parameters
     ----------
     experiments : sequence of Experiment
-        Of one kind, not trees.
+        Of one kind, not trees; the first is the one that is asked about.
     settings : Settings
         What they start from; its seeds are as many as there can be.
     meter : CostMeter
@@ -93,16 +93,17 @@ def training_length(
     seeds = len(settings.seeds)
     for thinned in THINNED if experiments[0].key == GRID.key else (1,):
         tried = [experiment.thinned(thinned) for experiment in experiments]
-        epoch = sum(_epoch_seconds(experiment, settings, meter) for experiment in tried)
+        each = [_epoch_seconds(experiment, settings, meter) for experiment in tried]
+        epoch = sum(each)
         if seconds is None:
-            return Length(most, seeds, thinned, epoch * most * seeds)
+            return Length(most, seeds, thinned, each[0] * most * seeds)
         affordable = int(seconds / epoch) if epoch else most
         if affordable >= _LEAST_EPOCHS or thinned == THINNED[-1] or len(experiments) > 1:
             break
     affordable = max(1, affordable)
     seeds = max(1, min(seeds, affordable // min(_ENOUGH_EPOCHS, most)))
     epochs = max(1, min(most, affordable // seeds))
-    return Length(epochs, seeds, thinned, epoch * epochs * seeds)
+    return Length(epochs, seeds, thinned, each[0] * epochs * seeds)
 
 
 def _most_epochs(settings: Settings, kind: Kind) -> int:

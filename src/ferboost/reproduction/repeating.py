@@ -13,10 +13,10 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import prepare_splits
 from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import execute_run, resume_run, start_run
-from ferboost.pipeline.evaluating import has_results
+from ferboost.pipeline.evaluating import has_results, load_results
 from ferboost.pipeline.execution import describe_data
 from ferboost.progress import Monitor
-from ferboost.reproduction.costs import CostMeter, tree_seconds
+from ferboost.reproduction.costs import CostMeter, all_trees_seconds, tree_seconds
 from ferboost.reproduction.experiments import EXPERIMENTS, Experiment, Kind
 from ferboost.reproduction.folder import (
     AS_PUBLISHED,
@@ -27,7 +27,6 @@ from ferboost.reproduction.folder import (
 )
 from ferboost.reproduction.planning import (
     PUBLISHED_EPOCHS,
-    THINNED,
     Length,
     share_of,
     training_length,
@@ -159,10 +158,15 @@ class _Repetition:
         while left:
             kind = left[0]
             experiments = self._of_kind(kind)  # type: ignore[arg-type]
-            with self._accounted():
-                length = self._length(experiments, self._seconds_for(kind, left))
-                for experiment in experiments:
-                    self._do_study(experiment, length)
+            if kind == "trees":
+                self._announce_trees(experiments)
+            seconds = self._seconds_for(kind, left)
+            until = None if seconds is None else self._spent + seconds
+            while experiments:
+                with self._accounted():
+                    left_of_it = None if until is None else max(0.0, until - self._spent)
+                    self._do_study(experiments, left_of_it)
+                experiments.pop(0)
             left.pop(0)
 
     def _of_kind(self, kind: Kind) -> list[Experiment]:
@@ -189,12 +193,13 @@ class _Repetition:
         settings = self._record.settings
         epochs, seeds = settings.cnn.epochs, len(settings.seeds)
         if seconds is not None:
-            each = self._meter.epoch_seconds(settings.cnn) * len(RUNS)
-            affordable = max(1, int(seconds / each))
-            seeds = max(1, min(seeds, affordable // min(epochs, PUBLISHED_EPOCHS // 3)))
-            epochs = max(1, min(epochs, affordable // seeds))
+            self._meter.observe(settings.cnn)
+            epochs, seeds = self._affordable(
+                seconds / len(RUNS), min(epochs, PUBLISHED_EPOCHS // 3)
+            )
         for name, protocol in ((CLEAN, "clean"), (AS_PUBLISHED, "paper")):
             run = self._reproduction.run(name)
+            started = time.monotonic()
             if run is None:
                 changed = change_settings(
                     settings,
@@ -211,64 +216,77 @@ class _Repetition:
             else:
                 run, prepared = resume_run(run.path, self._dataset)
                 epochs, seeds = run.settings.cnn.epochs, len(run.settings.seeds)
-            if not has_results(run):
-                execute_run(run, prepared, self._monitor)
+            if has_results(run):
+                continue
+            execute_run(run, prepared, self._monitor)
+            self._learn(run)
+            if seconds is not None:
+                # As many epochs, so that the two can be compared; if that took too long, fewer
+                # seeds.
+                took = time.monotonic() - started
+                seeds = max(1, min(seeds, int((seconds - took) / (took / seeds))))
+
+    def _affordable(self, seconds: float, least_epochs: int) -> tuple[int, int]:
+        """Return epochs and seeds of a run of so many seconds: so many epochs, or more seeds."""
+        settings = self._record.settings
+        epoch = self._meter.epoch_seconds(settings.cnn)
+        trees = all_trees_seconds(settings, self._images, len(self._dataset.classes))
+        seeds = int(seconds / (least_epochs * epoch + trees))
+        seeds = max(1, min(len(settings.seeds), seeds))
+        epochs = int((seconds / seeds - trees) / epoch)
+        return max(1, min(settings.cnn.epochs, epochs)), seeds
+
+    def _learn(self, run: Run) -> None:
+        """Compare how long epochs were expected to take with how long they took."""
+        epochs = [record for seed in load_results(run).seeds for record in seed.history]
+        expected = len(epochs) * self._meter.epoch_seconds(run.settings.cnn)
+        self._meter.learn(expected, sum(record.seconds for record in epochs))
 
     def _length(self, experiments: Sequence[Experiment], seconds: float | None) -> Length:
-        """Return how long trainings are: as in a study of this kind that was begun, or as fits."""
-        for experiment in experiments:
-            study = self._reproduction.study(experiment)
-            if study is not None:
-                begun = study.plan.settings
-                tried = study.space.to_dict()
-                thinned = next(
-                    (t for t in THINNED if experiment.thinned(t).space.to_dict() == tried), 1
-                )
-                return Length(begun.cnn.epochs, len(begun.seeds), thinned, 0.0)
-        if experiments[0].kind == "trees":
-            return self._tree_length(experiments)
+        """Return how long trainings of the first experiment are, if the others are like it."""
         length = training_length(experiments, self._record.settings, self._meter, seconds)
         self._monitor.log(
-            f"{experiments[0].kind}: {_describe(length.epochs, length.seeds)}"
+            f"{experiments[0].key}: {_describe(length.epochs, length.seeds)}"
             + (f", every {length.thinned}nd value" if length.thinned == 2 else "")
             + (", first and last values" if length.thinned > 2 else "")
-            + f"; about {length.seconds / 60:.0f} minutes"
         )
         return length
 
-    def _tree_length(self, experiments: Sequence[Experiment]) -> Length:
+    def _announce_trees(self, experiments: Sequence[Experiment]) -> None:
         """Say how long the trees take: their CNNs are there, and so are their seeds."""
         run = self._clean_run()
         width = run.settings.cnn.dense[0]
         each = tree_seconds(TreeSettings(), self._images, width, len(self._dataset.classes))
         points = sum(len(experiment.space.grid()) for experiment in experiments)
-        seeds = len(run.settings.seeds)
-        self._monitor.log(
-            f"trees: {points} models for each seed; about {points * each * seeds / 60:.0f} minutes"
-        )
-        return Length(run.settings.cnn.epochs, seeds, 1, points * each * seeds)
+        minutes = points * each * len(run.settings.seeds) / 60
+        self._monitor.log(f"trees: {points} models for each seed; about {minutes:.0f} minutes")
 
-    def _do_study(self, experiment: Experiment, length: Length) -> None:
+    def _do_study(self, experiments: Sequence[Experiment], seconds: float | None) -> None:
+        """Do the first of some experiments, with so many seconds for all of them."""
+        experiment = experiments[0]
         path = self._reproduction.study_path(experiment)
         study = self._reproduction.study(experiment)
-        if study is None:
-            run = self._clean_run() if experiment.kind == "trees" else None
-            plan = plan_study(
-                experiment.thinned(length.thinned).space,
-                self._start_of(experiment, length, run),
-                sampler="grid",
-                run=run,
-            )
+        expected = 0.0
+        if study is not None:
+            study = resume_study(path, self._dataset)
+        elif experiment.kind == "trees":
+            run = self._clean_run()
+            trees = {"taps": [_TREE_TAP], "mode": "replace"}
+            settings = change_settings(run.settings, (), {"trees": trees})
+            plan = plan_study(experiment.space, settings, sampler="grid", run=run)
             study = start_study(path, self._dataset, plan, self._record.command)
         else:
-            study = resume_study(path, self._dataset)
+            length = self._length(experiments, seconds)
+            thinned = experiment.thinned(length.thinned)
+            plan = plan_study(thinned.space, self._start_of(experiment, length), sampler="grid")
+            study = start_study(path, self._dataset, plan, self._record.command)
+            expected = length.seconds
         self._monitor.log(f"{experiment.key}: {experiment.title}")
+        started = time.monotonic()
         execute_study(study, self._dataset, self._monitor, jobs=self._jobs)
+        self._meter.learn(expected, time.monotonic() - started)
 
-    def _start_of(self, experiment: Experiment, length: Length, run: Run | None) -> Settings:
-        if run is not None:
-            trees = {"taps": [_TREE_TAP], "mode": "replace"}
-            return change_settings(run.settings, (), {"trees": trees})
+    def _start_of(self, experiment: Experiment, length: Length) -> Settings:
         settings = self._record.settings
         return change_settings(
             experiment.applied(settings, {}),
