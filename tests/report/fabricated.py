@@ -70,7 +70,7 @@ def _fabricate_seed(
     for variant in variants:
         noise = 0.0 if variant == "cnn" else 0.35
         scores = cnn + noise * random.normal(size=(images, classes))
-        scores += true * (_MARGINS[variant] + ease)[:, None]
+        scores += true * (_MARGINS.get(variant, _MARGINS["fc1"]) + ease)[:, None]
         powers = np.exp(1.5 * scores)
         probabilities[variant] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
     return SeedResults(

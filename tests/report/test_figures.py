@@ -115,3 +115,15 @@ def test_names_that_look_like_formulas_or_private_are_drawn_as_they_are() -> Non
     figure.draw_without_rendering()
     names = [label.rsplit(" ", 1)[0].replace("\\", "") for label in legend(figure)]
     assert names == [*CLASSES]
+
+
+def test_the_names_of_joined_taps_are_broken_into_lines() -> None:
+    long = "fc1-views+fc1-views-centres+logits residual"
+    summaries = summarize(fabricate_results(images=60, variants=("cnn", long)))
+    for plot in (lambda s: figures.plot_accuracy_by_variant(s, {}), figures.plot_predict_times):
+        figure = plot(summaries)
+        (axes,) = figure.axes
+        name = axes.get_yticklabels()[1].get_text()
+        assert name == ("Residual trees on fc1-views+\nfc1-views-centres+logits")
+        figure.draw_without_rendering()
+        assert axes.get_position().width > 0.2

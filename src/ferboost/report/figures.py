@@ -21,6 +21,7 @@ from ferboost.report.style import (
     new_axes,
     plain_text,
     variant_title,
+    wrapped,
 )
 
 __all__ = [
@@ -67,8 +68,9 @@ def plot_accuracy_by_variant(
     published : mapping of str to float
         Published accuracies in percent, by variant; may be empty.
     """
+    labels = [wrapped(variant_title(summary.variant)) for summary in summaries]
     figure, axes = new_axes(
-        "Accuracy by model", x="Accuracy in %", height=1.5 + 0.3 * len(summaries), grid="x"
+        "Accuracy by model", x="Accuracy in %", height=_height_of_rows(labels), grid="x"
     )
     for row, summary in enumerate(summaries):
         color = CNN if summary.variant == "cnn" else BOOSTED
@@ -81,7 +83,7 @@ def plot_accuracy_by_variant(
         if summary.variant in published:
             _mark_published(axes, published[summary.variant], row)
     axes.axvline(100 * summaries[0].accuracy, color=CNN, linewidth=1, linestyle=":", zorder=0)
-    axes.set_yticks(range(len(summaries)), [variant_title(s.variant) for s in summaries])
+    axes.set_yticks(range(len(summaries)), labels)
     axes.set_ylim(len(summaries) - 0.5, -0.5)
     handles = [Line2D([], [], color=INK, marker="o", linewidth=2.2, label="mean, 95 % interval")]
     if len(summaries[0].per_seed) > 1:
@@ -131,10 +133,11 @@ def plot_accuracy_by_class(
 
 def plot_predict_times(summaries: Sequence[VariantSummary]) -> Figure:
     """Draw the seconds that predicting all images takes: the CNN's, the trees', the whole."""
+    labels = [wrapped(variant_title(summary.variant)) for summary in summaries]
     figure, axes = new_axes(
         f"Time to predict {summaries[0].per_seed[0].n:,} images",
         x="Seconds",
-        height=1.5 + 0.3 * len(summaries),
+        height=_height_of_rows(labels),
         grid="x",
     )
     rows = range(len(summaries))
@@ -144,12 +147,17 @@ def plot_predict_times(summaries: Sequence[VariantSummary]) -> Figure:
     axes.barh(rows, trees, left=cnn, height=0.55, color=BOOSTED)
     whole = [summary.predict_time.whole for summary in summaries]
     axes.plot(whole, rows, "|", color=INK, markersize=15, markeredgewidth=2)
-    axes.set_yticks(rows, [variant_title(summary.variant) for summary in summaries])
+    axes.set_yticks(rows, labels)
     axes.set_ylim(len(summaries) - 0.5, -0.5)
     parts = [Patch(color=CNN, label="CNN"), Patch(color=BOOSTED, label="trees")]
     mark = Line2D([], [], color=INK, marker="|", linestyle="", markersize=12, label="whole")
     add_legend(figure, [*parts[: len(summaries)], mark])
     return figure
+
+
+def _height_of_rows(labels: Sequence[str]) -> float:
+    lines = max(label.count("\n") + 1 for label in labels)
+    return 1.5 + (0.14 + 0.16 * lines) * len(labels)
 
 
 def _plot_curves(

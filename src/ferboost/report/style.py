@@ -1,5 +1,6 @@
 """How the report's figures look: narrow panels, readable at the width of a phone."""
 
+import re
 from collections.abc import Sequence
 
 from matplotlib.artist import Artist
@@ -21,6 +22,7 @@ __all__ = [
     "new_axes",
     "plain_text",
     "variant_title",
+    "wrapped",
 ]
 
 #: Okabe and Ito (2008), "Color universal design", without the yellow that white swallows.
@@ -33,6 +35,8 @@ MUTED = "#6a737d"
 _WIDTH = 4.2
 #: Longer titles are broken after their colon.
 _TITLE_LENGTH = 32
+#: What a tick or an entry of a legend has room for beside the axes.
+_LABEL_LENGTH = 36
 
 
 def new_axes(
@@ -50,7 +54,7 @@ def new_axes(
         Axis with grid lines: ``"x"``, ``"y"``, ``"both"`` or ``"none"``.
     """
     if len(title) > _TITLE_LENGTH:
-        title = title.replace(": ", ":\n", 1)
+        title = "\n".join(map(wrapped, title.replace(": ", ":\n", 1).splitlines()))
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=INK, pad=9)
@@ -68,7 +72,9 @@ def new_axes(
 
 
 def add_legend(figure: Figure, handles: Sequence[Artist], *, columns: int = 3) -> None:
-    """Put a legend of `handles` under the axes of `figure`."""
+    """Put a legend of `handles` under the axes of `figure`, long labels in several lines."""
+    for handle in handles:
+        handle.set_label(wrapped(str(handle.get_label())))
     figure.legend(
         handles=list(handles),
         loc="outside lower center",
@@ -96,6 +102,16 @@ def plain_text(name: str) -> str:
     """Return a name that matplotlib neither takes for a formula nor leaves out of a legend."""
     escaped = name.replace("$", r"\$")
     return f"\u200b{escaped}" if escaped.startswith("_") else escaped
+
+
+def wrapped(label: str) -> str:
+    """Return a label in lines of at most 36 letters, broken after spaces and plus signs."""
+    lines = [""]
+    for part in re.findall(r"[^ +]*[ +]?", label):
+        if lines[-1] and len(lines[-1] + part.rstrip()) > _LABEL_LENGTH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def variant_title(variant: str) -> str:
