@@ -414,6 +414,17 @@ class TestBoostingModes:
             )
         assert 0 < grown[0] <= len(images) - 30
 
+    @pytest.mark.parametrize("features", ["in-sample", "held-out", "out-of-fold"])
+    def test_trees_can_see_distances_to_class_centres(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_], features: str
+    ) -> None:
+        model = small_boosted().set_params(
+            tap="fc1-centres+logits", features=features, folds=2, mode="residual"
+        )
+        model.fit(images, labels)
+        assert [source.centres.keys() for source in model.sources_] == [{"fc1"}] * len(model.trees_)
+        np.testing.assert_allclose(model.predict_proba(images).sum(axis=1), 1, atol=1e-5)
+
     def test_trees_can_see_means_over_views(
         self, images: NDArray[np.uint8], labels: NDArray[np.str_]
     ) -> None:

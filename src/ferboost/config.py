@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from ferboost.errors import SettingsError
-from ferboost.variants import groups_of, is_averaged, layer_of
+from ferboost.variants import groups_of, is_averaged, is_distance, layer_of, measured_of
 
 __all__ = [
     "FEATURE_GROUPS",
@@ -48,7 +48,8 @@ TAPS: tuple[Tap, ...] = ("flatten", "fc1", "fc2", "output", "pixels")
 #: The same for the residual network.
 RESIDUAL_TAPS: tuple[Tap, ...] = ("pooled", "output", "pixels")
 
-#: Layers of either network; each can also be averaged over views, as in "fc1-views".
+#: Layers of either network. Each can be averaged over views, as in "fc1-views", and measured from
+#: the centres of the classes, as in "fc1-centres" and "fc1-views-centres".
 LAYERS: tuple[str, ...] = ("flatten", "fc1", "fc2", "pooled", "output", "logits")
 
 #: What trees can see, alone or joined by ``+``.
@@ -80,7 +81,7 @@ def _check_tap(tap: str) -> str:
         if layer_of(group) not in known:
             raise ValueError(
                 f"there is no {group!r}; there are: {', '.join(FEATURE_GROUPS)}, and of layers "
-                "such as fc1 also fc1-views"
+                "such as fc1 also fc1-views, fc1-centres and fc1-views-centres"
             )
     _refuse_repeats(groups)
     return tap
@@ -212,7 +213,8 @@ class TreeSettings(_Frozen):
     @model_validator(mode="after")
     def _refuse_views_of_views(self) -> Self:
         for tap in self.taps:
-            if self.view_rows and any(is_averaged(group) for group in groups_of(tap)):
+            averaged = [is_averaged(measured_of(group)) for group in groups_of(tap)]
+            if self.view_rows and any(averaged):
                 raise ValueError(
                     f"the tap {tap!r} is a mean over views already; leave out trees.view_rows, or "
                     "take the layer itself"
@@ -259,6 +261,19 @@ class Settings(_Frozen):
                 "trees.features=held-out grows trees on the validation images, and the published "
                 "protocol has none; use trees.features=out-of-fold or protocol clean"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_centres(self) -> Self:
+        if self.protocol == "clean" or self.trees.features == "out-of-fold":
+            return self
+        for tap in self.trees.taps:
+            if any(is_distance(group) for group in groups_of(tap)):
+                raise ValueError(
+                    f"the centres of {tap!r} are means over images that the CNN has not learnt, "
+                    "and the published protocol has none; use trees.features=out-of-fold or "
+                    "protocol clean"
+                )
         return self
 
 

@@ -1,18 +1,19 @@
 """What the trees see: taps of a network, pixels, descriptors, alone or joined."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ferboost.centres import ClassCentres
 from ferboost.cnn.network import FaceNetwork
 from ferboost.config import Views
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.descriptors import hog_features, lbp_features
 from ferboost.errors import SettingsError
-from ferboost.variants import groups_of, is_averaged, layer_of
+from ferboost.variants import groups_of, is_averaged, is_distance, layer_of, measured_of
 from ferboost.views import view_faces, views_of
 
 __all__ = [
@@ -93,10 +94,13 @@ class FeatureSource:
         None where no group is of a layer.
     views : {"mirror", "jitter"}
         What layers are averaged over; see `ferboost.views.views_of`.
+    centres : mapping of str to ClassCentres
+        By the group that distances are measured in.
     """
 
     network: FaceNetwork | None
     views: Views = "mirror"
+    centres: Mapping[str, ClassCentres] = field(default_factory=dict)
 
 
 def feature_matrix(
@@ -131,9 +135,20 @@ def needs_network(tap: str) -> bool:
 
 
 def group_features(
-    source: FeatureSource, images: NDArray[np.uint8], groups: Collection[str]
+    source: FeatureSource,
+    images: NDArray[np.uint8],
+    groups: Collection[str],
+    members: NDArray[np.int64] | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Return feature groups by name, the network run once for all of its layers.
+
+    Parameters
+    ----------
+    source : FeatureSource
+    images : ndarray of uint8, shape (n, 48, 48)
+    groups : collection of str
+    members : ndarray of int64, shape (n,), optional
+        The labels of the images, where the class centres are means of these very images.
 
     Raises
     ------
@@ -148,17 +163,30 @@ def group_features(
         return features
     if source.network is None:
         raise SettingsError(f"the tap {of_network[0]!r} is a layer of a network, and there is none")
-    averaged = {group: layer_of(group) for group in of_network if is_averaged(group)}
-    plain = [group for group in of_network if group not in averaged]
+    values = _layers(source.network, source.views, images, set(map(measured_of, of_network)))
+    for group in of_network:
+        measured = values[measured_of(group)]
+        if is_distance(group):
+            features[group] = source.centres[measured_of(group)].distances(measured, members)
+        else:
+            features[group] = measured
+    return features
+
+
+def _layers(
+    network: FaceNetwork, kind: Views, images: NDArray[np.uint8], groups: Collection[str]
+) -> dict[str, NDArray[np.float32]]:
+    """Return layers, and those that are averaged over views."""
+    averaged = {group: layer_of(group) for group in groups if is_averaged(group)}
+    plain = [group for group in groups if group not in averaged]
+    first = tap_features(network, images, {*plain, *averaged.values()})
+    features = {layer: first[layer] for layer in plain}
     if not averaged:
-        return features | tap_features(source.network, images, plain)
-    views = views_of(source.views)
-    needed = {*plain, *averaged.values()}
-    first = tap_features(source.network, images, needed)
-    features |= {layer: first[layer] for layer in plain}
+        return features
+    views = views_of(kind)
     sums = {group: first[layer].copy() for group, layer in averaged.items()}
     for view in views[1:]:
-        seen = tap_features(source.network, view_faces(images, view), set(averaged.values()))
+        seen = tap_features(network, view_faces(images, view), set(averaged.values()))
         for group, layer in averaged.items():
             sums[group] += seen[layer]
     return features | {group: total / np.float32(len(views)) for group, total in sums.items()}

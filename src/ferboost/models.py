@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ferboost.baselines import Baseline, load_baseline
 from ferboost.boosting import BoostedTrees
+from ferboost.centres import ClassCentres
 from ferboost.cnn.checkpoint import load_weights
 from ferboost.cnn.network import FaceNetwork, build_network
 from ferboost.config import TreeSettings, Views
@@ -22,6 +23,7 @@ from ferboost.features import (
     needs_network,
     tap_features,
 )
+from ferboost.growing import centred_groups
 from ferboost.runs import Run
 from ferboost.variants import (
     CNN,
@@ -33,7 +35,14 @@ from ferboost.variants import (
     tree_variants,
 )
 
-__all__ = ["SeedModel", "fold_path", "load_seed_model", "network_path", "trees_path"]
+__all__ = [
+    "SeedModel",
+    "centres_path",
+    "fold_path",
+    "load_seed_model",
+    "network_path",
+    "trees_path",
+]
 
 _TIMED_REPEATS = 3
 
@@ -50,6 +59,11 @@ def trees_path(folder: Path, variant: str) -> Path:
     if baseline is None:
         return folder / f"trees-{name}.ubj"
     return folder / f"baseline-{name}.{'json' if baseline == 'lightgbm' else 'safetensors'}"
+
+
+def centres_path(folder: Path, group: str) -> Path:
+    """Return where the class centres of a feature group are kept."""
+    return folder / f"centres-{group}.safetensors"
 
 
 def fold_path(folder: Path, fold: int) -> Path:
@@ -71,17 +85,20 @@ class SeedModel:
         grew on that fold. Their mean predicts.
     views : {"mirror", "jitter"}
         What layers are averaged over for the trees.
+    centres : mapping of str to ClassCentres
+        By the group that the trees see distances in.
     """
 
     network: FaceNetwork
     trees: dict[str, BoostedTrees | Baseline]
     folds: tuple["SeedModel", ...] = ()
     views: Views = "mirror"
+    centres: Mapping[str, ClassCentres] = field(default_factory=dict)
 
     @property
     def source(self) -> FeatureSource:
         """What the features are made with."""
-        return FeatureSource(self.network, self.views)
+        return FeatureSource(self.network, self.views, self.centres)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -197,7 +214,11 @@ def _load_models(run: Run, folder: Path) -> SeedModel:
         for variant in tree_variants(settings.taps, settings.mode, settings.baselines)
         if trees_path(folder, variant).exists()
     }
-    return SeedModel(network, trees, views=settings.views)
+    centres = {
+        group: ClassCentres.load(centres_path(folder, group))
+        for group in centred_groups(list(map(tap_of, trees)))
+    }
+    return SeedModel(network, trees, views=settings.views, centres=centres)
 
 
 def _load_trees(

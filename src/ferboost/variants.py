@@ -11,8 +11,10 @@ __all__ = [
     "has_trees",
     "in_words",
     "is_averaged",
+    "is_distance",
     "is_residual",
     "layer_of",
+    "measured_of",
     "tap_of",
     "tree_variants",
     "trees_beside",
@@ -29,6 +31,7 @@ BASELINES = {"logistic": "logistic regression", "mlp": "MLP", "lightgbm": "Light
 
 _RESIDUAL = "residual"
 _AVERAGED = "-views"
+_CENTRES = "-centres"
 
 
 def tree_variants(taps: Sequence[str], mode: str, baselines: Sequence[str] = ()) -> tuple[str, ...]:
@@ -71,12 +74,22 @@ def groups_of(tap: str) -> tuple[str, ...]:
 
 def layer_of(group: str) -> str:
     """Return the layer, or what else of an image, that a feature group is made of."""
-    return group.removesuffix(_AVERAGED)
+    return measured_of(group).removesuffix(_AVERAGED)
 
 
 def is_averaged(group: str) -> bool:
     """Say whether a feature group is the mean of a layer over views of a face: ``"fc1-views"``."""
     return group.endswith(_AVERAGED)
+
+
+def is_distance(group: str) -> bool:
+    """Say whether a feature group is the distances to the classes' centres: ``"fc1-centres"``."""
+    return group.endswith(_CENTRES)
+
+
+def measured_of(group: str) -> str:
+    """Return what a group of distances is measured in: ``"fc1-views"`` of its centres."""
+    return group.removesuffix(_CENTRES)
 
 
 def in_words(variant: str) -> str:

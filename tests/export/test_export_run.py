@@ -7,13 +7,16 @@ import numpy as np
 import onnx
 import pytest
 
+from ferboost.boosting import BoostedTrees
+from ferboost.config import TreeSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import ExportError, RunError, SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.export import export_run
 from ferboost.export.ensemble import build_graph
+from ferboost.export.parity import check_parity, run_graph
 from ferboost.inference import Predictor
-from ferboost.models import load_seed_model
+from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline import load_calibration
 from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.runs import Run
@@ -216,3 +219,24 @@ def test_an_unfinished_run_is_refused(dataset: FaceDataset, tmp_path: Path) -> N
     with pytest.raises(RunError, match="is not finished"):
         export_run(run, tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
+
+
+def test_residual_trees_that_early_stopping_did_without_are_the_cnn(
+    finished: tuple[Run, Results], dataset: FaceDataset, tmp_path: Path
+) -> None:
+    run, results = finished
+    model = load_seed_model(run, 3)
+    images = dataset.split("test").images
+    seen = model.features(images, ["fc1 residual"])
+    trees = BoostedTrees(TreeSettings(early_stopping=1, rounds=3), 3, residual=True)
+    sure = 30 * np.eye(3, dtype=np.float32)[dataset.split("test").labels]
+    trees.fit(
+        seen["fc1"], dataset.split("test").labels, (seen["fc1"], dataset.split("test").labels),
+        logits=sure, validation_logits=sure,
+    )  # fmt: skip
+    assert trees.rounds_ == 0
+    boosted = SeedModel(model.network, {"fc1 residual": trees})
+    exported = build_graph([boosted], "fc1 residual", 3)
+    assert check_parity(exported, [boosted], "fc1 residual", images).crossings == 0
+    found = run_graph(exported.model, images)[0]
+    np.testing.assert_allclose(found, results.seeds[0].probabilities["cnn"], atol=1e-5)

@@ -8,10 +8,12 @@ import pytest
 
 from ferboost import growing
 from ferboost.boosting import BoostedTrees
+from ferboost.centres import ClassCentres
 from ferboost.cnn import training as cnn_training
 from ferboost.config import change_settings
-from ferboost.errors import DataError, ExportError, SettingsError
+from ferboost.errors import DataError, ExportError, RunError, SettingsError
 from ferboost.export import export_run
+from ferboost.inference import Predictor
 from ferboost.models import load_seed_model, trees_path
 from ferboost.pipeline import branch_run, execute_run, resume_run, start_run, training
 from ferboost.pipeline.changing import load_changed_faces
@@ -94,6 +96,59 @@ def test_trees_see_and_grow_on_views(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert grown == [(rows, rows)]
 
 
+@pytest.mark.parametrize("features", ["in-sample", "held-out", "out-of-fold"])
+def test_trees_see_distances_to_class_centres(tmp_path: Path, features: str) -> None:
+    tap = "fc1-centres+fc1-views-centres"
+    trees = FOLDED | {"taps": (tap,), "features": features, "baselines": ("logistic",)}
+    run, results = finish(tmp_path / "run", DATASET, run_settings(trees=trees))
+    assert f"{tap} residual logistic" in results.variants
+    model = load_seed_model(run, 0)
+    own = (model.folds or (model,))[0]
+    assert own.centres.keys() == {"fc1", "fc1-views"}
+    images = DATASET.split("test").images
+    seen = own.features(images, [f"{tap} residual"])
+    assert seen["fc1-centres"].shape == (len(images), 3)
+    done = export_run(run, tmp_path / "model.onnx", f"{tap} residual", calibration="none")
+    found = Predictor(done.path).predict_proba(images)
+    near = np.abs(found - results.seeds[0].probabilities[f"{tap} residual"]).max(axis=1) <= 1e-5
+    assert near.mean() >= 0.8
+    assert write_report(run).is_file()
+
+
+def test_a_row_is_left_out_of_its_own_centre(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[int, bool]] = []
+    distances = ClassCentres.distances
+
+    def spy(self: Any, values: Any, members: Any = None) -> Any:
+        calls.append((len(values), members is not None))
+        return distances(self, values, members)
+
+    monkeypatch.setattr(ClassCentres, "distances", spy)
+    trees = {"taps": ("fc1-centres",), "early_stopping": 2}
+    for features, expected in {"in-sample": [False, True], "held-out": [True, False]}.items():
+        calls.clear()
+        settings = run_settings(trees=trees | {"features": features})
+        run, prepared = begin(tmp_path / features, DATASET, settings)
+        execute_run(run, prepared, Monitor())
+        assert [member for _, member in calls[:2]] == expected
+        assert not any(member for _, member in calls[2:])
+
+
+def test_lost_centres_are_named(tmp_path: Path) -> None:
+    run, _ = finish(tmp_path / "run", DATASET, run_settings(trees={"taps": ("fc1-centres",)}))
+    (run.seed_path(0) / "centres-fc1.safetensors").unlink()
+    with pytest.raises(RunError, match=r"cannot read the class centres .*centres-fc1"):
+        load_seed_model(run, 0)
+
+
+def test_centres_need_images_that_the_cnn_has_not_learnt() -> None:
+    with pytest.raises(SettingsError, match="the centres of 'fc1-centres' are means over images"):
+        run_settings(trees={"taps": ("fc1-centres",)}, protocol="paper")
+    run_settings(trees={"taps": ("fc1-centres",), "features": "out-of-fold"}, protocol="paper")
+
+
 def test_held_out_trees_never_see_a_training_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,9 +162,9 @@ def test_held_out_trees_never_see_a_training_image(
     seen: list[np.ndarray[Any, Any]] = []
     original = growing._seen
 
-    def spy(source: Any, images: Any, variant: str) -> Any:
-        seen.append(images)
-        return original(source, images, variant)
+    def spy(source: Any, data: Any, variant: str, **named: Any) -> Any:
+        seen.append(data.images)
+        return original(source, data, variant, **named)
 
     monkeypatch.setattr(growing, "_seen", spy)
     execute_run(run, prepared, Monitor())

@@ -26,7 +26,7 @@ from ferboost.estimators.shared import (
     read_labelled,
 )
 from ferboost.features import FeatureSource, needs_network
-from ferboost.growing import cut_watched, grow_trees, predict_trees
+from ferboost.growing import add_centres, cut_watched, grow_trees, predict_trees
 from ferboost.variants import is_residual, tree_variants
 
 __all__ = ["BoostedCNNClassifier"]
@@ -46,7 +46,8 @@ class BoostedCNNClassifier(FaceClassifier):
     tap : str
         What the trees see: a layer ("flatten", "fc1", "fc2", "pooled", "output", "logits"), a
         descriptor ("hog", "lbp"), the image at 8 x 8 pixels ("pixels"), or several, as in
-        "fc1+hog". "fc1-views" and the like are means of a layer over views of the face.
+        "fc1+hog". "fc1-views" and the like are means of a layer over views of the face,
+        "fc1-centres" and the like distances to the classes' centres in a layer.
     views : {"mirror", "jitter"}
         What they are means over: the face and its mirror image, or these shifted by 2 pixels, too.
     view_rows : bool
@@ -195,7 +196,9 @@ class BoostedCNNClassifier(FaceClassifier):
                 )
                 cnns.append(member)
                 network = member.network_
-            sources.append(FeatureSource(network, tree_settings.views))
+            centred = held_out if tree_settings.features == "in-sample" else grown
+            source = FeatureSource(network, tree_settings.views)
+            sources.append(add_centres(source, [self.tap], centred, len(classes)))
             trees.append(
                 cast(
                     "BoostedTrees",  # its variant is no baseline
@@ -207,6 +210,7 @@ class BoostedCNNClassifier(FaceClassifier):
                         tree_settings,
                         classes=len(classes),
                         seed=settings.seeds[0],
+                        centred=centred,
                     ),
                 )
             )

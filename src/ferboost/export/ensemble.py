@@ -8,6 +8,7 @@ import onnx
 from onnx import TensorProto
 
 from ferboost.boosting import BoostedTrees
+from ferboost.centres import ClassCentres
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import ExportError
 from ferboost.evaluation.scaling import SMALLEST_PROBABILITY, Scaling
@@ -21,8 +22,10 @@ from ferboost.variants import (
     FOLD_CNNS,
     groups_of,
     is_averaged,
+    is_distance,
     is_residual,
     layer_of,
+    measured_of,
     tap_of,
 )
 from ferboost.views import views_of
@@ -117,6 +120,8 @@ def _add_member(
             f"{variant!r} is there to be compared with, and is not exported; export the CNN or "
             "trees"
         )
+    if not grown.rounds_:  # residual ones that early stopping did without
+        return [features, taps["logits"]], taps["logits"]
     margins = add_trees(graph, grown.booster_, features, classes)
     if not residual:
         return [features], margins
@@ -125,28 +130,47 @@ def _add_member(
 
 def _add_features(graph: Graph, model: SeedModel, tap: str, taps: Mapping[str, str]) -> str:
     parts = []
-    averaged = _add_averages(graph, model, taps) if any(map(is_averaged, groups_of(tap))) else {}
+    layers = _add_layers(graph, model, tap, taps)
     for group in groups_of(tap):
         if group in _UNEXPORTED:
             raise ExportError(
                 f"trees that see {group} cannot be exported: ONNX has no such operation; boost "
                 "without it"
             )
-        if is_averaged(group):
-            parts.append(averaged[layer_of(group)])
+        if group == "pixels":
+            parts.append(_add_pixels(graph))
+        elif is_distance(group):
+            measured = measured_of(group)
+            parts.append(_add_distances(graph, layers[measured], model.centres[measured]))
         else:
-            parts.append(_add_pixels(graph) if group == "pixels" else taps[group])
+            parts.append(layers[group])
     return parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=1)
 
 
-def _add_averages(graph: Graph, model: SeedModel, taps: Mapping[str, str]) -> dict[str, str]:
-    """Add the means of all layers over the views of a face."""
+def _add_layers(
+    graph: Graph, model: SeedModel, tap: str, taps: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the layers, and their means over the views of a face where the tap has any."""
+    averaged = [g for g in map(measured_of, groups_of(tap)) if is_averaged(g)]
     seen = [taps]
-    for rows, columns in views_of(model.views)[1:]:
+    for rows, columns in views_of(model.views)[1:] if averaged else ():
         shifted = graph.add("Gather", FACES, graph.constant(rows), axis=1)
         view = graph.add("Gather", shifted, graph.constant(columns), axis=2)
         seen.append(add_network(graph, model.network, view))
-    return {layer: graph.add("Mean", *(own[layer] for own in seen)) for layer in taps}
+    means = {g: graph.add("Mean", *(own[layer_of(g)] for own in seen)) for g in averaged}
+    return {**taps, **means}
+
+
+def _add_distances(graph: Graph, values: str, centres: ClassCentres) -> str:
+    """Add `ClassCentres.distances`."""
+    rows = graph.add("Unsqueeze", values, graph.constant(np.array([1], dtype=np.int64)))
+    scaled = graph.add(
+        "Mul",
+        graph.add("Sub", rows, graph.constant(centres.centres[None])),
+        graph.constant(centres.precision),
+    )
+    axes = graph.constant(np.array([2], dtype=np.int64))
+    return graph.add("ReduceMean", graph.add("Mul", scaled, scaled), axes, keepdims=0)
 
 
 def _add_scaling(graph: Graph, probabilities: str, scaling: Scaling) -> str:

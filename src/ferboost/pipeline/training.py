@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ferboost.centres import ClassCentres
 from ferboost.cnn.augmentation import augment_as_published
 from ferboost.cnn.checkpoint import load_weights, save_weights
 from ferboost.cnn.curves import EpochRecord
@@ -23,8 +24,8 @@ from ferboost.datasets.splitting import FOLD_SEED, number_folds
 from ferboost.errors import RunError
 from ferboost.features import FeatureSource
 from ferboost.files import write_json, write_text
-from ferboost.growing import cut_watched, grow_trees
-from ferboost.models import fold_path, load_seed_model, network_path, trees_path
+from ferboost.growing import add_centres, centred_groups, cut_watched, grow_trees
+from ferboost.models import centres_path, fold_path, load_seed_model, network_path, trees_path
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 from ferboost.variants import in_words, tree_variants
@@ -294,13 +295,16 @@ class SeedTraining:
         watched: LabelledImages | None,
     ) -> None:
         settings = self.run.settings.trees
+        # Images that the network was not trained on, as the settings make sure.
+        centred = self._held_out if settings.features == "in-sample" else rows
+        source = self._source(part, network, centred)
         for variant in tree_variants(settings.taps, settings.mode, settings.baselines):
             if trees_path(part.folder, variant).exists():
                 continue
             with self.monitor.stage(f"{part.name}: {in_words(variant)}") as tell:
                 tell(0, settings.rounds, "")
                 trees = grow_trees(
-                    FeatureSource(network, settings.views),
+                    source,
                     variant,
                     rows,
                     watched,
@@ -308,9 +312,25 @@ class SeedTraining:
                     classes=len(self.run.record.classes),
                     seed=part.seed,
                     tell=tell,
+                    centred=centred,
                 )
             trees.save(trees_path(part.folder, variant))
             self._log(part, f"{in_words(variant)}: {trees.rounds_} rounds")
+
+    def _source(
+        self, part: "_Part", network: FaceNetwork, centred: LabelledImages
+    ) -> FeatureSource:
+        """Return what the features are made with; class centres are kept beside the network."""
+        settings = self.run.settings.trees
+        source = FeatureSource(network, settings.views)
+        paths = {g: centres_path(part.folder, g) for g in centred_groups(settings.taps)}
+        if all(path.exists() for path in paths.values()):
+            kept = {group: ClassCentres.load(path) for group, path in paths.items()}
+            return replace(source, centres=kept)
+        source = add_centres(source, settings.taps, centred, len(self.run.record.classes))
+        for group, path in paths.items():
+            source.centres[group].save(path)
+        return source
 
     def _log(self, part: "_Part", message: str) -> None:
         line = f"{part.name}: {message}"

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.curves import EpochRecord
-from ferboost.cnn.network import new_network
+from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages, train_network
-from ferboost.config import Settings, TreeSettings, Views
+from ferboost.config import Settings, TreeSettings
 from ferboost.errors import SettingsError
 from ferboost.features import FeatureSource, group_features, join_features
-from ferboost.growing import all_views, cut_watched
+from ferboost.growing import add_centres, all_views, centred_groups, cut_watched
 from ferboost.models import load_seed_model
 from ferboost.pipeline.training import training_images
 from ferboost.runs import Run
@@ -48,12 +48,16 @@ class _Seen:
 
     source: FeatureSource
     data: LabelledImages
+    centred: bool = False
+    """Whether the class centres of the source are means of these images."""
     groups: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def features(self, groups: Collection[str]) -> dict[str, NDArray[np.float32]]:
         missing = [group for group in groups if group not in self.groups]
         if missing:
-            self.groups |= group_features(self.source, self.data.images, missing)
+            self.groups |= group_features(
+                self.source, self.data.images, missing, self.data.labels if self.centred else None
+            )
         return self.groups
 
     def of(self, variant: str) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -79,7 +83,7 @@ class _SeenSplits:
         rows = self.grown if settings.features == "held-out" else self.train
         if not settings.view_rows:
             return rows
-        return _Seen(rows.source, all_views(rows.data, settings.views))
+        return _Seen(rows.source, all_views(rows.data, settings.views), rows.centred)
 
 
 class Scorer:
@@ -97,7 +101,7 @@ class Scorer:
         self._faces = faces
         self._classes = classes
         self._run = run
-        self._seen: dict[tuple[int, Views], _SeenSplits] = {}
+        self._seen: dict[tuple[object, ...], _SeenSplits] = {}
 
     def score(
         self,
@@ -150,7 +154,7 @@ class Scorer:
                 on_epoch=tell,
             )
             history, best_epoch = state.history, state.best_epoch
-            seen = self._splits(FeatureSource(network, settings.trees.views), train)
+            seen = self._splits(network, settings.trees, train)
         if variant == CNN:
             probabilities = seen.validation.features(["output"])["output"]
             labels, rounds = seen.validation.data.labels, None
@@ -196,14 +200,22 @@ class Scorer:
     def _seen_by_run(self, settings: Settings, seed: int) -> _SeenSplits:
         if self._run is None:
             raise ValueError("a study that trains no CNN takes those of a run")
-        key = (seed, settings.trees.views)
+        trees = settings.trees
+        centred = tuple(sorted(centred_groups(trees.taps)))
+        key = (seed, trees.views, trees.features, centred)
         if key not in self._seen:
             network = load_seed_model(self._run, seed).network
             train = training_images(self._faces.train, settings, seed)
-            self._seen[key] = self._splits(FeatureSource(network, settings.trees.views), train)
+            self._seen[key] = self._splits(network, trees, train)
         return self._seen[key]
 
-    def _splits(self, source: FeatureSource, train: LabelledImages) -> _SeenSplits:
-        grown, watched = cut_watched(self._faces.validation_hashes, self._faces.validation)
-        parts = (train, self._faces.validation, grown, watched)
-        return _SeenSplits(*(_Seen(source, part) for part in parts))
+    def _splits(
+        self, network: FaceNetwork, settings: TreeSettings, train: LabelledImages
+    ) -> _SeenSplits:
+        validation = self._faces.validation
+        grown, watched = cut_watched(self._faces.validation_hashes, validation)
+        centred = grown if settings.features == "held-out" else validation
+        source = FeatureSource(network, settings.views)
+        source = add_centres(source, settings.taps, centred, self._classes)
+        parts = (train, validation, grown, watched)
+        return _SeenSplits(*(_Seen(source, part, centred=part is centred) for part in parts))
