@@ -425,6 +425,18 @@ class TestBoostingModes:
         assert [source.centres.keys() for source in model.sources_] == [{"fc1"}] * len(model.trees_)
         np.testing.assert_allclose(model.predict_proba(images).sum(axis=1), 1, atol=1e-5)
 
+    def test_trees_can_see_other_cnns(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_]
+    ) -> None:
+        others = (small_cnn(random_state=7), small_cnn(random_state=8))
+        model = small_boosted().set_params(
+            tap="logits+stacked", stacked=others, features="held-out", mode="residual"
+        )
+        model.fit(images, labels)
+        assert len(model.sources_[0].stacked) == 2
+        assert not hasattr(others[0], "network_")
+        assert model.predict_proba(images).shape == (len(images), 3)
+
     def test_trees_can_see_means_over_views(
         self, images: NDArray[np.uint8], labels: NDArray[np.str_]
     ) -> None:

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from ferboost.errors import SettingsError
-from ferboost.variants import groups_of, is_averaged, is_distance, layer_of, measured_of
+from ferboost.variants import STACKED, groups_of, is_averaged, is_distance, layer_of, measured_of
 
 __all__ = [
     "FEATURE_GROUPS",
@@ -53,7 +53,7 @@ RESIDUAL_TAPS: tuple[Tap, ...] = ("pooled", "output", "pixels")
 LAYERS: tuple[str, ...] = ("flatten", "fc1", "fc2", "pooled", "output", "logits")
 
 #: What trees can see, alone or joined by ``+``.
-FEATURE_GROUPS: tuple[str, ...] = (*LAYERS, "pixels", "hog", "lbp")
+FEATURE_GROUPS: tuple[str, ...] = (*LAYERS, "pixels", "hog", "lbp", STACKED)
 
 
 def taps_of(architecture: Architecture) -> tuple[Tap, ...]:
@@ -179,6 +179,8 @@ class TreeSettings(_Frozen):
     shifted by 2 pixels to either side, up and down."""
     view_rows: bool = False
     """Whether every view of an image is a row of its own that the trees grow on."""
+    stacked: Annotated[tuple[str, ...], AfterValidator(_refuse_repeats)] = ()
+    """Runs whose CNNs' logits are the feature group "stacked"; RUN/seed-N for one seed of it."""
     mode: Literal["replace", "residual", "both"] = "replace"
     """"replace": trees instead of the layers above; "residual": trees correct the logits."""
     features: Literal["in-sample", "held-out", "out-of-fold"] = "in-sample"
@@ -209,6 +211,22 @@ class TreeSettings(_Frozen):
     """"balanced": every class weighs the same in the loss, however rare it is."""
     early_stopping: Positive | None = None
     """Stop after so many rounds without a lower validation log loss; none: run all rounds."""
+
+    @model_validator(mode="after")
+    def _check_stacked(self) -> Self:
+        for tap in self.taps:
+            if STACKED not in groups_of(tap):
+                continue
+            if not self.stacked:
+                raise ValueError(
+                    f"the tap {tap!r} sees the CNNs of other runs; name these by trees.stacked"
+                )
+            if self.features == "in-sample":
+                raise ValueError(
+                    f"the tap {tap!r} sees CNNs that know their training images by heart; grow "
+                    "its trees on others by trees.features=held-out or out-of-fold"
+                )
+        return self
 
     @model_validator(mode="after")
     def _refuse_views_of_views(self) -> Self:

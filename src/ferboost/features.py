@@ -13,7 +13,7 @@ from ferboost.config import Views
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.descriptors import hog_features, lbp_features
 from ferboost.errors import SettingsError
-from ferboost.variants import groups_of, is_averaged, is_distance, layer_of, measured_of
+from ferboost.variants import STACKED, groups_of, is_averaged, is_distance, layer_of, measured_of
 from ferboost.views import view_faces, views_of
 
 __all__ = [
@@ -96,11 +96,14 @@ class FeatureSource:
         What layers are averaged over; see `ferboost.views.views_of`.
     centres : mapping of str to ClassCentres
         By the group that distances are measured in.
+    stacked : tuple of FaceNetwork
+        Other networks, whose logits are the group ``"stacked"``.
     """
 
     network: FaceNetwork | None
     views: Views = "mirror"
     centres: Mapping[str, ClassCentres] = field(default_factory=dict)
+    stacked: tuple[FaceNetwork, ...] = ()
 
 
 def feature_matrix(
@@ -131,7 +134,8 @@ def feature_matrix(
 
 def needs_network(tap: str) -> bool:
     """Say whether a tap holds a layer of a network."""
-    return any(layer_of(group) not in _IMAGE_FEATURES for group in groups_of(tap))
+    others = {*_IMAGE_FEATURES, STACKED}
+    return any(layer_of(group) not in others for group in groups_of(tap))
 
 
 def group_features(
@@ -153,11 +157,13 @@ def group_features(
     Raises
     ------
     SettingsError
-        If a group needs a network and there is none.
+        If a group needs a network, or several, and there is none.
     """
     features = {
         group: _IMAGE_FEATURES[group](images) for group in groups if group in _IMAGE_FEATURES
     }
+    if STACKED in groups:
+        features[STACKED] = _stacked(source.stacked, images)
     of_network = [group for group in groups if group not in features]
     if not of_network:
         return features
@@ -171,6 +177,15 @@ def group_features(
         else:
             features[group] = measured
     return features
+
+
+def _stacked(networks: Collection[FaceNetwork], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    if not networks:
+        raise SettingsError(
+            f"the tap {STACKED!r} is of other runs' networks, and there are none; trees.stacked "
+            "names them"
+        )
+    return np.hstack([tap_features(own, images, ["logits"])["logits"] for own in networks])
 
 
 def _layers(

@@ -1,5 +1,6 @@
 """The trained models of a run: one CNN a seed, trees on its taps, CNNs of folds."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from ferboost.boosting import BoostedTrees
 from ferboost.centres import ClassCentres
 from ferboost.cnn.checkpoint import load_weights
 from ferboost.cnn.network import FaceNetwork, build_network
-from ferboost.config import TreeSettings, Views
+from ferboost.config import CNNSettings, TreeSettings, Views
+from ferboost.errors import RunError
 from ferboost.evaluation.results import PredictTime
 from ferboost.features import (
     FeatureSource,
@@ -28,6 +30,7 @@ from ferboost.runs import Run
 from ferboost.variants import (
     CNN,
     FOLD_CNNS,
+    STACKED,
     baseline_of,
     groups_of,
     is_residual,
@@ -40,7 +43,10 @@ __all__ = [
     "centres_path",
     "fold_path",
     "load_seed_model",
+    "load_stacked",
     "network_path",
+    "stacked_path",
+    "stacked_record_path",
     "trees_path",
 ]
 
@@ -66,6 +72,16 @@ def centres_path(folder: Path, group: str) -> Path:
     return folder / f"centres-{group}.safetensors"
 
 
+def stacked_path(folder: Path, number: int) -> Path:
+    """Return where one of the other runs' CNNs that the trees see is kept, counted from 0."""
+    return folder / f"stacked-{number}.safetensors"
+
+
+def stacked_record_path(run: Run) -> Path:
+    """Return where is said which CNNs of other runs the trees of a run see."""
+    return run.path / "stacked.json"
+
+
 def fold_path(folder: Path, fold: int) -> Path:
     """Return the folder of the models that have not seen a fold, counted from 0."""
     return folder / f"fold-{fold}"
@@ -87,6 +103,8 @@ class SeedModel:
         What layers are averaged over for the trees.
     centres : mapping of str to ClassCentres
         By the group that the trees see distances in.
+    stacked : tuple of FaceNetwork
+        Other runs' CNNs, whose logits the trees see.
     """
 
     network: FaceNetwork
@@ -94,11 +112,12 @@ class SeedModel:
     folds: tuple["SeedModel", ...] = ()
     views: Views = "mirror"
     centres: Mapping[str, ClassCentres] = field(default_factory=dict)
+    stacked: tuple[FaceNetwork, ...] = ()
 
     @property
     def source(self) -> FeatureSource:
         """What the features are made with."""
-        return FeatureSource(self.network, self.views, self.centres)
+        return FeatureSource(self.network, self.views, self.centres, self.stacked)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -129,23 +148,29 @@ class SeedModel:
         whole = _median_seconds(lambda: self._predict(images, [variant]))
         if variant in {CNN, FOLD_CNNS}:
             return PredictTime(cnn=whole, trees=0.0, whole=whole)
-        needed = is_residual(variant) or needs_network(tap_of(variant))
         models = self.folds or (self,)
+        networks = [network for model in models for network in model.networks(variant)]
         given = [model.features(images, [variant]) for model in models]
 
         def trees() -> None:
             for model, features in zip(models, given, strict=True):
                 model.boosted(features, variant)
 
-        def networks() -> None:
-            for model in models:
-                tap_features(model.network, images, ["output"])
+        def run_networks() -> None:
+            for network in networks:
+                tap_features(network, images, ["output"])
 
         return PredictTime(
-            cnn=_median_seconds(networks) if needed else 0.0,
+            cnn=_median_seconds(run_networks) if networks else 0.0,
             trees=_median_seconds(trees),
             whole=whole,
         )
+
+    def networks(self, variant: str) -> tuple[FaceNetwork, ...]:
+        """Return the networks below the trees of a variant: its own if needed, stacked ones."""
+        needed = is_residual(variant) or needs_network(tap_of(variant))
+        stacked = self.stacked if STACKED in groups_of(tap_of(variant)) else ()
+        return ((self.network,) if needed else ()) + stacked
 
     def features(
         self, images: NDArray[np.uint8], variants: Sequence[str]
@@ -203,6 +228,29 @@ def load_seed_model(run: Run, seed: int) -> SeedModel:
     return SeedModel(own.network, {}, tuple(_load_models(run, path) for path in folders))
 
 
+def load_stacked(run: Run, folder: Path) -> tuple[FaceNetwork, ...]:
+    """Read the other runs' CNNs that the trees in a folder of `run` see, if any.
+
+    Raises
+    ------
+    RunError
+        If one is missing or damaged.
+    """
+    if not run.settings.trees.stacked:
+        return ()
+    path = stacked_record_path(run)
+    try:
+        records = [CNNSettings(**record["cnn"]) for record in json.loads(path.read_bytes())]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"cannot read {path} ({error}); restore the run") from error
+    networks = []
+    for number, settings in enumerate(records):
+        network = build_network(settings, len(run.record.classes))
+        load_weights(stacked_path(folder, number), network)
+        networks.append(network.eval())
+    return tuple(networks)
+
+
 def _load_models(run: Run, folder: Path) -> SeedModel:
     classes = len(run.record.classes)
     network = build_network(run.settings.cnn, classes)
@@ -218,7 +266,13 @@ def _load_models(run: Run, folder: Path) -> SeedModel:
         group: ClassCentres.load(centres_path(folder, group))
         for group in centred_groups(list(map(tap_of, trees)))
     }
-    return SeedModel(network, trees, views=settings.views, centres=centres)
+    return SeedModel(
+        network,
+        trees,
+        views=settings.views,
+        centres=centres,
+        stacked=load_stacked(run, folder) if trees else (),
+    )
 
 
 def _load_trees(

@@ -6,6 +6,7 @@ __all__ = [
     "BASELINES",
     "CNN",
     "FOLD_CNNS",
+    "STACKED",
     "baseline_of",
     "groups_of",
     "has_trees",
@@ -28,6 +29,9 @@ FOLD_CNNS = "cnn folds"
 
 #: What can be put in the place of XGBoost's trees to see whether these matter, in words.
 BASELINES = {"logistic": "logistic regression", "mlp": "MLP", "lightgbm": "LightGBM"}
+
+#: The feature group of other CNNs' logits.
+STACKED = "stacked"
 
 _RESIDUAL = "residual"
 _AVERAGED = "-views"

@@ -124,8 +124,9 @@ def boost(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="What to put trees on: flatten, fc1, fc2, output, logits, pixels, hog, lbp, or "
-            "several joined by +; may be repeated. Default: what RUN has.",
+            help="What to put trees on: flatten, fc1, fc2, output, logits, also as fc1-views and "
+            "fc1-centres, pixels, hog, lbp, stacked, or several joined by +; may be repeated. "
+            "Default: what RUN has.",
         ),
     ] = None,
     mode: Annotated[

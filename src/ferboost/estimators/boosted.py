@@ -3,6 +3,7 @@
 # ruff: noqa: N803 - scikit-learn's contract has a capital X
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Self, cast
 
 import numpy as np
@@ -27,7 +28,7 @@ from ferboost.estimators.shared import (
 )
 from ferboost.features import FeatureSource, needs_network
 from ferboost.growing import add_centres, cut_watched, grow_trees, predict_trees
-from ferboost.variants import is_residual, tree_variants
+from ferboost.variants import STACKED, groups_of, is_residual, tree_variants
 
 __all__ = ["BoostedCNNClassifier"]
 
@@ -52,6 +53,8 @@ class BoostedCNNClassifier(FaceClassifier):
         What they are means over: the face and its mirror image, or these shifted by 2 pixels, too.
     view_rows : bool
         Whether the trees grow on every view of an image as a row of its own.
+    stacked : tuple of CNNClassifier
+        Cloned and trained on the images of `cnn`; the group "stacked" is their logits.
     mode : {"replace", "residual"}
         Whether the trees decide alone, or start from the CNN's logits and correct them. Trees
         that need nothing of a CNN are grown without one.
@@ -108,6 +111,7 @@ class BoostedCNNClassifier(FaceClassifier):
         tap: str = "fc1",
         views: str = "mirror",
         view_rows: bool = False,
+        stacked: tuple[CNNClassifier, ...] = (),
         mode: str = "replace",
         features: str = "in-sample",
         folds: int = 5,
@@ -127,6 +131,7 @@ class BoostedCNNClassifier(FaceClassifier):
         self.tap = tap
         self.views = views
         self.view_rows = view_rows
+        self.stacked = stacked
         self.mode = mode
         self.features = features
         self.folds = folds
@@ -179,6 +184,7 @@ class BoostedCNNClassifier(FaceClassifier):
             raise SettingsError("a classifier is one model: mode can be replace or residual")
         cnn.set_params(random_state=draw_seed(self.random_state))
         settings = cnn_settings(cnn)
+        others = self.stacked if STACKED in groups_of(self.tap) else ()
         (variant,) = tree_variants([self.tap], tree_settings.mode)
         classes, given = read_labelled(X, y)
         train, held_out = hold_out(classes, given, validation, settings)
@@ -186,18 +192,14 @@ class BoostedCNNClassifier(FaceClassifier):
         sources: list[FeatureSource] = []
         trees: list[BoostedTrees] = []
         for learnt, grown, watched in _parts(train, held_out, tree_settings):
+            fit = partial(_fit, classes=classes, learnt=learnt, held_out=held_out, tell=on_epoch)
             network = None
             if is_residual(variant) or needs_network(self.tap):
-                member = clone(cnn).fit(
-                    learnt.images,
-                    classes[learnt.labels],
-                    validation=(held_out.images, classes[held_out.labels]),
-                    on_epoch=on_epoch,
-                )
-                cnns.append(member)
-                network = member.network_
+                cnns.append(fit(clone(cnn)))
+                network = cnns[-1].network_
+            stacked = tuple(fit(clone(other)).network_ for other in others)
             centred = held_out if tree_settings.features == "in-sample" else grown
-            source = FeatureSource(network, tree_settings.views)
+            source = FeatureSource(network, tree_settings.views, stacked=stacked)
             sources.append(add_centres(source, [self.tap], centred, len(classes)))
             trees.append(
                 cast(
@@ -229,9 +231,29 @@ class BoostedCNNClassifier(FaceClassifier):
         return members[0] if len(members) == 1 else np.mean(members, axis=0)
 
 
+def _fit(
+    cnn: CNNClassifier,
+    *,
+    classes: NDArray[np.generic],
+    learnt: LabelledImages,
+    held_out: LabelledImages,
+    tell: OnEpoch,
+) -> CNNClassifier:
+    """Return `cnn`, fitted."""
+    return cnn.fit(
+        learnt.images,
+        classes[learnt.labels],
+        validation=(held_out.images, classes[held_out.labels]),
+        on_epoch=tell,
+    )
+
+
 def _tree_settings(boosted: BoostedCNNClassifier, cnn: CNNClassifier) -> TreeSettings:
-    names = TreeSettings.model_fields.keys() - {"taps", "baselines"}
-    trees = {name: getattr(boosted, name) for name in names} | {"taps": (boosted.tap,)}
+    names = TreeSettings.model_fields.keys() - {"taps", "baselines", "stacked"}
+    trees = {name: getattr(boosted, name) for name in names} | {
+        "taps": (boosted.tap,),
+        "stacked": tuple(map(str, range(len(boosted.stacked)))),  # no runs, but as many
+    }
     settings = parse_settings({"cnn": {"architecture": cnn.architecture}, "trees": trees}).trees
     if settings.mode == "both":
         raise SettingsError("mode: a classifier is one model; give replace or residual")

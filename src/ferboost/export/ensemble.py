@@ -20,6 +20,7 @@ from ferboost.models import SeedModel
 from ferboost.variants import (
     CNN,
     FOLD_CNNS,
+    STACKED,
     groups_of,
     is_averaged,
     is_distance,
@@ -139,6 +140,8 @@ def _add_features(graph: Graph, model: SeedModel, tap: str, taps: Mapping[str, s
             )
         if group == "pixels":
             parts.append(_add_pixels(graph))
+        elif group == STACKED:
+            parts += [add_network(graph, own, FACES)["logits"] for own in model.stacked]
         elif is_distance(group):
             measured = measured_of(group)
             parts.append(_add_distances(graph, layers[measured], model.centres[measured]))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ferboost.cnn.network import build_network
-from ferboost.config import Settings
+from ferboost.config import Settings, change_settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import number_folds, prepare_splits
 from ferboost.errors import RunError, SettingsError
@@ -23,6 +23,7 @@ from ferboost.pipeline.evaluating import (
     save_training_hashes,
 )
 from ferboost.pipeline.examples import save_examples
+from ferboost.pipeline.stacking import copy_stacked, find_stacked, has_stacked
 from ferboost.pipeline.training import CNN_FILES, SeedTraining
 from ferboost.progress import Monitor
 from ferboost.runs import DataRecord, Run, RunRecord, describe_environment, refuse_existing
@@ -67,6 +68,8 @@ def start_run(
         Nothing has been written then.
     """
     prepared = _prepare(dataset, settings)
+    settings = _with_whole_paths(settings)
+    stacked = find_stacked(settings, dataset)
     build_network(settings.cnn, len(dataset.classes))  # refuses impossible shapes
     if settings.trees.features == "out-of-fold":  # refuses more folds than a class has images
         train = prepared.split("train")
@@ -79,7 +82,9 @@ def start_run(
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return Run.create(path, record), prepared
+    run = Run.create(path, record)
+    copy_stacked(run, stacked)
+    return run, prepared
 
 
 def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
@@ -96,6 +101,8 @@ def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
             f"{dataset.source} is not the data that {path} was started with (its content has "
             "changed); start a new run"
         )
+    if not has_stacked(run):  # killed while they were copied
+        copy_stacked(run, find_stacked(run.settings, dataset))
     return run, _prepare(dataset, run.settings)
 
 
@@ -170,6 +177,12 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
         save_results(run, results)
         save_changed_faces(run, results, test.images)
     return results
+
+
+def _with_whole_paths(settings: Settings) -> Settings:
+    """Return settings whose stacked runs are found from any folder."""
+    stacked = [str(Path(name).resolve()) for name in settings.trees.stacked]
+    return change_settings(settings, (), {"trees": {"stacked": stacked}})
 
 
 def _prepare(dataset: FaceDataset, settings: Settings) -> FaceDataset:

@@ -25,7 +25,14 @@ from ferboost.errors import RunError
 from ferboost.features import FeatureSource
 from ferboost.files import write_json, write_text
 from ferboost.growing import add_centres, centred_groups, cut_watched, grow_trees
-from ferboost.models import centres_path, fold_path, load_seed_model, network_path, trees_path
+from ferboost.models import (
+    centres_path,
+    fold_path,
+    load_seed_model,
+    load_stacked,
+    network_path,
+    trees_path,
+)
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 from ferboost.variants import in_words, tree_variants
@@ -322,7 +329,8 @@ class SeedTraining:
     ) -> FeatureSource:
         """Return what the features are made with; class centres are kept beside the network."""
         settings = self.run.settings.trees
-        source = FeatureSource(network, settings.views)
+        stacked = load_stacked(self.run, part.folder)
+        source = FeatureSource(network, settings.views, stacked=stacked)
         paths = {g: centres_path(part.folder, g) for g in centred_groups(settings.taps)}
         if all(path.exists() for path in paths.values()):
             kept = {group: ClassCentres.load(path) for group, path in paths.items()}

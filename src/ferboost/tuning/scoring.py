@@ -1,7 +1,7 @@
 """What a trial does: train a CNN or take one of a run, grow trees, judge on validation images."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.curves import EpochRecord
-from ferboost.cnn.network import FaceNetwork, new_network
+from ferboost.cnn.network import new_network
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import Settings, TreeSettings
@@ -154,7 +154,7 @@ class Scorer:
                 on_epoch=tell,
             )
             history, best_epoch = state.history, state.best_epoch
-            seen = self._splits(network, settings.trees, train)
+            seen = self._splits(FeatureSource(network), settings.trees, train)
         if variant == CNN:
             probabilities = seen.validation.features(["output"])["output"]
             labels, rounds = seen.validation.data.labels, None
@@ -204,18 +204,18 @@ class Scorer:
         centred = tuple(sorted(centred_groups(trees.taps)))
         key = (seed, trees.views, trees.features, centred)
         if key not in self._seen:
-            network = load_seed_model(self._run, seed).network
+            model = load_seed_model(self._run, seed)
             train = training_images(self._faces.train, settings, seed)
-            self._seen[key] = self._splits(network, trees, train)
+            self._seen[key] = self._splits(model.source, trees, train)
         return self._seen[key]
 
     def _splits(
-        self, network: FaceNetwork, settings: TreeSettings, train: LabelledImages
+        self, source: FeatureSource, settings: TreeSettings, train: LabelledImages
     ) -> _SeenSplits:
         validation = self._faces.validation
         grown, watched = cut_watched(self._faces.validation_hashes, validation)
         centred = grown if settings.features == "held-out" else validation
-        source = FeatureSource(network, settings.views)
+        source = replace(source, views=settings.views)
         source = add_centres(source, settings.taps, centred, self._classes)
         parts = (train, validation, grown, watched)
         return _SeenSplits(*(_Seen(source, part, centred=part is centred) for part in parts))
