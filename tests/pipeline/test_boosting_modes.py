@@ -204,6 +204,22 @@ def test_out_of_fold_trees_grow_on_what_their_cnn_has_not_seen(
     assert write_report(run).is_file()
 
 
+def test_other_trees_take_the_fold_cnns_of_an_out_of_fold_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, before = finish(tmp_path / "run", DATASET, run_settings(trees=FOLDED))
+    settings = change_settings(
+        origin.settings, ["trees.class_weights=balanced"], {"trees": {"taps": ["fc2"]}}
+    )
+    monkeypatch.setattr(training, "train_network", None)
+    run, prepared = branch_run(origin, tmp_path / "branch", DATASET, settings, "tests")
+    after = execute_run(run, prepared, Monitor())
+    for variant in ("cnn", "cnn folds"):
+        np.testing.assert_array_equal(
+            after.seeds[0].probabilities[variant], before.seeds[0].probabilities[variant]
+        )
+
+
 class Stopped(Exception):
     """Ends a run between two folds."""
 

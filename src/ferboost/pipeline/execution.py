@@ -12,7 +12,7 @@ from ferboost.datasets.splitting import number_folds, prepare_splits
 from ferboost.errors import RunError, SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.files import atomic_folder, copy_file
-from ferboost.models import load_seed_model
+from ferboost.models import fold_path, load_seed_model
 from ferboost.pipeline.calibrating import calibrate_run, load_calibration
 from ferboost.pipeline.changing import save_changed_faces
 from ferboost.pipeline.drifting import save_trait_limits
@@ -136,8 +136,7 @@ def branch_run(
         run, prepared = start_run(folder, dataset, settings, command)
         copy_file(origin.path / "precision.json", folder / "precision.json")
         for seed in settings.seeds:
-            for name in CNN_FILES:
-                copy_file(origin.seed_path(seed) / name, run.seed_path(seed) / name)
+            _copy_cnns(origin, run, seed)
     return Run(path, run.record), prepared
 
 
@@ -177,6 +176,19 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
         save_results(run, results)
         save_changed_faces(run, results, test.images)
     return results
+
+
+def _copy_cnns(origin: Run, run: Run, seed: int) -> None:
+    """Copy the CNN of a seed, and those without a fold where both runs have the same folds."""
+    ours, theirs = run.seed_path(seed), origin.seed_path(seed)
+    folders = [(theirs, ours)]
+    before, after = origin.settings.trees, run.settings.trees
+    if before.features == after.features == "out-of-fold" and before.folds == after.folds:
+        folders += [(fold_path(theirs, f), fold_path(ours, f)) for f in range(after.folds)]
+    for source, target in folders:
+        for name in CNN_FILES:
+            if (source / CNN_FILES[-1]).exists():
+                copy_file(source / name, target / name)
 
 
 def _with_whole_paths(settings: Settings) -> Settings:
