@@ -182,23 +182,26 @@ def _install(name: str, environment: Path) -> str:
         return record.read_text()
     print(f"installing {name} into {environment}", file=sys.stderr, flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    wanted = (
-        [f"{HERE.parent}[video]"] if name == "ferboost" else ["-r", HERE / "peers" / f"{name}.txt"]
-    )
-    start = time.perf_counter()
-    pip = subprocess.run(
-        [sys.executable, "-m", "pip", "--python", environment, "install", *wanted],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - start
-    if pip.returncode:
-        lines = [line for line in pip.stderr.splitlines() if line.startswith("ERROR")]
-        return f"fails: {' '.join(lines)[:200]}"
-    size = sum(f.stat().st_size for f in environment.rglob("*") if f.is_file()) / 1e6
-    record.write_text(f"{size:,.0f} MB, in {seconds:.0f} s")
-    return record.read_text()
+    steps: dict[str, list[object]] = {"": ["-r", HERE / "peers" / f"{name}.txt"]}
+    if name == "ferboost":
+        steps = {"": [HERE.parent], ", with films ": [f"{HERE.parent}[video]"]}
+    told = ""
+    for step, wanted in steps.items():
+        start = time.perf_counter()
+        pip = subprocess.run(
+            [sys.executable, "-m", "pip", "--python", environment, "install", *map(str, wanted)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.perf_counter() - start
+        if pip.returncode:
+            lines = [line for line in pip.stderr.splitlines() if line.startswith("ERROR")]
+            return f"fails: {' '.join(lines)[:200]}"
+        size = sum(f.stat().st_size for f in environment.rglob("*") if f.is_file()) / 1e6
+        told += f"{step}{size:,.0f} MB, in {seconds:.0f} s"
+    record.write_text(told)
+    return told
 
 
 def _print(program: Program, ours: Program, material: Material) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def draw_scene(
     image = _background(size, variant)
     faces = []
     for number, (x, y, side) in enumerate(busts):
-        bust = _portrait().crop(_BUST)
+        bust = _bust()
         left, top, right, bottom = (value - _BUST[place % 2] for place, value in enumerate(_FACE))
         if (variant + number) % 2:
             bust = bust.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -83,12 +84,18 @@ def write_photos(folder: Path, count: int) -> list[tuple[Path, tuple[Box, ...]]]
 
 
 def write_film(
-    path: Path, frames: int, *, size: tuple[int, int] = (1920, 1080), rate: int = 30
+    path: Path,
+    frames: int,
+    *,
+    size: tuple[int, int] = (1920, 1080),
+    rate: int = 30,
+    portraits: Sequence[Image.Image] = (),
 ) -> None:
     """Write a film of two faces that walk in circles, H.264, `rate` frames a second.
 
     Ten seconds are drawn, and repeated without being coded again: 10,000 frames take no longer to
-    write than 300.
+    write than 300. With `portraits`, which are to be square, everyone's face becomes another one
+    every second, within a fifth of it.
     """
     import av
 
@@ -99,7 +106,7 @@ def write_film(
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, _TICKS)
         packets = []
-        for number, image in enumerate(_walk(size, period)):
+        for number, image in enumerate(_walk(size, period, rate, portraits)):
             frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
             frame.pts, frame.time_base = number * (_TICKS // rate), Fraction(1, _TICKS)
             packets += stream.encode(frame)
@@ -130,7 +137,9 @@ def faces_hit(true: Sequence[Box], found: Sequence[Box]) -> int:
     return hits
 
 
-def _walk(size: tuple[int, int], period: int) -> Iterator[Image.Image]:
+def _walk(
+    size: tuple[int, int], period: int, rate: int, portraits: Sequence[Image.Image]
+) -> Iterator[Image.Image]:
     width, height = size
     empty = _background(size, 3)
     for number in range(period):
@@ -138,8 +147,11 @@ def _walk(size: tuple[int, int], period: int) -> Iterator[Image.Image]:
         image = empty.copy()
         for person, (x, y) in enumerate(((0.08, 0.2), (0.58, 0.3))):
             side = height * (0.42 + 0.06 * math.sin(2 * angle + person))
-            bust = _portrait().crop(_BUST).resize((round(side), round(side)))
-            if person:
+            bust = _bust().resize((round(side), round(side)))
+            if portraits:
+                face = _between(portraits[person::2], number / rate)
+                bust = face.resize((round(side * 0.6), round(side * 0.6)), Image.Resampling.BICUBIC)
+            elif person:
                 bust = bust.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             corner = (
                 round(width * (x + 0.06 * math.cos(angle + person))),
@@ -149,10 +161,18 @@ def _walk(size: tuple[int, int], period: int) -> Iterator[Image.Image]:
         yield image
 
 
-def _portrait() -> Image.Image:
+def _between(portraits: Sequence[Image.Image], seconds: float) -> Image.Image:
+    """Return the portrait of a moment, which becomes the next one in the last fifth of a second."""
+    number, part = divmod(seconds, 1.0)
+    one, other = (portraits[(int(number) + k) % len(portraits)].convert("RGB") for k in (0, 1))
+    return Image.blend(one, other, max(0.0, part * 5 - 4))
+
+
+@cache
+def _bust() -> Image.Image:
     from skimage import data
 
-    return Image.fromarray(data.astronaut())  # type: ignore[no-untyped-call]
+    return Image.fromarray(data.astronaut()).crop(_BUST)  # type: ignore[no-untyped-call]
 
 
 def _background(size: tuple[int, int], variant: int) -> Image.Image:

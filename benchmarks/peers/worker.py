@@ -99,10 +99,11 @@ class Ferboost(Peer):
 
     def film(self, path: str) -> Iterator[Found]:
         """Follow faces from frame to frame, as ``ferboost predict`` does."""
-        from ferboost.inference.films import predict_film
+        from ferboost import CenterFace
+        from ferboost.inference.films import DETECTION_SIDE, predict_film
         from ferboost.inference.video import Video
 
-        detector = self._predictor.detector
+        detector = CenterFace(longest_side=DETECTION_SIDE, threads=1)
         with Video(Path(path)) as video:
             for moment in predict_film(video.frames(), video.rate, self._predictor, detector):
                 yield [_ours(face.prediction) for face in moment.faces]

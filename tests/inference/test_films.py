@@ -74,12 +74,23 @@ def test_faces_are_followed_from_frame_to_frame(film: Path) -> None:
     assert {face.track for moment in moments for face in moment.faces} == {1, 2}
 
 
-def test_faces_are_detected_now_and_then_and_read_a_bit_more_often(film: Path) -> None:
+def test_faces_are_looked_for_and_read_now_and_then(film: Path) -> None:
     classifier, detector = Brightness(), Squares()
     with Video(film) as video:
         list(predict_film(video.frames(), video.rate, classifier, detector))
     assert detector.asked == 3 * 6
-    assert 100 / 3 < classifier.asked < 60
+    assert classifier.asked == 3 * 6 + 6  # the second face is there for a second
+
+
+def test_films_are_looked_at_as_often_as_asked(film: Path) -> None:
+    for looks, expected in ((3.0, 3 * 3), (1e6, 3 * RATE), (0.1, 1)):
+        detector = Squares()
+        with Video(film) as video:
+            moments = list(
+                predict_film(video.frames(), video.rate, Brightness(), detector, looks=looks)
+            )
+        assert detector.asked == expected
+        assert len(moments) == 3 * RATE
 
 
 def test_what_is_read_is_what_is_in_the_crop(film: Path) -> None:

@@ -100,6 +100,16 @@ def predict(
         int | None,
         typer.Option(metavar="NUMBER", min=0, help="Watch a camera, such as 0, until Ctrl-C."),
     ] = None,
+    looks: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            min=0.1,
+            max=1000,
+            help="How often a second the faces of a film are looked for and read; more is slower.  "
+            "[default: 6]",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Tell the emotions of the faces in pictures or a film.
@@ -108,6 +118,7 @@ def predict(
     the others are done, and the exit code is 1. When pictures were interrupted and a table is
     written, the same command goes on. Films and cameras need: pip install 'ferboost[video]'.
     """
+    from ferboost.inference.films import LOOKS_A_SECOND
     from ferboost.inference.photos import predict_photos
     from ferboost.inference.sources import find_sources
     from ferboost.inference.tables import require_parquet
@@ -120,9 +131,17 @@ def predict(
         _refuse(refused, "is for pictures, not for films and cameras")
         loaded = _load(model, variant, None, _film_detector())
         outputs = FilmOutputs(csv, parquet, annotate, timeline, json)
-        predict_one_film(film, loaded.classifier, loaded.classes, loaded.detector, outputs)
+        predict_one_film(
+            film,
+            loaded.classifier,
+            loaded.classes,
+            loaded.detector,
+            outputs,
+            looks or LOOKS_A_SECOND,
+        )
         return
-    _refuse({"--timeline": timeline is not None}, "is for films and cameras, not for pictures")
+    given = {"--timeline": timeline is not None, "--looks": looks is not None}
+    _refuse(given, "is for films and cameras, not for pictures")
     sources = find_sources(inputs or [], leave_out=annotate)
     drawings = _plan_drawings(sources, annotate)
     loaded = _load(model, variant, coverage, _photo_detector(len(sources)))

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -12,15 +12,20 @@ from ferboost.inference.predictions import Prediction
 from ferboost.inference.tracking import Smoother, Tracked, Tracker, between
 from ferboost.inference.video import Frame
 
-__all__ = ["DETECTION_SIDE", "Moment", "TrackedPrediction", "predict_film"]
+__all__ = [
+    "DETECTION_SIDE",
+    "LOOKS_A_SECOND",
+    "Moment",
+    "TrackedPrediction",
+    "predict_film",
+]
 
 #: Longest side, in pixels, of the copy of a frame in which faces are looked for.
 DETECTION_SIDE = 640
 
-# In between, a straight line is near enough: a crop that is off by a tenth of its side costs a
-# point of accuracy. Emotions change more slowly than they are read.
-_DETECTIONS_A_SECOND = 6
-_READINGS_A_SECOND = 10
+#: How often a second faces are looked for and their emotions read.
+LOOKS_A_SECOND = 6.0
+
 _SMOOTHING_SECONDS = 0.5
 
 _Item = TypeVar("_Item")
@@ -72,12 +77,12 @@ def predict_film(
     detector: Detector,
     *,
     smoothing: float = _SMOOTHING_SECONDS,
+    looks: float = LOOKS_A_SECOND,
 ) -> Iterator[Moment]:
     """Tell the emotions of the faces in each frame of a film.
 
-    Faces are detected six times a second. In between they are where a straight line from one
-    detection to the next has them. Their emotions are read ten times a second, and stand until
-    they are read again.
+    Faces are detected, and their emotions read, a few times a second. In between, faces are where a
+    straight line from one detection to the next has them, and their emotions stand.
 
     Parameters
     ----------
@@ -90,14 +95,16 @@ def predict_film(
         Is shown frames of at most `DETECTION_SIDE` pixels.
     smoothing : float
         Probabilities are averaged with those before, which count 1/e after so many seconds.
+    looks : float
+        How often a second that is; at most in every frame.
 
     Yields
     ------
     Moment
         One for each frame, in their order.
     """
-    length = max(1, round(rate / _DETECTIONS_A_SECOND))
-    reader = _Reader(classifier, smoothing, max(1, round(rate / _READINGS_A_SECOND)))
+    length = max(1, round(rate / looks))
+    reader = _Reader(classifier, smoothing)
     stretches = _Ahead(_detect(_Ahead(_cut(frames, length)), detector))
     try:
         before: _Stretch | None = None
@@ -148,36 +155,30 @@ def _scaled(face: Face, scale: tuple[float, float]) -> Face:
 
 
 class _Reader:
-    """Reads the emotions of the faces of a film, in every so-manieth frame."""
+    """Reads the emotions of faces where they were detected."""
 
-    def __init__(self, classifier: Classifier, smoothing: float, step: int) -> None:
+    def __init__(self, classifier: Classifier, smoothing: float) -> None:
         self._classifier = classifier
         self._smoother = Smoother(smoothing)
-        self._step = step
 
     def read(self, stretch: _Stretch, after: _Stretch | None) -> Iterator[Moment]:
-        """Yield the moments of a stretch, whose first frame is always read."""
-        places = [_places(frame, stretch, after) for frame in stretch.frames]
+        """Yield the moments of a stretch."""
+        first = stretch.frames[0]
         crops = []
-        for frame, place in self._read_of(stretch.frames, places):
-            gray = frame.gray() if place else None
-            crops += [] if gray is None else [crop_face(gray, face.face) for face in place]
-        found = iter(self._classifier.predict_crops(crops, [None] * len(crops)))
-        last: dict[int, Prediction] = {}
-        for number, (frame, place) in enumerate(zip(stretch.frames, places, strict=True)):
-            if number % self._step == 0:
-                for face in place:
-                    last[face.track] = self._smooth(face.track, frame.time, next(found))
+        if stretch.found:
+            gray = first.gray()
+            crops = [crop_face(gray, found.face) for found in stretch.found]
+        read = self._classifier.predict_crops(crops, [None] * len(crops))
+        shown = {
+            found.track: self._smooth(found.track, first.time, prediction)
+            for found, prediction in zip(stretch.found, read, strict=True)
+        }
+        for frame in stretch.frames:
             told = (
-                TrackedPrediction(face.track, replace(last[face.track], face=face.face))
-                for face in place
+                TrackedPrediction(place.track, replace(shown[place.track], face=place.face))
+                for place in _places(frame, stretch, after)
             )
             yield Moment(frame, tuple(told))
-
-    def _read_of(
-        self, frames: Sequence[Frame], places: Sequence[list[Tracked]]
-    ) -> Iterator[tuple[Frame, list[Tracked]]]:
-        return zip(frames[:: self._step], places[:: self._step], strict=True)
 
     def _smooth(self, track: int, time: float, prediction: Prediction) -> Prediction:
         return replace(prediction, shares=self._smoother.smooth(track, time, prediction.shares))
