@@ -8,7 +8,7 @@ import pytest
 from ferboost.cnn.curves import EpochRecord
 from ferboost.config import load_settings
 from ferboost.report.study_page import write_study_page
-from ferboost.tuning.outcomes import Outcome, SeedScore, write_outcome
+from ferboost.tuning.outcomes import Outcome, SeedScore
 from ferboost.tuning.sampling import Sampling
 from ferboost.tuning.space import parse_space
 from ferboost.tuning.study import Study, plan_study, start_study
@@ -29,7 +29,6 @@ def made_up(path: Path, space: dict[str, Any], trials: int) -> Study:
             status="stopped" if number % 3 == 2 else "done",
             seconds=1, seeds=(score,), number=asked[0], point=asked[1],
         )  # fmt: skip
-        write_outcome(study.trials_path, outcome)
         sampling.tell(outcome)
     return study
 

@@ -22,8 +22,9 @@ def settings(**changes: Any) -> Settings:
 def begin(path: Path, space: dict[str, Any], **options: Any) -> Study:
     """Start a study."""
     chosen = options.pop("settings", settings())
+    database = options.pop("database", None)
     plan = plan_study(parse_space(space), chosen, **({"sampler": "grid"} | options))
-    return start_study(path, FACES, plan, "tests")
+    return start_study(path, FACES, plan, "tests", database)
 
 
 def go_on(study: Study, **options: Any) -> tuple[Outcome, ...]:

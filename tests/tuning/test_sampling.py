@@ -8,8 +8,9 @@ import pytest
 from studies import begin
 
 from ferboost.errors import RunError, SettingsError
+from ferboost.tuning.ledger import open_journal
 from ferboost.tuning.outcomes import Outcome, SeedScore, write_outcome
-from ferboost.tuning.sampling import Sampling, open_journal
+from ferboost.tuning.sampling import Sampling
 from ferboost.tuning.space import Point
 from ferboost.tuning.study import Study
 
@@ -28,8 +29,7 @@ def outcome(number: int, point: Point, accuracy: float = 0.5) -> Outcome:
 
 
 def finish(study: Study, sampling: Sampling, number: int, point: Point) -> None:
-    write_outcome(study.trials_path, outcome(number, point))
-    sampling.tell(outcome(number, point))
+    assert sampling.tell(outcome(number, point))
 
 
 def finish_all(study: Study) -> list[Point]:
@@ -199,7 +199,6 @@ def test_a_pruner_stops_the_worst_by_its_loss(tmp_path: Path, pruner: str) -> No
                 break
         status = "done" if reached[loss] == 9 else "stopped"
         ended = outcome(*asked).model_copy(update={"status": status})
-        write_outcome(study.trials_path, ended)
         sampling.tell(ended)
     assert reached[1.0] == 9
     assert min(reached.values()) < 9

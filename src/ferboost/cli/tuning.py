@@ -1,6 +1,9 @@
 """``ferboost tune``."""
 
 import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from ferboost.config import Settings
     from ferboost.datasets import FaceDataset
     from ferboost.runs import Run
+    from ferboost.tuning.database import Database
     from ferboost.tuning.outcomes import Outcome
     from ferboost.tuning.study import Study
 
@@ -35,6 +39,8 @@ Examples:
   ferboost tune --space trees.toml --run runs/paper-clean-1 --trials 100
       --set 'trees.taps=["fc1"]'
   ferboost tune --resume --out studies/1
+  ferboost tune fer2013.zip --space space.toml --trials 500 --out studies/large
+      --storage postgresql://me@db.example.org/tuning
 
 \b
 A space is a TOML file with settings, and what each can be:
@@ -95,6 +101,14 @@ def tune(
         int,
         typer.Option(metavar="N", min=1, max=256, help="Trials at a time; they share the cores."),
     ] = 1,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A PostgreSQL database: several machines that run the same command share the "
+            "trials. Its password is best left to PGPASSWORD or ~/.pgpass.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the study of --out; its plan stays.")
     ] = False,
@@ -104,46 +118,77 @@ def tune(
 
     Points are compared on validation images, the test images are not touched. Everything is kept in
     a study directory, by default studies/PRESET-SAMPLER-NUMBER, with the best settings as
-    best.toml. Stop at any moment and go on by --resume.
+    best.toml. Stop at any moment and go on by --resume. In a database the study has the name of
+    its directory.
     """
     from ferboost.errors import SettingsError
     from ferboost.report.study_page import write_study_page
     from ferboost.runs import Run, next_run_path
     from ferboost.tuning.executing import execute_study
     from ferboost.tuning.space import read_space
-    from ferboost.tuning.study import plan_study, start_study
+    from ferboost.tuning.study import Study, plan_study, start_study
 
     origin = None if run is None else Run.open(run)
-    if resume:
-        if out is None:
-            raise SettingsError("--resume needs to know which study; give it by --out STUDY")
-        study, dataset = _resume(context, out, data, space)
-    else:
-        source = data or (None if origin is None else Path(origin.record.data.path))
-        if source is None or space is None:
-            raise SettingsError("tune needs DATA and --space FILE; see: ferboost tune --help")
-        plan = plan_study(
-            read_space(space),
-            _settings(context, origin, preset, file, changes, seeds),
-            sampler=sampler,
-            trials=trials,
-            pruner=pruner,
-            objective=objective,
-            run=origin,
-        )
-        path = out or next_run_path(Path("studies"), f"{plan.settings.preset}-{sampler}")
-        dataset = load(source)
-        study = start_study(path, dataset, plan, command_line())
-    monitor = ConsoleMonitor()
-    monitor.log(f"study directory: {study.path}")
-    with resumable(f"ferboost tune --resume --out {shlex.quote(str(study.path))}"):
-        outcomes = execute_study(study, dataset, monitor, trials=trials, jobs=jobs)
-        page = write_study_page(study)
+    if resume and out is None:
+        raise SettingsError("--resume needs to know which study; give it by --out STUDY")
+    if storage is not None and out is None:
+        raise SettingsError("a study in a database has a name; give it by --out STUDY")
+    if resume and storage is None and out is not None:
+        storage = Study.open(out).record.storage
+    with _opened(storage) as database:
+        if resume and out is not None:
+            study, dataset = _resume(context, out, data, space, database)
+        else:
+            source = data or (None if origin is None else Path(origin.record.data.path))
+            if source is None or space is None:
+                raise SettingsError("tune needs DATA and --space FILE; see: ferboost tune --help")
+            plan = plan_study(
+                read_space(space),
+                _settings(context, origin, preset, file, changes, seeds),
+                sampler=sampler,
+                trials=trials,
+                pruner=pruner,
+                objective=objective,
+                run=origin,
+            )
+            path = out or next_run_path(Path("studies"), f"{plan.settings.preset}-{sampler}")
+            dataset = load(source)
+            study = start_study(path, dataset, plan, _command(storage), database)
+        monitor = ConsoleMonitor()
+        monitor.log(f"study directory: {study.path}")
+        if database is not None:
+            monitor.log(f"study {study.name} in {database.name}")
+        with resumable(f"ferboost tune --resume --out {shlex.quote(str(study.path))}"):
+            outcomes = execute_study(
+                study, dataset, monitor, trials=trials, jobs=jobs, database=database
+            )
+            page = write_study_page(study)
     if json:
         print_json(_describe(study, outcomes) | {"page": str(page)})
     else:
         _print(study, outcomes)
         typer.echo(f"figures: {page}")
+
+
+@contextmanager
+def _opened(storage: str | None) -> "Iterator[Database | None]":
+    if storage is None:
+        yield None
+        return
+    from ferboost.tuning.database import Database
+
+    with Database(storage) as database:
+        yield database
+
+
+def _command(storage: str | None) -> str:
+    """Return what was typed, without the password."""
+    if storage is None:
+        return command_line()
+    from ferboost.tuning.database import public_url
+
+    words = (word.replace(storage, public_url(storage)) for word in sys.argv[1:])
+    return shlex.join(["ferboost", *words])
 
 
 def _settings(
@@ -171,7 +216,11 @@ def _settings(
 
 
 def _resume(
-    context: typer.Context, out: Path, data: Path | None, space: Path | None
+    context: typer.Context,
+    out: Path,
+    data: Path | None,
+    space: Path | None,
+    database: "Database | None",
 ) -> "tuple[Study, FaceDataset]":
     """Open a study, and refuse options that would plan another one."""
     from ferboost.errors import SettingsError
@@ -179,7 +228,7 @@ def _resume(
     from ferboost.tuning.study import Study, resume_study
 
     dataset = load(data or Path(Study.open(out).record.data.path))
-    study = resume_study(out, dataset)
+    study = resume_study(out, dataset, database)
     planned = {
         "sampler": study.plan.sampler,
         "pruner": study.plan.pruner,

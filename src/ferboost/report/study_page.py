@@ -38,7 +38,7 @@ def write_study_page(study: Study) -> Path:
     environment = template_environment()
     page = environment.get_template("study.html.j2").render(
         study=study,
-        name=study.path.resolve().name,
+        name=study.name,
         counted=count_outcomes(outcomes),
         best=best,
         best_value="" if value is None else describe_value(value, objective),
@@ -71,7 +71,7 @@ def _figures(
     caption = "A line for each trial that is done; the lighter, the better."
     parallel = plot_parallel_coordinates(space, outcomes, objective)
     figures.append(CaptionedFigure(parallel, "Parallel coordinates", caption))
-    importances = parameter_importances(study)
+    importances = parameter_importances(space, outcomes, objective)
     if importances:
         caption = "PED-ANOVA, of the settings that every trial has. Noise has a share, too."
         figures.append(CaptionedFigure(plot_importances(importances), "Importances", caption))

@@ -1,9 +1,10 @@
 """Going on with a study until all of its trials are over."""
 
 import json
-from collections.abc import Sequence
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
@@ -16,14 +17,20 @@ from ferboost.progress import Monitor, Tell
 from ferboost.runs import lock_folder
 from ferboost.tuning.faces import stored_faces
 from ferboost.tuning.messages import Epoch, Ready, Reply, Setup, Task
-from ferboost.tuning.outcomes import Outcome, Verdict, best_outcome, write_outcome
+from ferboost.tuning.outcomes import Outcome, Verdict, best_outcome
 from ferboost.tuning.sampling import Sampling
 from ferboost.tuning.space import Point
 from ferboost.tuning.study import Study, variant_of
 from ferboost.tuning.wording import describe_outcome, describe_value
 from ferboost.tuning.workers import Worker, WorkerPool, worker_pool
 
+if TYPE_CHECKING:
+    from ferboost.tuning.database import Database, Patience
+
 __all__ = ["execute_study"]
+
+_SIGNS_OF_LIFE = 5
+"""Before others may think that a process is gone."""
 
 _PARTS = 1000
 """Of a trial, that progress is told in."""
@@ -36,11 +43,14 @@ def execute_study(
     *,
     trials: int | None = None,
     jobs: int = 1,
+    database: "Database | None" = None,
+    patience: "Patience | None" = None,
 ) -> tuple[Outcome, ...]:
     """Run the trials that are left of a study, in processes of their own.
 
     Each trial is kept as soon as it is over. One that was running when this process ended, however
-    it did, is run again by the next call; none that is over is.
+    it did, is run again by the next call; none that is over is. In a database several of these work
+    on a study, and each waits for the trials of all, to run again those of a machine that is lost.
 
     Parameters
     ----------
@@ -52,6 +62,10 @@ def execute_study(
         How many trials the study has in the end, instead of what was planned.
     jobs : int
         Trials at a time; they share the cores out.
+    database : Database, optional
+        Where the study is, if it is in one.
+    patience : Patience, optional
+        How long is waited for other machines, and for the database.
 
     Returns
     -------
@@ -63,13 +77,21 @@ def execute_study(
     SettingsError
         If `trials` is given for a grid, or the network that points start from cannot be.
     RunError
-        If another process works on the study, or a worker cannot even begin.
+        If another process works in the study directory, a worker cannot even begin, or the
+        database fails.
     StorageError
         If the disk is full. What is finished stays; the study can be resumed.
     """
     prepared = prepare_splits(dataset, study.plan.settings.data, validation=True)
     with lock_folder(study.path), storage_errors(study.path):
-        session = _Session(study, Sampling(study, trials), monitor)
+        ledger, seconds = None, None
+        if database is not None:
+            from ferboost.tuning.database import DatabaseLedger, Patience
+
+            patience = patience or Patience()
+            ledger = DatabaseLedger(study, database, monitor.log, patience)
+            seconds = patience.abandoned / _SIGNS_OF_LIFE
+        session = _Session(study, Sampling(study, trials, ledger), monitor, seconds)
         if not session.is_finished:
             with (
                 stored_faces(study.path / "faces", prepared) as faces,
@@ -93,16 +115,25 @@ class _Running:
 
 
 class _Session:
-    """What one process does of a study: hands out trials, hears of them, keeps what came out."""
+    """What one process does of a study: hands out trials, hears of them, keeps what came out.
 
-    def __init__(self, study: Study, sampling: Sampling, monitor: Monitor) -> None:
+    Every `seconds` it looks at what others do, if there are any: None where there are none.
+    """
+
+    def __init__(
+        self, study: Study, sampling: Sampling, monitor: Monitor, seconds: float | None
+    ) -> None:
         self._study = study
         self._sampling = sampling
         self._monitor = monitor
-        self._outcomes: list[Outcome] = list(study.outcomes())
+        self._seconds = seconds
+        self._looked = time.monotonic()
+        self._best: Outcome | None = None
         self._starting: set[Worker] = set()
         self._running: dict[Worker, _Running] = {}
+        self._idle: list[Worker] = []
         self._precision = _read_precision(study)
+        self._take_note()
 
     @property
     def is_finished(self) -> bool:
@@ -114,26 +145,50 @@ class _Session:
         left = self._sampling.total - len(self._outcomes)
         self._begin(pool, faces)  # alone, since it may have to measure the precision
         others = min(jobs, left) - 1
-        while self._starting or self._running:
-            self._tell_progress(tell)
-            heard = pool.hear()
-            worker = heard.worker
-            if worker in self._starting:
-                if heard.line is None:
-                    raise RunError(f"a worker could not begin: {worker.how_it_ended()}")
-                self._starting.remove(worker)
-                self._take_precision(Ready.model_validate_json(heard.line))
-                self._hand_out(worker, pool)
-                for _ in range(others):
-                    self._begin(pool, faces)
-                others = 0
-            elif worker in self._running:
-                if heard.line is None:
-                    self._take_crash(worker)
-                    pool.end(worker)
-                    self._begin(pool, faces)
-                elif self._take(worker, heard.line):
+        try:
+            while self._starting or self._running or not self.is_finished:
+                self._tell_progress(tell)
+                heard = pool.hear(self._seconds)
+                worker = None if heard is None else heard.worker
+                if heard is not None and worker in self._starting:
+                    if heard.line is None:
+                        raise RunError(f"a worker could not begin: {worker.how_it_ended()}")
+                    self._starting.remove(worker)
+                    self._take_precision(Ready.model_validate_json(heard.line))
                     self._hand_out(worker, pool)
+                    for _ in range(others):
+                        self._begin(pool, faces)
+                    others = 0
+                elif heard is not None and worker in self._running:
+                    if heard.line is None:
+                        self._take_crash(worker)
+                        pool.end(worker)
+                        self._begin(pool, faces)
+                    elif self._take(worker, heard.line):
+                        self._hand_out(worker, pool)
+                self._look_around(pool)
+        except KeyboardInterrupt:
+            if self._sampling.shared:
+                self._sampling.give_back()
+            raise
+
+    def _look_around(self, pool: WorkerPool) -> None:
+        """Tell the others that this process is alive, and see what they have left or finished."""
+        if self._seconds is None or time.monotonic() < self._looked + self._seconds:
+            return
+        self._sampling.still_running()
+        self._take_note()
+        idle, self._idle = self._idle, []
+        for worker in idle:
+            self._hand_out(worker, pool)
+        self._looked = time.monotonic()
+
+    def _take_note(self) -> None:
+        self._outcomes = self._sampling.outcomes()
+        best = best_outcome(self._outcomes, self._study.plan.objective)
+        if best is not None and best != self._best:
+            self._study.write_best(best)
+        self._best = best
 
     def _begin(self, pool: WorkerPool, faces: Path) -> None:
         worker = pool.start()
@@ -171,7 +226,10 @@ class _Session:
             self._running[worker] = _Running(number, point, epochs, epochs * len(settings.seeds))
             worker.send(Task(settings=settings, variant=variant))
             return
-        pool.end(worker)
+        if self._sampling.shared:  # another machine may be lost, and leave its trials
+            self._idle.append(worker)
+        else:
+            pool.end(worker)
 
     def _take(self, worker: Worker, line: str) -> bool:
         """Take what a worker says; return whether its trial is over."""
@@ -201,19 +259,21 @@ class _Session:
 
     def _keep(self, verdict: Verdict, number: int, point: Point) -> None:
         outcome = Outcome(**dict(verdict), number=number, point=point)
-        write_outcome(self._study.trials_path, outcome)  # before the journal, which can be mended
-        self._sampling.tell(outcome)
-        self._outcomes.append(outcome)
-        self._monitor.log(describe_outcome(outcome, self._study.plan.objective))
-        if _best(self._study, self._outcomes) is outcome:
-            self._study.write_best(outcome)
+        if self._sampling.tell(outcome):
+            self._monitor.log(describe_outcome(outcome, self._study.plan.objective))
+        else:
+            self._monitor.log(
+                f"trial {number}: another process has taken it over, so this result does not count"
+            )
+        self._take_note()
 
     def _tell_progress(self, tell: Tell) -> None:
         total = self._sampling.total
         part = sum(trial.epochs / trial.epochs_total for trial in self._running.values())
         words = [f"{len(self._outcomes)} of {total} done", f"{len(self._running)} running"]
-        best = _best(self._study, self._outcomes)
-        value = None if best is None else best.value(self._study.plan.objective)
+        if self._sampling.shared:
+            words[-1] += " here"
+        value = None if self._best is None else self._best.value(self._study.plan.objective)
         if value is not None:
             words.insert(0, f"best {describe_value(value, self._study.plan.objective)}")
         done = min(len(self._outcomes) + part, total)
@@ -221,10 +281,6 @@ class _Session:
 
 
 _SAID: TypeAdapter[Epoch | Verdict] = TypeAdapter(Epoch | Verdict)
-
-
-def _best(study: Study, outcomes: Sequence[Outcome]) -> Outcome | None:
-    return best_outcome(tuple(outcomes), study.plan.objective)
 
 
 def _precision_path(study: Study) -> Path:

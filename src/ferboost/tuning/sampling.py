@@ -2,30 +2,38 @@
 
 import json
 import warnings
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections import Counter
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from functools import partial
 
 import numpy as np
 import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import BasePruner, HyperbandPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ferboost.config import Settings
 from ferboost.errors import RunError, SettingsError
-from ferboost.tuning.outcomes import Outcome
-from ferboost.tuning.space import Choices, Point, SearchSpace, Value
+from ferboost.tuning.ledger import Journal, Ledger, direction
+from ferboost.tuning.outcomes import Objective, Outcome
+from ferboost.tuning.space import Choices, Point, Range, SearchSpace, Value
 from ferboost.tuning.study import Study, StudyPlan
 
-__all__ = ["Sampling", "open_journal", "parameter_importances"]
+__all__ = ["Sampling", "parameter_importances"]
 
-_NAME = "study"
 # A ninth of the epochs, then a third, then all; a third of the trials goes on each time.
 _REDUCTION = 3
 _DRAWN_AT_FIRST = 10
 _ENDED = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "diverged": TrialState.PRUNED}
-# Marks of a trial in the journal: its place in the grid, the interrupted trial whose values it has,
+# Marks of a trial in the ledger: its place in the grid, the interrupted trial whose values it has,
 # how often a process ended over these values.
 _GRID, _AGAIN, _CRASHES = "grid", "again", "crashes"
 
@@ -33,19 +41,23 @@ _GRID, _AGAIN, _CRASHES = "grid", "again", "crashes"
 class Sampling:
     """The trials of a study that are still to be run.
 
-    Only one process has one at a time, for which the lock of the study is there. Points are drawn
-    with a seed for each number of a trial, so that no session repeats what an earlier one drew.
+    Points are drawn with a seed for each number of a trial, so that no session repeats what an
+    earlier one drew. Whatever is handed out is handed out in turn, to one process at a time.
 
     Parameters
     ----------
     study : Study
     trials : int or None
         How many there are in the end, those of earlier times counted; None: what was planned.
+    ledger : Ledger, optional
+        Where trials are written down; by default the journal of the study, which must be locked.
 
     Attributes
     ----------
     total : int
         Trials in the end.
+    shared : bool
+        Whether other processes have trials of the study.
 
     Raises
     ------
@@ -55,41 +67,61 @@ class Sampling:
         If the journal is damaged.
     """
 
-    def __init__(self, study: Study, trials: int | None) -> None:
+    def __init__(self, study: Study, trials: int | None, ledger: Ledger | None = None) -> None:
         self._plan = study.plan
         self._space = study.space
         self._running: dict[int, optuna.Trial] = {}
-        outcomes = {outcome.number: outcome for outcome in study.outcomes()}
-        self._settled = set(outcomes)
         points = study.space.grid() if study.plan.sampler == "grid" else ()
         self.total = _total(study.plan, len(points), trials)
-        _repair(study.journal)
-        self._optuna = open_journal(study)
-        self._recover(outcomes)
-        self._enqueue_grid(points)
+        self._ledger = Journal(study) if ledger is None else ledger
+        self.shared = self._ledger.shared
+        self._optuna = self._ledger.trials
+        self._optuna.pruner = _pruner(study.plan, study.space)
+        self._ledger.attempt(lambda: self._begin(points))
+
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Return what came out of the trials that are over, by number, those of others too."""
+        found = self._ledger.attempt(self._ledger.outcomes)
+        return tuple(outcome for _, outcome in sorted(found.items()))
 
     def ask(self) -> tuple[int, Point] | None:
         """Return the number and the values of the next trial; None where no other is to begin."""
-        known = self._known()
-        waiting = any(trial.state == TrialState.WAITING for trial in known)
-        begun = len(self._settled) + len(self._running)
-        if not waiting and (self._plan.sampler == "grid" or begun >= self.total):
-            return None
-        self._optuna.sampler = _sampler(self._plan, len(known))
-        trial = self._optuna.ask()
-        self._running[trial.number] = trial
-        return trial.number, _suggest(trial, self._space)
+        return self._ledger.attempt(self._ask)
+
+    def still_running(self) -> None:
+        """Note that the trials handed out here are being worked on."""
+        self._ledger.attempt(lambda: self._ledger.still_at(self._running.values()))
 
     def report(self, number: int, epoch: int, loss: float) -> bool:
         """Take note of the validation loss of an epoch; return whether the trial is to stop."""
         trial = self._running[number]
-        trial.report(-loss if self._plan.objective == "accuracy" else loss, epoch)
-        return trial.should_prune()
+        value = -loss if self._plan.objective == "accuracy" else loss
 
-    def tell(self, outcome: Outcome) -> None:
-        """Take note of the end of a trial."""
-        self._tell(outcome)
+        def should_stop() -> bool:
+            try:
+                trial.report(value, epoch)
+                return trial.should_prune()
+            except UpdateFinishedTrialError:  # another process has it, see `tell`
+                return True
+
+        return self._ledger.attempt(should_stop)
+
+    def tell(self, outcome: Outcome) -> bool:
+        """Keep what came out of a trial; False where it does not count any more.
+
+        That is so where nothing was heard of this process for long, and another has the trial.
+        """
+
+        def keep() -> bool:
+            with self._ledger.turn():
+                if self._known()[outcome.number].state == TrialState.RUNNING:
+                    self._ledger.record(outcome, self._running[outcome.number])
+                    self._tell(outcome)
+                return self._ledger.outcomes().get(outcome.number) == outcome
+
+        kept = self._ledger.attempt(keep)
         del self._running[outcome.number]
+        return kept
 
     def crashes(self, number: int) -> int:
         """Return how often a process has ended over the values of a trial before."""
@@ -97,10 +129,45 @@ class Sampling:
 
     def try_again(self, number: int) -> None:
         """Have the values of a trial whose process ended tried by another trial."""
-        trial = self._known()[number]
-        self._enqueue_again(trial, crashes=self.crashes(number) + 1)
-        self._optuna.tell(number, state=TrialState.FAIL)
+        self._ledger.attempt(partial(self._return, number, crashed=True))
         del self._running[number]
+
+    def give_back(self) -> None:
+        """Leave the trials handed out here to whoever comes first; if that fails, it takes time."""
+        with suppress(RunError):
+            for number in self._running:
+                work = partial(self._return, number, crashed=False)
+                self._ledger.attempt(work, patient=False)
+        self._running.clear()
+
+    def _begin(self, points: Collection[Point]) -> None:
+        with self._ledger.turn():
+            self._recover()
+            self._enqueue_grid(points)
+
+    def _ask(self) -> tuple[int, Point] | None:
+        with self._ledger.turn():
+            self._recover()
+            known = self._known()
+            states = Counter(trial.state for trial in known)
+            begun = len(self._ledger.outcomes()) + states[TrialState.RUNNING]
+            if not states[TrialState.WAITING] and (
+                self._plan.sampler == "grid" or begun >= self.total
+            ):
+                return None
+            self._optuna.sampler = _sampler(self._plan, len(known))
+            trial = self._optuna.ask()
+            point = _suggest(trial, self._space)
+            self._ledger.still_at([trial])
+            self._running[trial.number] = trial
+            return trial.number, point
+
+    def _return(self, number: int, *, crashed: bool) -> None:
+        with self._ledger.turn():
+            trial = self._known()[number]
+            if trial.state == TrialState.RUNNING:
+                self._enqueue_again(trial, crashes=self.crashes(number) + crashed)
+                self._optuna.tell(number, state=TrialState.FAIL)
 
     def _known(self) -> list[FrozenTrial]:
         return self._optuna.get_trials(deepcopy=False)
@@ -108,16 +175,18 @@ class Sampling:
     def _tell(self, outcome: Outcome) -> None:
         state = _ENDED.get(outcome.status, TrialState.FAIL)
         self._optuna.tell(outcome.number, outcome.value(self._plan.objective), state=state)
-        self._settled.add(outcome.number)
 
-    def _recover(self, outcomes: Mapping[int, Outcome]) -> None:
-        """Settle what was running when the last process ended, or whose result was deleted."""
+    def _recover(self) -> None:
+        """Settle what nobody is at any more, and what has lost its result."""
+        outcomes = self._ledger.outcomes()
         for trial in self._known():
+            if trial.number in self._running or trial.state == TrialState.WAITING:
+                continue
             running = trial.state == TrialState.RUNNING
             if trial.number in outcomes:
                 if running:
                     self._tell(outcomes[trial.number])
-            elif trial.state != TrialState.WAITING:
+            elif not running or self._ledger.is_abandoned(trial):
                 self._enqueue_again(trial, crashes=trial.user_attrs.get(_CRASHES, 0))
                 if running:
                     self._optuna.tell(trial.number, state=TrialState.FAIL)
@@ -138,7 +207,8 @@ class Sampling:
         there = {
             trial.user_attrs.get(_GRID)
             for trial in self._known()
-            if trial.state == TrialState.WAITING or trial.number in self._settled
+            if trial.state in {TrialState.WAITING, TrialState.RUNNING}
+            or trial.number in self._ledger.outcomes()
         }
         for place, point in enumerate(points):
             if place not in there:
@@ -146,33 +216,9 @@ class Sampling:
                 self._optuna.enqueue_trial(values, user_attrs={_GRID: place})
 
 
-def open_journal(study: Study) -> optuna.Study:
-    """Return Optuna's view of a study, made where there is none yet.
-
-    Raises
-    ------
-    RunError
-        If the journal is damaged.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would tell of every trial
-    file = study.journal
-    try:
-        storage = JournalStorage(
-            JournalFileBackend(str(file), lock_obj=JournalFileOpenLock(str(file)))
-        )
-        return optuna.create_study(
-            storage=storage,
-            study_name=_NAME,
-            direction="maximize" if study.plan.objective == "accuracy" else "minimize",
-            sampler=RandomSampler(),
-            pruner=_pruner(study.plan, study.space),
-            load_if_exists=True,
-        )
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
-        raise RunError(f"{file} is damaged ({error}); start a new study") from error
-
-
-def parameter_importances(study: Study) -> dict[str, float]:
+def parameter_importances(
+    space: SearchSpace, outcomes: Sequence[Outcome], objective: Objective
+) -> dict[str, float]:
     """Return the share of each setting in what makes the best trials differ from the others.
 
     By PED-ANOVA (Watanabe et al., 2023), of the settings that every trial has.
@@ -183,14 +229,23 @@ def parameter_importances(study: Study) -> dict[str, float]:
         Adding up to 1, the greatest first; empty where fewer than ten trials are done, or all are
         equally good.
     """
-    journal = open_journal(study)
-    done = journal.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(done) < _DRAWN_AT_FIRST or len({trial.value for trial in done}) < 2:
+    done = [(o.point, value) for o in outcomes if (value := o.value(objective)) is not None]
+    if len(done) < _DRAWN_AT_FIRST or len({value for _, value in done}) < 2:
         return {}
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would tell of the study
+    study = optuna.create_study(direction=direction(objective))
+    for point, value in done:
+        study.add_trial(
+            create_trial(
+                params={name: _storable(chosen) for name, chosen in point.items()},
+                distributions={name: _distribution(space.parameters[name]) for name in point},
+                value=value,
+            )
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of experimental and rarely drawn values
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        found = optuna.importance.get_param_importances(journal, evaluator=evaluator)
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 
@@ -200,18 +255,6 @@ def _total(plan: StudyPlan, points: int, trials: int | None) -> int:
             f"the grid has {points} points, and all are tried; leave the trials out"
         )
     return trials or plan.trials or points
-
-
-def _repair(journal: Path) -> None:
-    """Take away what a killed process left: its lock, and a line that it had half written.
-
-    The lock of the study is held, so nobody else writes.
-    """
-    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
-    if journal.exists():
-        with journal.open("r+b") as file:
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
 
 
 def _sampler(plan: StudyPlan, number: int) -> BaseSampler:
@@ -265,6 +308,16 @@ def _suggest(trial: optuna.Trial, space: SearchSpace) -> Point:
                 name, spec.low, spec.high, step=spec.step, log=spec.log
             )
     return point
+
+
+def _distribution(spec: Choices | Range) -> BaseDistribution:
+    """Return what Optuna draws a setting from, as `_suggest` has it draw."""
+    if isinstance(spec, Choices):
+        return CategoricalDistribution([_storable(value) for value in spec.values])
+    if spec.whole:
+        step = int(spec.step or 1)
+        return IntDistribution(int(spec.low), int(spec.high), log=spec.log, step=step)
+    return FloatDistribution(spec.low, spec.high, log=spec.log, step=spec.step)
 
 
 def _storable(value: Value) -> bool | int | float | str:

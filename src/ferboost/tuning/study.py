@@ -5,7 +5,7 @@ from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +20,9 @@ from ferboost.settings_files import difference, to_toml
 from ferboost.tuning.outcomes import Objective, Outcome, best_outcome, read_outcomes
 from ferboost.tuning.space import SearchSpace, parse_space
 from ferboost.variants import CNN, tree_variants
+
+if TYPE_CHECKING:
+    from ferboost.tuning.database import Database
 
 __all__ = [
     "Pruner",
@@ -72,6 +75,8 @@ class StudyRecord(BaseModel):
     """What repeats the study."""
     created: str
     """Date and time in UTC, ISO 8601."""
+    storage: str | None = None
+    """The database that the study is in, without any password; None where it is in a journal."""
 
 
 class Study:
@@ -98,6 +103,11 @@ class Study:
             If `path` is none, or its ``study.json`` cannot be understood.
         """
         return cls(path, read_record(path, _RECORD, StudyRecord, "a study directory"))
+
+    @property
+    def name(self) -> str:
+        """The name of the directory, and of the study in a database."""
+        return self.path.resolve().name
 
     @property
     def plan(self) -> StudyPlan:
@@ -163,7 +173,7 @@ class Study:
         tried, seeds = len(self.outcomes()), len(self.plan.settings.seeds)
         value, models = best.value(self.plan.objective), f"{seeds} seed{'s' * (seeds > 1)}"
         text = (
-            f"The best of {tried} trials so far of the study {self.path.resolve().name}: trial "
+            f"The best of {tried} trials so far of the study {self.name}: trial "
             f"{best.number},\n{self.plan.objective} {value:.4f} on the validation images (mean of "
             f"{models}).\nIt was chosen on them, and that flatters."
         )
@@ -272,7 +282,13 @@ def variant_of(settings: Settings, space: SearchSpace) -> str:
     return variants[0]
 
 
-def start_study(path: Path, dataset: FaceDataset, plan: StudyPlan, command: str) -> Study:
+def start_study(
+    path: Path,
+    dataset: FaceDataset,
+    plan: StudyPlan,
+    command: str,
+    database: "Database | None" = None,
+) -> Study:
     """Make a study directory.
 
     Parameters
@@ -284,13 +300,17 @@ def start_study(path: Path, dataset: FaceDataset, plan: StudyPlan, command: str)
     plan : StudyPlan
     command : str
         What repeats the study.
+    database : Database, optional
+        Where the trials are written down for several machines. If a study of that name is there,
+        it is joined.
 
     Raises
     ------
     DataError
         If the data leaves no validation images.
     RunError
-        If something is at `path`, or the data is not that of the run.
+        If something is at `path`, the data is not that of the run, or the study in the database
+        is another one.
     StorageError
         If the directory cannot be written.
     """
@@ -310,19 +330,30 @@ def start_study(path: Path, dataset: FaceDataset, plan: StudyPlan, command: str)
         environment=describe_environment(),
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        storage=None if database is None else database.name,
     )
+    if database is not None:
+        database.agree(path.resolve().name, record, resumed=False)
     write_json(path / _RECORD, record.model_dump(mode="json"))
     return Study(path, record)
 
 
-def resume_study(path: Path, dataset: FaceDataset) -> Study:
+def resume_study(path: Path, dataset: FaceDataset, database: "Database | None" = None) -> Study:
     """Open a study to go on with it.
+
+    Parameters
+    ----------
+    path : Path
+    dataset : FaceDataset
+        What it was started with.
+    database : Database, optional
+        Where it is, if it is in one; it may have moved since.
 
     Raises
     ------
     RunError
         If it is none, of another version of ferboost, of other data, or the networks of its run
-        have changed: its trials would not be comparable.
+        have changed: its trials would not be comparable. If it is not in the database.
     """
     study = Study.open(path)
     made, here = study.record.environment["ferboost"], version("ferboost")
@@ -339,6 +370,11 @@ def resume_study(path: Path, dataset: FaceDataset) -> Study:
         study.record.networks
     ):
         raise RunError(f"the CNNs of {study.plan.run} have changed since {path} was started")
+    if (database is None) != (study.record.storage is None):
+        there = study.record.storage or f"{study.journal}, and not in a database"
+        raise RunError(f"the trials of {path} are in {there}; go on with them there")
+    if database is not None:
+        database.agree(study.name, study.record, resumed=True)
     return study
 
 

@@ -131,9 +131,12 @@ class WorkerPool:
         self._workers.append(worker)
         return worker
 
-    def hear(self) -> Heard:
-        """Wait until a worker says something, or ends."""
-        return self._inbox.get()
+    def hear(self, seconds: float | None = None) -> Heard | None:
+        """Wait until a worker says something or ends; None where that takes too long."""
+        try:
+            return self._inbox.get(timeout=seconds)
+        except queue.Empty:
+            return None
 
     def end(self, worker: Worker) -> None:
         """End a worker, and forget it."""
