@@ -39,7 +39,7 @@ Examples:
   ferboost tune --space trees.toml --run runs/paper-clean-1 --trials 100
       --set 'trees.taps=["fc1"]'
   ferboost tune --resume --out studies/1
-  ferboost tune fer2013.zip --space space.toml --trials 500 --out studies/large
+  ferboost tune fer2013.zip --space space.toml --trials 500 --out studies/big
       --storage postgresql://me@db.example.org/tuning
 
 \b
