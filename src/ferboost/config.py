@@ -96,6 +96,19 @@ class DataSettings(_Frozen):
     """Share of the images cut off for the test, where the data brings none."""
     balance: bool = False
     """Equally many training images of every class: copies are augmented, surplus is left out."""
+    doubts: str | None = None
+    """CSV of doubted labels: what `ferboost labels` writes, FER+ votes, or a table of your own."""
+    doubted: Literal["keep", "drop", "down-weight", "soften"] = "keep"
+    """What is done with training labels that are doubted: "drop" leaves the images out;
+    "down-weight" has each count as far as it is believed; "soften" teaches the CNN the beliefs."""
+
+    @model_validator(mode="after")
+    def _require_doubts(self) -> Self:
+        if self.doubted != "keep" and self.doubts is None:
+            raise ValueError(
+                f"data.doubted={self.doubted} needs data.doubts, a file that says which labels are"
+            )
+        return self
 
 
 # The settings that an architecture does not have.
@@ -434,7 +447,7 @@ def _parse_override(text: str) -> dict[str, Any]:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
-    if parsed == "none" and parts[-1] in {"patience", "early_stopping"}:
+    if parsed == "none" and parts[-1] in {"patience", "early_stopping", "doubts"}:
         parsed = None
     for part in reversed(parts):
         parsed = {part: parsed}

@@ -17,6 +17,7 @@ from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import (
     LabelledImages,
     TrainingProgress,
+    _loss,
     train_network,
 )
 from ferboost.config import CNNSettings
@@ -133,6 +134,41 @@ class TestLearning:
         for images in (locked, mirrored):
             given = LabelledImages(images, train.labels)
             train_network(new_network(settings), given, validation, settings, PLAIN, seed=0)
+
+    def test_beliefs_are_learned_instead_of_labels(
+        self, train: LabelledImages, validation: LabelledImages
+    ) -> None:
+        settings = cnn_settings(label_smoothing=0.1, keep="last")
+        ones = np.eye(3, dtype=np.float32)
+
+        def trained(labels: NDArray[np.int64], beliefs: NDArray[np.float32] | None) -> float:
+            network = new_network(settings)
+            data = LabelledImages(train.images, labels, beliefs)
+            return (
+                train_network(network, data, validation, settings, PLAIN, seed=0)
+                .history[-1]
+                .train_loss
+            )
+
+        labels, others = train.labels, (train.labels + 1) % 3
+        plain, swapped = trained(labels, None), trained(others, None)
+        assert plain != pytest.approx(swapped, rel=1e-4)
+        assert trained(labels, ones[labels]) == pytest.approx(plain, rel=1e-5)
+        assert trained(labels, ones[others]) == pytest.approx(swapped, rel=1e-5)
+
+    def test_an_image_counts_as_much_as_its_beliefs_sum_to(self) -> None:
+        logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+        labels = torch.tensor([0, 0])
+        whole = _loss(logits[:1], labels[:1], None, 0.1)
+        beliefs = torch.tensor([[0.25, 0.0, 0.0], [0.0, 0.0, 0.0]])
+        assert _loss(logits, labels, beliefs, 0.1).item() == pytest.approx(
+            0.25 * whole.item() / 2, rel=1e-6
+        )
+        halves = torch.tensor([[0.5, 0.5, 0.0]])
+        first, second = (_loss(logits[:1], torch.tensor([i]), None, 0.0) for i in (0, 1))
+        assert _loss(logits[:1], labels[:1], halves, 0.0).item() == pytest.approx(
+            (first + second).item() / 2, rel=1e-6
+        )
 
     def test_augmentation_changes_what_is_learned(
         self, train: LabelledImages, validation: LabelledImages

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from interrupted import SETTINGS, CountingMonitor, dataset
 
+import ferboost
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn import training as loop
 from ferboost.errors import RunError, StorageError
@@ -88,7 +89,8 @@ def test_a_run_that_is_killed_at_any_moment_ends_the_same(whole: Whole, tmp_path
     moments = [f"tell:{max(step, 1)}" for step in steps]
     moments += [f"file:{number}" for number in range(1, whole.files + 1, 5)]
     script = Path(__file__).with_name("interrupted.py")
-    search = os.pathsep.join(map(str, (script.parent, script.parents[1])))
+    source = Path(ferboost.__file__).parents[1]
+    search = os.pathsep.join(map(str, (script.parent, script.parents[1], source)))
     killed = subprocess.run(
         [sys.executable, script, tmp_path, *moments],
         env={**os.environ, "PYTHONPATH": search},

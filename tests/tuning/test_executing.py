@@ -53,6 +53,22 @@ def test_a_grid_is_tried_whole_and_each_point_once(tmp_path: Path) -> None:
     assert not (study.path / "faces").exists()
 
 
+def test_what_is_done_with_doubted_labels_is_compared(tmp_path: Path) -> None:
+    train = FACES.split("train")
+    doubts = tmp_path / "doubts.csv"
+    doubts.write_text("\n".join(["image", *map(str, train.names[::2]), ""]))
+    study = begin(
+        tmp_path / "study",
+        {"data": {"doubted": ["keep", "drop", "down-weight", "soften"]}},
+        settings=settings(data={"doubts": str(doubts)}),
+    )
+    outcomes = go_on(study)
+    assert [outcome.status for outcome in outcomes] == ["done"] * 4
+    assert len({outcome.seeds[0].history[-1].train_loss for outcome in outcomes}) == 4
+    with pytest.raises(SettingsError, match="a study has one file of them"):
+        begin(tmp_path / "other", {"data": {"doubts": ["a.csv", "b.csv"]}})
+
+
 def search_path() -> str:
     here = Path(__file__)
     source = Path(ferboost.__file__).parents[1]

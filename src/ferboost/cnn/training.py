@@ -35,10 +35,20 @@ _PLAIN_SHARE = 5.0
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Images uint8 (n, 48, 48) and their labels int64 (n,), as the loop takes them."""
+    """Images as the loop takes them.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (n, 48, 48)
+    labels : ndarray of int64, shape (n,)
+    beliefs : ndarray of float32, shape (n, classes), or None
+        What is learnt instead of the labels: a share for each class. An image counts as much as its
+        row sums to, at most 1.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    beliefs: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -214,6 +224,7 @@ def _train_epoch(
     generator = torch.Generator().manual_seed(epoch_seed)
     order = torch.randperm(len(train.images), generator=generator)
     images, labels = _tensors(train)
+    beliefs = None if train.beliefs is None else torch.from_numpy(train.beliefs)
     total = len(order)
     seen, loss_sum, correct_sum = 0, 0.0, 0
     network.train()
@@ -228,7 +239,8 @@ def _train_epoch(
             group["lr"] = group["initial_lr"] * _rate_factor(step, len(batches), settings)
         with precision.autocast():
             logits = network(x)
-        loss = functional.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)
+        believed = None if beliefs is None else beliefs[batch].to(precision.device)
+        loss = _loss(logits, y, believed, settings.label_smoothing)
         loss = loss + settings.l2 * network.penalty()
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -240,6 +252,16 @@ def _train_epoch(
         correct_sum += int((logits.argmax(dim=1) == y).sum())
         on_progress(TrainingProgress(seed[1], seen, total, loss_sum / seen, correct_sum / seen))
     return loss_sum / total, correct_sum / total
+
+
+def _loss(logits: Tensor, labels: Tensor, beliefs: Tensor | None, smoothing: float) -> Tensor:
+    """Return the mean cross-entropy; with beliefs, weighted by what each row of them sums to."""
+    if beliefs is None:
+        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+    weights = beliefs.sum(dim=1)
+    shares = beliefs / weights.clamp_min(torch.finfo(beliefs.dtype).tiny)[:, None]
+    each = functional.cross_entropy(logits, shares, label_smoothing=smoothing, reduction="none")
+    return (each * weights).mean()
 
 
 @torch.inference_mode()

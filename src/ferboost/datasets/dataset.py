@@ -59,6 +59,9 @@ class FaceDataset:
     votes : ndarray of uint8, shape (n, 10), or None
         FER+ votes in the order of `ferboost.emotions.FERPLUS_COLUMNS`; rows of zeros where
         an image has none.
+    beliefs : ndarray of float32, shape (n, classes), or None
+        How far each class is believed to be the right one, rows sum to 1; see
+        `ferboost.datasets.doubts`. None where no label is doubted.
     """
 
     images: NDArray[np.uint8]
@@ -69,6 +72,7 @@ class FaceDataset:
     source: str = ""
     notes: tuple[str, ...] = ()
     votes: NDArray[np.uint8] | None = None
+    beliefs: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -77,7 +81,7 @@ class FaceDataset:
                 f"images must be uint8 of shape (n, {IMAGE_SIZE}, {IMAGE_SIZE}), found "
                 f"{self.images.dtype} of shape {self.images.shape}"
             )
-        for field in ("labels", "splits", "names", "votes"):
+        for field in ("labels", "splits", "names", "votes", "beliefs"):
             column = getattr(self, field)
             if column is not None and len(column) != count:
                 raise DataError(f"{count} images but {len(column)} {field}")
@@ -102,6 +106,7 @@ class FaceDataset:
             splits=self.splits[index],
             names=self.names[index],
             votes=None if self.votes is None else self.votes[index],
+            beliefs=None if self.beliefs is None else self.beliefs[index],
         )
 
     def split(self, name: str) -> "FaceDataset":
@@ -141,7 +146,24 @@ class FaceDataset:
                 f"{', '.join(classes)}"
             )
         lookup = np.array([classes.index(c) if c in classes else -1 for c in self.classes])
-        return replace(self, labels=lookup[self.labels].astype(np.int64), classes=tuple(classes))
+        beliefs = None
+        if self.beliefs is not None:
+            beliefs = np.zeros((len(self), len(classes)), dtype=np.float32)
+            beliefs[:, lookup[lookup >= 0]] = self.beliefs[:, lookup >= 0]
+        return replace(
+            self,
+            labels=lookup[self.labels].astype(np.int64),
+            classes=tuple(classes),
+            beliefs=beliefs,
+        )
+
+    @property
+    def doubted(self) -> NDArray[np.bool_]:
+        """Whether each label is doubted, shape (n,)."""
+        if self.beliefs is None:
+            return np.zeros(len(self), dtype=bool)
+        doubted: NDArray[np.bool_] = self.beliefs[np.arange(len(self)), self.labels] < 1
+        return doubted
 
     @cached_property
     def hashes(self) -> NDArray[np.bytes_]:

@@ -1,6 +1,5 @@
 """Whether a model serves groups of faces alike, with care for how many are compared."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from ferboost.datasets.naming import read_named_rows
 from ferboost.errors import DataError
 from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
 from ferboost.evaluation.comparison import holm
@@ -87,57 +87,23 @@ def read_groups(path: Path, names: NDArray[np.str_]) -> dict[str, NDArray[np.boo
         If the file is missing or no such table, names an image twice in a group, or none that is
         evaluated.
     """
-    known = _index(names)
     groups: dict[str, NDArray[np.bool_]] = {}
     unknown = 0
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream, strict=True)
-            missing = [c for c in ("image", "group") if c not in (rows.fieldnames or ())]
-            if missing:
-                raise DataError(
-                    f"{path} has no column {missing[0]!r}; a table of groups has the columns image "
-                    "and group"
-                )
-            for row in rows:
-                image, group = (str(row[c] or "").strip() for c in ("image", "group"))
-                if not image or not group:
-                    raise DataError(f"line {rows.line_num} of {path} lacks an image or a group")
-                place = known.get(image)
-                if place == _AMBIGUOUS:
-                    raise DataError(
-                        f"line {rows.line_num} of {path}: {image} is the name of several images; "
-                        "give its folders, too"
-                    )
-                if place is None:
-                    unknown += 1
-                    continue
-                members = groups.setdefault(group, np.zeros(len(names), dtype=bool))
-                if members[place]:
-                    raise DataError(f"line {rows.line_num} of {path}: {image} is in {group} twice")
-                members[place] = True
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a CSV file ({error})") from error
+    for row in read_named_rows(path, names, ("image", "group"), "groups"):
+        group = row.cells["group"]
+        if row.place is None:
+            unknown += 1
+            continue
+        members = groups.setdefault(group, np.zeros(len(names), dtype=bool))
+        if members[row.place]:
+            raise DataError(f"{row.where}: {row.image} is in {group} twice")
+        members[row.place] = True
     if not groups:
         raise DataError(
             f"none of the {unknown:,} images that {path} names is evaluated; names are like "
             f"{names[0] if len(names) else 'test/happy/1.png'}"
         )
     return groups
-
-
-_AMBIGUOUS = -1
-
-
-def _index(names: NDArray[np.str_]) -> dict[str, int]:
-    """Return where each image is, by every end of its name that begins after a slash."""
-    known: dict[str, int] = {}
-    for place, name in enumerate(map(str, names)):
-        parts = name.split("/")
-        for start in range(len(parts)):
-            end = "/".join(parts[start:])
-            known[end] = _AMBIGUOUS if end in known and start else place
-    return known
 
 
 def measure_groups(

@@ -8,13 +8,15 @@ import numpy as np
 from ferboost.cnn.network import build_network
 from ferboost.config import Settings, change_settings
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import number_folds, prepare_splits
+from ferboost.datasets.doubts import prepare_training
+from ferboost.datasets.splitting import number_folds
 from ferboost.errors import RunError, SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.files import atomic_folder, copy_file
 from ferboost.models import fold_path, load_seed_model
 from ferboost.pipeline.calibrating import calibrate_run, load_calibration
 from ferboost.pipeline.changing import save_changed_faces
+from ferboost.pipeline.doubting import require_same_doubts
 from ferboost.pipeline.drifting import save_trait_limits
 from ferboost.pipeline.evaluating import (
     evaluate_run,
@@ -101,9 +103,11 @@ def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
             f"{dataset.source} is not the data that {path} was started with (its content has "
             "changed); start a new run"
         )
+    prepared = _prepare(dataset, run.settings)
+    require_same_doubts(prepared, run.record.data, path)
     if not has_stacked(run):  # killed while they were copied
         copy_stacked(run, find_stacked(run.settings, dataset))
-    return run, _prepare(dataset, run.settings)
+    return run, prepared
 
 
 def branch_run(
@@ -192,10 +196,12 @@ def _copy_cnns(origin: Run, run: Run, seed: int) -> None:
 
 
 def _with_whole_paths(settings: Settings) -> Settings:
-    """Return settings whose stacked runs are found from any folder."""
+    """Return settings whose stacked runs and doubted labels are found from any folder."""
     stacked = [str(Path(name).resolve()) for name in settings.trees.stacked]
-    return change_settings(settings, (), {"trees": {"stacked": stacked}})
+    doubts = None if settings.data.doubts is None else str(Path(settings.data.doubts).resolve())
+    changes = {"trees": {"stacked": stacked}, "data": {"doubts": doubts}}
+    return change_settings(settings, (), changes)
 
 
 def _prepare(dataset: FaceDataset, settings: Settings) -> FaceDataset:
-    return prepare_splits(dataset, settings.data, validation=settings.protocol == "clean")
+    return prepare_training(dataset, settings.data, validation=settings.protocol == "clean")

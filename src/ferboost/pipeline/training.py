@@ -33,6 +33,7 @@ from ferboost.models import (
     network_path,
     trees_path,
 )
+from ferboost.pipeline.doubting import believed_images
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 from ferboost.variants import in_words, tree_variants
@@ -205,7 +206,7 @@ class SeedTraining:
             unseen = self._train.select(numbers == fold)
             network = new_network(settings.cnn, len(self.run.record.classes), seed)
             load_weights(network_path(part.folder), network)
-            rows = LabelledImages(unseen.images, unseen.labels)
+            rows = believed_images(unseen, settings.data.doubted)
             self._grow_trees(part, network.eval(), rows, watched)
 
     def _train_cnn(self, part: "_Part", train: LabelledImages) -> None:
@@ -371,15 +372,17 @@ class _Part:
 def training_images(
     train: FaceDataset | LabelledImages, settings: Settings, seed: int
 ) -> LabelledImages:
-    """Return what a CNN of this seed trains on: balanced, where the settings say so."""
+    """Return what a CNN of this seed trains on, after doubts and balancing where they are set."""
+    believed = believed_images(train, settings.data.doubted)
     if not settings.data.balance:
-        return LabelledImages(train.images, train.labels)
-    index, copied = balance(train.labels, seed)
-    images = train.images[index]
+        return believed
+    index, copied = balance(believed.labels, seed)
+    images = believed.images[index]
     generator = torch.Generator().manual_seed(seed)
     changed = augment_as_published(torch.from_numpy(images[copied]), generator)
     images[copied] = changed.round().to(torch.uint8).numpy()
-    return LabelledImages(images, train.labels[index])
+    beliefs = None if believed.beliefs is None else believed.beliefs[index]
+    return LabelledImages(images, believed.labels[index], beliefs)
 
 
 def _write_curves(path: Path, history: Sequence[EpochRecord]) -> None:

@@ -10,9 +10,10 @@ from pydantic import TypeAdapter
 
 from ferboost.cnn.precision import Precision, choose_device
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import prepare_splits
+from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
 from ferboost.files import storage_errors, write_json
+from ferboost.pipeline.doubting import require_same_doubts
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import lock_folder
 from ferboost.tuning.faces import stored_faces
@@ -82,7 +83,8 @@ def execute_study(
     StorageError
         If the disk is full. What is finished stays; the study can be resumed.
     """
-    prepared = prepare_splits(dataset, study.plan.settings.data, validation=True)
+    prepared = prepare_training(dataset, study.plan.settings.data, validation=True)
+    require_same_doubts(prepared, study.record.data, study.path)
     with lock_folder(study.path), storage_errors(study.path):
         ledger, seconds = None, None
         if database is not None:

@@ -46,9 +46,11 @@ def stored_faces(folder: Path, prepared: FaceDataset) -> Iterator[Path]:
     try:
         for name in _SPLITS:
             split = prepared.split(name)
-            for kind in ("images", "labels", "hashes"):
+            for kind in ("images", "labels", "hashes", "beliefs"):
+                if (array := getattr(split, kind)) is None:
+                    continue
                 with atomic_path(folder / f"{name}-{kind}.npy") as path, path.open("wb") as file:
-                    np.save(file, getattr(split, kind))
+                    np.save(file, array)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -64,8 +66,11 @@ def open_faces(folder: Path) -> StudyFaces:
 
     def labelled(split: str) -> LabelledImages:
         images, labels = mapped(f"{split}-images"), mapped(f"{split}-labels")
+        beliefs = None
+        if (folder / f"{split}-beliefs.npy").exists():
+            beliefs = mapped(f"{split}-beliefs").astype(np.float32, copy=False)
         return LabelledImages(
-            images.astype(np.uint8, copy=False), labels.astype(np.int64, copy=False)
+            images.astype(np.uint8, copy=False), labels.astype(np.int64, copy=False), beliefs
         )
 
     return StudyFaces(

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ferboost.config import Settings, TreeSettings, load_settings
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import prepare_splits
+from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
 from ferboost.files import write_json, write_text
 from ferboost.pipeline.execution import describe_data
@@ -315,7 +315,7 @@ def start_study(
         If the directory cannot be written.
     """
     refuse_existing(path, "--resume")
-    prepared = prepare_splits(dataset, plan.settings.data, validation=True)
+    prepared = prepare_training(dataset, plan.settings.data, validation=True)
     networks: dict[str, str] = {}
     if plan.run is not None:
         run = Run.open(Path(plan.run))

@@ -1,0 +1,172 @@
+"""Training labels that are doubted, and what is believed instead."""
+
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.config import DataSettings
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.naming import NamedRow, read_named_rows
+from ferboost.datasets.splitting import prepare_splits
+from ferboost.datasets.votes import join_votes, majority_labels, read_votes, soft_labels
+from ferboost.errors import DataError
+
+__all__ = ["join_doubts", "prepare_training"]
+
+# What a label is believed where nothing is said of how likely it is.
+_EVEN = 0.5
+
+
+def prepare_training(
+    dataset: FaceDataset, settings: DataSettings, *, validation: bool
+) -> FaceDataset:
+    """Return a data set with every split (see `prepare_splits`), and the doubts of the settings.
+
+    Parameters
+    ----------
+    dataset : FaceDataset
+        As loaded.
+    settings : DataSettings
+    validation : bool
+        Whether a validation split is needed.
+
+    Raises
+    ------
+    DataError
+        As by `prepare_splits` and `join_doubts`; or where all training labels of a class are
+        doubted and would be dropped.
+    """
+    prepared = prepare_splits(dataset, settings, validation=validation)
+    if settings.doubts is None:
+        return prepared
+    joined = join_doubts(prepared, Path(settings.doubts))
+    train = joined.split("train")
+    kept = np.bincount(train.labels[~train.doubted], minlength=len(train.classes))
+    if settings.doubted == "drop" and not kept.all():
+        raise DataError(
+            f"{settings.doubts} doubts every training image of the class "
+            f"{train.classes[int(kept.argmin())]!r}, and data.doubted=drop would leave none; take "
+            "down-weight or soften"
+        )
+    return joined
+
+
+def join_doubts(dataset: FaceDataset, path: Path) -> FaceDataset:
+    """Give each training image what is believed of its label; other images keep theirs.
+
+    Parameters
+    ----------
+    dataset : FaceDataset
+        With its splits.
+    path : Path
+        Either FER+ votes, by which a label is doubted where most voters gave another one, and
+        believed as far as voters gave it; or a CSV table with the column ``image`` (see
+        `ferboost.datasets.naming.read_named_rows`), such as ``ferboost labels`` writes, by which
+        every label is doubted whose row does not say ``no`` under ``suspect``. It may have
+        ``suggested``, a class, and ``label_probability`` and ``suggested_probability``, by whose
+        ratio label and suggestion are believed; without these, both alike. Without a suggestion
+        the other classes share what the label lacks.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, neither of the two, about other labels, or doubts no training image.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no file {path} of doubted labels; data.doubts names it")
+    content = path.read_bytes()
+    if content.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].find(b"Image name") >= 0:
+        beliefs = _beliefs_of_votes(dataset, path)
+    else:
+        beliefs = _beliefs_of_table(dataset, path)
+    train = dataset.splits == "train"
+    beliefs[~train] = _certain(dataset)[~train]
+    joined = replace(dataset, beliefs=beliefs)
+    count = int(joined.doubted.sum())
+    if not count:
+        raise DataError(
+            f"{path} doubts no training image of {dataset.source}; ferboost labels judges training "
+            "images where the run was made with --set trees.features=out-of-fold"
+        )
+    note = (
+        f"{path.name} (SHA-256 {sha256(content).hexdigest()[:16]}) doubts the labels of {count:,} "
+        f"of {train.sum():,} training images."
+    )
+    return replace(joined, notes=(*dataset.notes, note))
+
+
+def _certain(dataset: FaceDataset) -> NDArray[np.float32]:
+    return np.eye(len(dataset.classes), dtype=np.float32)[dataset.labels]
+
+
+def _beliefs_of_votes(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
+    voted = join_votes(dataset, read_votes(path))
+    majority = majority_labels(voted)
+    doubted = (majority >= 0) & (majority != dataset.labels)
+    return np.where(doubted[:, None], soft_labels(voted), _certain(dataset))
+
+
+def _beliefs_of_table(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
+    beliefs = _certain(dataset)
+    seen: set[int] = set()
+    for row in read_named_rows(path, dataset.names, ("image",), "doubted labels"):
+        if row.place is None:
+            continue
+        if row.place in seen:
+            raise DataError(f"{row.where}: {row.image} stands there twice")
+        seen.add(row.place)
+        label = int(dataset.labels[row.place])
+        given = row.cells.get("label", "")
+        if given and given != dataset.classes[label]:
+            raise DataError(
+                f"{row.where}: {row.image} is labelled {given}, and in {dataset.source} "
+                f"{dataset.classes[label]}; the table is of other data"
+            )
+        if _is_suspect(row):
+            beliefs[row.place] = _believed(row, label, dataset.classes)
+    return beliefs
+
+
+def _is_suspect(row: NamedRow) -> bool:
+    said = row.cells.get("suspect", "")
+    if said not in {"", "yes", "no"}:
+        raise DataError(f"{row.where} says {said!r} under suspect; it is yes or no")
+    return said != "no"
+
+
+def _believed(row: NamedRow, label: int, classes: tuple[str, ...]) -> NDArray[np.float32]:
+    own, other = (
+        _probability(row, name) for name in ("label_probability", "suggested_probability")
+    )
+    share = _EVEN
+    if own is not None and other is not None and own + other > 0:
+        share = own / (own + other)
+    suggested = row.cells.get("suggested", "")
+    beliefs = np.zeros(len(classes), dtype=np.float32)
+    if not suggested:
+        beliefs[:] = (1 - share) / (len(classes) - 1)
+    elif suggested not in classes or suggested == classes[label]:
+        raise DataError(
+            f"{row.where} suggests {suggested!r} instead of {classes[label]}; it is another one "
+            f"of: {', '.join(classes)}"
+        )
+    else:
+        beliefs[classes.index(suggested)] = 1 - share
+    beliefs[label] = share
+    return beliefs
+
+
+def _probability(row: NamedRow, column: str) -> float | None:
+    text = row.cells.get(column, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise DataError(f"{row.where} has {text!r} under {column}; it is a number from 0 to 1")
+    return value

@@ -1,0 +1,56 @@
+"""What is learnt from training images whose labels are doubted."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferboost.cnn.training import LabelledImages
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.errors import RunError
+from ferboost.runs import DataRecord
+
+__all__ = ["believed_images", "require_same_doubts"]
+
+
+def believed_images(
+    train: FaceDataset | LabelledImages, doubted: Literal["keep", "drop", "down-weight", "soften"]
+) -> LabelledImages:
+    """Return training images without the doubted ones, or with what is learnt of them.
+
+    Parameters
+    ----------
+    train : FaceDataset or LabelledImages
+        With the beliefs of `ferboost.datasets.doubts.join_doubts`, or none.
+    doubted : {"keep", "drop", "down-weight", "soften"}
+        See `ferboost.config.DataSettings`.
+    """
+    beliefs = train.beliefs
+    if beliefs is None or doubted == "keep":
+        return LabelledImages(train.images, train.labels)
+    rows = np.arange(len(train.labels))
+    of_label = beliefs[rows, train.labels]
+    if doubted == "drop":
+        kept = of_label == 1
+        return LabelledImages(train.images[kept], train.labels[kept])
+    if doubted == "down-weight":
+        weighted: NDArray[np.float32] = np.zeros_like(beliefs)
+        weighted[rows, train.labels] = of_label
+        beliefs = weighted
+    return LabelledImages(train.images, train.labels, beliefs)
+
+
+def require_same_doubts(prepared: FaceDataset, record: DataRecord, path: Path) -> None:
+    """Refuse to go on with other doubts than those that a run or study was started with.
+
+    Raises
+    ------
+    RunError
+        If the file of doubted labels has changed.
+    """
+    if prepared.beliefs is not None and prepared.notes[-1] not in record.notes:
+        raise RunError(
+            f"the file of doubted labels is not the one that {path} was started with (its content "
+            "has changed); start anew"
+        )
