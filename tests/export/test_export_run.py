@@ -240,3 +240,17 @@ def test_residual_trees_that_early_stopping_did_without_are_the_cnn(
     assert check_parity(exported, [boosted], "fc1 residual", images).crossings == 0
     found = run_graph(exported.model, images)[0]
     np.testing.assert_allclose(found, results.seeds[0].probabilities["cnn"], atol=1e-5)
+
+
+def test_residual_trees_add_no_base_score_where_classes_differ_in_size(
+    finished: tuple[Run, Results], dataset: FaceDataset
+) -> None:
+    model = load_seed_model(finished[0], 3)
+    images = dataset.split("train").images
+    labels = np.minimum(np.arange(len(images)) % 6, 2)  # two thirds are of one class
+    seen = model.features(images, ["fc1 residual"])
+    settings = TreeSettings(rounds=3, max_depth=3)
+    trees = BoostedTrees(settings, 3, residual=True).fit(seen["fc1"], labels, logits=seen["logits"])
+    boosted = SeedModel(model.network, {"fc1 residual": trees})
+    exported = build_graph([boosted], "fc1 residual", 3)
+    assert check_parity(exported, [boosted], "fc1 residual", images).probability <= 1e-5

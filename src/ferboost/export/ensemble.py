@@ -123,7 +123,7 @@ def _add_member(
         )
     if not grown.rounds_:  # residual ones that early stopping did without
         return [features, taps["logits"]], taps["logits"]
-    margins = add_trees(graph, grown.booster_, features, classes)
+    margins = add_trees(graph, grown.booster_, features, classes, residual=residual)
     if not residual:
         return [features], margins
     return [features, taps["logits"]], graph.add("Add", taps["logits"], margins)

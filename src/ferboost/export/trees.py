@@ -17,7 +17,14 @@ _LESS_THAN = 1
 _UNCHANGED = 0
 
 
-def add_trees(graph: Graph, booster: xgboost.Booster, features: str, classes: int) -> str:
+def add_trees(
+    graph: Graph,
+    booster: xgboost.Booster,
+    features: str,
+    classes: int,
+    *,
+    residual: bool = False,
+) -> str:
     """Add the trees of a booster to `graph`; return their sums, before any softmax.
 
     Parameters
@@ -29,11 +36,15 @@ def add_trees(graph: Graph, booster: xgboost.Booster, features: str, classes: in
     features : str
         The value in `graph` that the trees see, float32 of shape (n, width).
     classes : int
+    residual : bool
+        Whether the trees were grown from given margins, which then stand in the place of the base
+        score.
 
     Returns
     -------
     str
-        The margins, float32 of shape (n, classes), base score included.
+        The margins, float32 of shape (n, classes), the base score included or, of residual trees,
+        what they add.
 
     Raises
     ------
@@ -58,7 +69,7 @@ def add_trees(graph: Graph, booster: xgboost.Booster, features: str, classes: in
         post_transform=_UNCHANGED,
         **nodes.attributes(),
     )
-    if not base.any():
+    if residual or not base.any():
         return margins
     return graph.add("Add", margins, graph.constant(base))
 
