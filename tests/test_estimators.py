@@ -437,6 +437,20 @@ class TestBoostingModes:
         assert not hasattr(others[0], "network_")
         assert model.predict_proba(images).shape == (len(images), 3)
 
+    @pytest.mark.parametrize("features", ["held-out", "out-of-fold"])
+    def test_trees_can_learn_votes(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_], features: str
+    ) -> None:
+        hard = np.eye(3)[np.unique(labels, return_inverse=True)[1]]
+        model = small_boosted().set_params(votes=1.0, features=features, folds=2)
+        sure = model.fit(images, labels, votes=10 * hard).predict_proba(images).max(axis=1)
+        torn = model.fit(images, labels, votes=2 * hard + 1).predict_proba(images).max(axis=1)
+        assert torn.mean() < sure.mean()
+        with pytest.raises(DataError, match=r"votes must be numbers from 0 on of shape"):
+            model.fit(images, labels, votes=hard[:, :2])
+        with pytest.raises(SettingsError, match=r"votes=1 takes votes"):
+            model.fit(images, labels)
+
     def test_trees_can_see_means_over_views(
         self, images: NDArray[np.uint8], labels: NDArray[np.str_]
     ) -> None:

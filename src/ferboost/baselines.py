@@ -22,6 +22,7 @@ from ferboost.config import TreeSettings
 from ferboost.errors import DataError, RunError
 from ferboost.files import write_bytes
 from ferboost.progress import Tell
+from ferboost.soft_targets import soft_objective
 
 __all__ = ["Baseline", "LightGBMBaseline", "NeuralBaseline", "load_baseline", "new_baseline"]
 
@@ -74,6 +75,7 @@ class Baseline(ABC):
         *,
         logits: NDArray[np.float32] | None = None,
         validation_logits: NDArray[np.float32] | None = None,
+        targets: NDArray[np.float32] | None = None,
     ) -> "Baseline":
         """Fit it; see `ferboost.boosting.BoostedTrees.fit`."""
 
@@ -144,6 +146,7 @@ class NeuralBaseline(Baseline):
         *,
         logits: NDArray[np.float32] | None = None,
         validation_logits: NDArray[np.float32] | None = None,
+        targets: NDArray[np.float32] | None = None,
     ) -> "NeuralBaseline":
         """Fit it; see `ferboost.boosting.BoostedTrees.fit`."""
         weights = self._class_weights(labels)
@@ -153,7 +156,7 @@ class NeuralBaseline(Baseline):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self._network = self._build(features.shape[1])
-            rows = _Rows(self._seen(features), labels, weights[labels], logits)
+            rows = _Rows(self._seen(features), labels, weights[labels], logits, targets)
             watched = None
             if validation is not None:
                 seen, true = validation
@@ -272,9 +275,10 @@ class _Rows:
         labels: NDArray[np.int64],
         weights: NDArray[np.float32],
         logits: NDArray[np.float32] | None,
+        targets: NDArray[np.float32] | None = None,
     ) -> None:
         self.seen = seen
-        self.labels = torch.from_numpy(labels)
+        self.targets = torch.from_numpy(labels if targets is None else targets)
         self.weights = torch.from_numpy(np.ascontiguousarray(weights))
         self.logits = None if logits is None else torch.from_numpy(logits)
 
@@ -283,17 +287,17 @@ class _Rows:
         scores = network(self.seen)
         if self.logits is not None:
             scores = scores + self.logits
-        losses = nn.functional.cross_entropy(scores, self.labels, reduction="none")
+        losses = nn.functional.cross_entropy(scores, self.targets, reduction="none")
         return (losses * self.weights).sum() / self.weights.sum()
 
     def batches(self) -> list["_Rows"]:
         """Return the rows in random order, in parts."""
-        order = torch.randperm(len(self.labels))
+        order = torch.randperm(len(self.seen))
         return [self._part(index) for index in order.chunk(max(1, ceil(len(order) / _BATCH)))]
 
     def _part(self, index: Tensor) -> "_Rows":
         part = object.__new__(_Rows)
-        part.seen, part.labels = self.seen[index], self.labels[index]
+        part.seen, part.targets = self.seen[index], self.targets[index]
         part.weights = self.weights[index]
         part.logits = None if self.logits is None else self.logits[index]
         return part
@@ -314,6 +318,7 @@ class LightGBMBaseline(Baseline):
         *,
         logits: NDArray[np.float32] | None = None,
         validation_logits: NDArray[np.float32] | None = None,
+        targets: NDArray[np.float32] | None = None,
     ) -> "LightGBMBaseline":
         """Fit it; see `ferboost.boosting.BoostedTrees.fit`."""
         import lightgbm
@@ -322,10 +327,12 @@ class LightGBMBaseline(Baseline):
         weights = self._class_weights(labels)[labels]
         # LightGBM's own start would be lost where its trees are added to given scores.
         shares = np.bincount(labels, weights, self.classes) / weights.sum()
+        if targets is not None:
+            shares = np.average(targets, axis=0, weights=weights)
         self._start = (
             np.zeros(self.classes, np.float32)
             if self.residual
-            else np.log(shares).astype(np.float32)
+            else np.log(np.maximum(shares, np.finfo(np.float32).tiny)).astype(np.float32)
         )
         train = lightgbm.Dataset(
             features, labels, weight=weights, init_score=self._from(logits, len(labels))
@@ -339,8 +346,16 @@ class LightGBMBaseline(Baseline):
             callbacks.append(lightgbm.early_stopping(settings.early_stopping, verbose=False))
         if on_round is not None:
             callbacks.append(lambda at: on_round(at.iteration + 1, settings.rounds, ""))
+        parameters = self._parameters()
+        if targets is not None:
+            parameters |= {"objective": soft_objective(targets, weights), "metric": "none"}
         booster = lightgbm.train(
-            self._parameters(), train, settings.rounds, valid_sets=watched, callbacks=callbacks
+            parameters,
+            train,
+            settings.rounds,
+            valid_sets=watched,
+            feval=None if targets is None else _log_loss,
+            callbacks=callbacks,
         )
         self.rounds_ = booster.best_iteration if watched else settings.rounds
         self._booster = booster
@@ -413,6 +428,13 @@ class LightGBMBaseline(Baseline):
                 f"cannot read {path} ({' '.join(str(error).split())[:200]}); restore the run"
             ) from error
         return baseline
+
+
+def _log_loss(margins: NDArray[np.float64], data: Any) -> tuple[str, float, bool]:
+    """Return the mean cross-entropy of labels, as LightGBM takes a metric, for own losses."""
+    logs = margins - np.logaddexp.reduce(margins, axis=1, keepdims=True)
+    labels = data.get_label().astype(np.int64)
+    return "log loss", float(-logs[np.arange(len(labels)), labels].mean()), False
 
 
 def new_baseline(

@@ -13,6 +13,7 @@ from ferboost.config import TreeSettings
 from ferboost.errors import DataError, RunError
 from ferboost.files import write_bytes, write_text
 from ferboost.progress import Tell
+from ferboost.soft_targets import soft_objective, soft_start
 
 __all__ = ["BoostedTrees"]
 
@@ -63,6 +64,7 @@ class BoostedTrees:
         *,
         logits: NDArray[np.float32] | None = None,
         validation_logits: NDArray[np.float32] | None = None,
+        targets: NDArray[np.float32] | None = None,
     ) -> "BoostedTrees":
         """Grow the trees.
 
@@ -76,6 +78,9 @@ class BoostedTrees:
             Called with (done, total, "") after every round.
         logits, validation_logits : ndarray of float32, shape (n, classes)
             What residual trees start from; they need both where there is a validation.
+        targets : ndarray of float32, shape (n, classes), optional
+            What the trees learn in place of the labels; rows sum to 1. Weights of classes and early
+            stopping go by the labels.
 
         Raises
         ------
@@ -113,6 +118,13 @@ class BoostedTrees:
         weights = None
         if settings.class_weights == "balanced":
             weights = (len(labels) / (self.classes * counts)).astype(np.float32)
+        objective = None
+        if targets is not None:
+            of_rows = _of(weights, labels)
+            of_rows = np.ones(len(labels), dtype=np.float32) if of_rows is None else of_rows
+            objective = soft_objective(targets, of_rows)
+            if logits is None:  # which XGBoost estimates for losses of its own alone
+                parameters["base_score"] = soft_start(targets, of_rows).tolist()
         train = xgboost.QuantileDMatrix(
             features, labels, weight=_of(weights, labels), base_margin=logits
         )
@@ -137,6 +149,7 @@ class BoostedTrees:
             evals=watched,
             early_stopping_rounds=patience,
             verbose_eval=False,
+            obj=objective,
             callbacks=[_Rounds(on_round, settings.rounds)] if on_round else None,
         )
         self.rounds_ = booster.best_iteration + 1 if patience else settings.rounds

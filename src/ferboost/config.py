@@ -222,6 +222,8 @@ class TreeSettings(_Frozen):
     """What else is fitted to the same features, to see whether trees matter."""
     class_weights: Literal["none", "balanced"] = "none"
     """"balanced": every class weighs the same in the loss, however rare it is."""
+    votes: float = Field(default=0.0, ge=0, le=1)
+    """Share of FER+ votes in what the trees learn of an image; the rest is its label."""
     early_stopping: Positive | None = None
     """Stop after so many rounds without a lower validation log loss; none: run all rounds."""
 

@@ -96,6 +96,7 @@ def grow_trees(
         tell,
         logits=logits,
         validation_logits=validation_logits,
+        targets=rows.targets,
     )
 
 
@@ -145,10 +146,7 @@ def cut_watched(
 ) -> tuple[LabelledImages, LabelledImages]:
     """Part held-out images into four fifths to grow trees on, and a fifth to stop them."""
     watched = stratified_sample(held_out.labels, hashes, _WATCHED_SHARE, _CUT_SEED)
-    return (
-        LabelledImages(held_out.images[~watched], held_out.labels[~watched]),
-        LabelledImages(held_out.images[watched], held_out.labels[watched]),
-    )
+    return held_out.select(~watched), held_out.select(watched)
 
 
 def all_views(data: LabelledImages, kind: Views) -> LabelledImages:
@@ -157,6 +155,7 @@ def all_views(data: LabelledImages, kind: Views) -> LabelledImages:
     return LabelledImages(
         np.concatenate([view_faces(data.images, view) for view in views]),
         np.tile(data.labels, len(views)),
+        targets=None if data.targets is None else np.tile(data.targets, (len(views), 1)),
     )
 
 

@@ -44,6 +44,10 @@ class DataRecord(BaseModel):
     """`FaceDataset.fingerprint` of the whole data set as read, before any split was cut."""
     counts: dict[str, tuple[int, ...]]
     """Images per class, by split."""
+    votes: str | None = None
+    """Absolute path of the file of FER+ votes, where trees learn them and it is known."""
+    votes_fingerprint: str | None = None
+    """`FaceDataset.votes_fingerprint`, where trees learn votes."""
     notes: tuple[str, ...]
     """What the reader and the cutting of splits had to say."""
 

@@ -1,11 +1,13 @@
 """``ferboost train``, ``boost``, ``report`` and ``demo``."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
 from shell import SMALL, Trained, ferboost
 
+from ferboost.emotions import FERPLUS_COLUMNS
 from ferboost.runs import Run
 
 
@@ -129,3 +131,26 @@ def test_demo_goes_from_drawn_faces_to_a_prediction() -> None:
     assert lines[-2] == "report: tour/run/report.html"
     assert lines[-1].startswith("tour/photo.png: ")
     assert "%" in lines[-1]
+
+
+def test_trees_learn_votes_and_a_stopped_run_finds_them_again(
+    trained: Trained, run: Path, no_report: None
+) -> None:
+    columns = tuple(FERPLUS_COLUMNS)
+    rows = [("Usage", "Image name", *columns)]
+    with zipfile.ZipFile(trained.faces) as faces:
+        for name in sorted(faces.namelist()):
+            given = [FERPLUS_COLUMNS[c] == Path(name).parent.name for c in columns]
+            rows.append(("", Path(name).name, *(str(1 + 5 * own) for own in given)))
+    Path("votes.csv").write_text("\n".join(map(",".join, rows)))
+    outcome = ferboost("boost", run, "--tap", "fc1", "--votes", "votes.csv", "-o", "voted")
+    assert (outcome.code, Run.open(Path("voted")).settings.trees.votes) == (0, 1.0)
+    Path("voted/seed-0/trees-fc1.ubj").unlink()
+    Path("voted/seed-0/train-accuracy.json").unlink()
+    assert ferboost("train", "--resume", "voted").code == 0
+    refused = ferboost("boost", run, "--set", "trees.votes=0.5", "-o", "unvoted")
+    assert refused.code == 2
+    assert "takes FER+ votes, and there are none; give them by --votes" in refused.err
+    missing = ferboost("boost", run, "--votes", "nothing.csv", "-o", "unvoted")
+    assert (missing.code, "there is no file of votes nothing.csv" in missing.err) == (1, True)
+    assert not Path("unvoted").exists()

@@ -36,12 +36,17 @@ def _options(context: typer.Context) -> None:
         typer.echo(context.get_help())
 
 
-def load(path: Path) -> "FaceDataset":
-    """Load a data set with a progress bar."""
+def load(path: Path, votes: Path | None = None) -> "FaceDataset":
+    """Load a data set with a progress bar, and join votes where there are any."""
     from ferboost.datasets import load_dataset
 
     with ConsoleMonitor().stage(f"read {path.name}") as tell:
-        return load_dataset(path, on_progress=lambda done, total: tell(done, total, ""))
+        dataset = load_dataset(path, on_progress=lambda done, total: tell(done, total, ""))
+    if votes is None:
+        return dataset
+    from ferboost.datasets.votes import join_votes, read_votes
+
+    return join_votes(dataset, read_votes(votes))
 
 
 @app.command(epilog=INFO_EXAMPLES)

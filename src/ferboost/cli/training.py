@@ -12,6 +12,7 @@ from ferboost.cli.data import JsonOption, load
 from ferboost.cli.settings import FileOption, PresetOption, SetOption, choose_settings, is_given
 
 if TYPE_CHECKING:
+    from ferboost.config import Settings
     from ferboost.datasets import FaceDataset
     from ferboost.runs import Run
 
@@ -29,6 +30,15 @@ __all__ = [
 
 OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="RUN", help="The new run directory.")
+]
+
+VotesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="FER+ votes (fer2013new.csv) that the trees learn in place of labels; with "
+        "--set trees.votes=0.5 half of each.",
+    ),
 ]
 
 TRAIN_EXAMPLES = """\b
@@ -75,6 +85,7 @@ def train(
     first_seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="The first seed; the others follow.")
     ] = 0,
+    votes: VotesOption = None,
     file: FileOption = None,
     changes: SetOption = None,
     out: OutOption = None,
@@ -96,15 +107,17 @@ def train(
     _require_report()
     if resume is not None:
         _refuse_changes(context)
-        source = data or Path(Run.open(resume).record.data.path)
-        run, prepared = resume_run(resume, load(source))
+        record = Run.open(resume).record.data
+        known = None if record.votes is None else Path(record.votes)
+        run, prepared = resume_run(resume, load(data or Path(record.path), votes or known))
     elif data is None:
         raise SettingsError("train needs DATA, or --resume RUN; see: ferboost train --help")
     else:
         chosen = _seeds(preset, seeds, first_seed)
         settings = choose_settings(context, preset, file, changes, protocol=protocol, **chosen)
+        settings = _learning(settings, votes)
         path = out or next_run_path(Path("runs"), f"{settings.preset}-{protocol}")
-        run, prepared = start_run(path, load(data), settings, command_line())
+        run, prepared = start_run(path, load(data, votes), settings, command_line())
     _finish(run, prepared, json=json)
 
 
@@ -116,6 +129,15 @@ def _seeds(preset: str, count: int | None, first: int) -> dict[str, tuple[int, .
         return {}
     count = count or len(PRESETS.get(preset, {}).get("seeds", (0,)))
     return {"seeds": tuple(range(first, first + count))}
+
+
+def _learning(settings: "Settings", votes: Path | None) -> "Settings":
+    """Return settings whose trees learn votes, if any are given."""
+    from ferboost.config import change_settings
+
+    if votes is None or settings.trees.votes:
+        return settings
+    return change_settings(settings, (), {"trees": {"votes": 1.0}})
 
 
 def boost(
@@ -141,6 +163,7 @@ def boost(
             "mlp or lightgbm; may be repeated.",
         ),
     ] = None,
+    votes: VotesOption = None,
     file: FileOption = None,
     changes: SetOption = None,
     out: OutOption = None,
@@ -164,9 +187,13 @@ def boost(
     given = (("taps", tap), ("mode", mode), ("baselines", baseline))
     trees |= {key: value for key, value in given if value}
     settings = change_settings(origin.settings, changes or (), {"trees": trees})
+    settings = _learning(settings, votes)
+    known = origin.record.data.votes
+    if votes is None and settings.trees.votes and known is not None:
+        votes = Path(known)
     path = out or next_run_path(run.parent, f"{run.name}-boost")
     branch, prepared = branch_run(
-        origin, path, load(Path(origin.record.data.path)), settings, command_line()
+        origin, path, load(Path(origin.record.data.path), votes), settings, command_line()
     )
     _finish(branch, prepared, json=json)
 
@@ -284,7 +311,7 @@ def _refuse_changes(context: typer.Context) -> None:
         )
 
 
-_GO_WITH_RESUME = {"data", "resume", "json"}
+_GO_WITH_RESUME = {"data", "resume", "json", "votes"}
 
 
 def _finish(run: "Run", prepared: "FaceDataset", *, json: bool) -> None:

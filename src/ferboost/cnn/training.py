@@ -44,11 +44,20 @@ class LabelledImages:
     beliefs : ndarray of float32, shape (n, classes), or None
         What is learnt instead of the labels: a share for each class. An image counts as much as its
         row sums to, at most 1.
+    targets : ndarray of float32, shape (n, classes), or None
+        What trees learn instead of the labels; rows sum to 1.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     beliefs: NDArray[np.float32] | None = None
+    targets: NDArray[np.float32] | None = None
+
+    def select(self, index: NDArray[np.bool_] | NDArray[np.intp]) -> "LabelledImages":
+        """Return the images that `index` (a mask or positions) picks, in its order."""
+        beliefs = None if self.beliefs is None else self.beliefs[index]
+        targets = None if self.targets is None else self.targets[index]
+        return LabelledImages(self.images[index], self.labels[index], beliefs, targets)
 
 
 @dataclass(frozen=True)

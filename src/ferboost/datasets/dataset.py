@@ -62,6 +62,8 @@ class FaceDataset:
     beliefs : ndarray of float32, shape (n, classes), or None
         How far each class is believed to be the right one, rows sum to 1; see
         `ferboost.datasets.doubts`. None where no label is doubted.
+    votes_source : str
+        The file that they were read from.
     """
 
     images: NDArray[np.uint8]
@@ -73,6 +75,7 @@ class FaceDataset:
     notes: tuple[str, ...] = ()
     votes: NDArray[np.uint8] | None = None
     beliefs: NDArray[np.float32] | None = None
+    votes_source: str = ""
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -169,6 +172,17 @@ class FaceDataset:
     def hashes(self) -> NDArray[np.bytes_]:
         """A hash per image (see `hash_images`), computed once."""
         return hash_images(self.images)
+
+    @cached_property
+    def votes_fingerprint(self) -> str | None:
+        """A hash of the images with their votes, independent of the order; None without votes."""
+        if self.votes is None:
+            return None
+        rows = sorted(
+            f"{image.decode()} {votes.tolist()}"
+            for image, votes in zip(self.hashes, self.votes, strict=True)
+        )
+        return hashlib.blake2b("\n".join(rows).encode(), digest_size=16).hexdigest()
 
     @cached_property
     def fingerprint(self) -> str:

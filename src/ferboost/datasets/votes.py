@@ -39,10 +39,13 @@ class VoteTable:
         File name of each image, such as ``"fer0000000.png"``; empty where FER+ has none.
     votes : ndarray of uint8, shape (n, 10)
         Votes in the order of `ferboost.emotions.FERPLUS_COLUMNS`.
+    source : str
+        The file that was read.
     """
 
     names: tuple[str, ...]
     votes: NDArray[np.uint8]
+    source: str = ""
 
 
 def read_votes(path: Path | str) -> VoteTable:
@@ -79,7 +82,8 @@ def read_votes(path: Path | str) -> VoteTable:
         raise DataError(f"{source} cannot be read as a CSV file ({error})") from error
     if not names:
         raise DataError(f"{source} holds no votes; expected FER+'s fer2013new.csv")
-    return VoteTable(tuple(names), np.array(votes, dtype=np.uint8).reshape(-1, len(_COLUMNS)))
+    counts = np.array(votes, dtype=np.uint8).reshape(-1, len(_COLUMNS))
+    return VoteTable(tuple(names), counts, str(source))
 
 
 def _counts(cells: list[str], where: str) -> list[int]:
@@ -108,7 +112,7 @@ def join_votes(dataset: FaceDataset, table: VoteTable) -> FaceDataset:
     names = map(str, dataset.names)
     found = np.array([by_row.get(n, by_name.get(PurePosixPath(n).name, -1)) for n in names])
     votes = np.where((found >= 0)[:, None], table.votes[found], 0).astype(np.uint8)
-    joined = replace(dataset, votes=votes)
+    joined = replace(dataset, votes=votes, votes_source=table.source)
     majority = majority_labels(joined)
     decided = majority >= 0
     if not decided.any():

@@ -3,6 +3,7 @@
 # ruff: noqa: N803 - scikit-learn's contract has a capital X
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Self, cast
 
@@ -15,7 +16,7 @@ from ferboost.cnn.training import LabelledImages
 from ferboost.config import TreeSettings, parse_settings
 from ferboost.datasets.dataset import hash_images
 from ferboost.datasets.splitting import FOLD_SEED, number_folds
-from ferboost.errors import SettingsError
+from ferboost.errors import DataError, SettingsError
 from ferboost.estimators.cnn import CNNClassifier, cnn_settings
 from ferboost.estimators.shared import (
     FaceClassifier,
@@ -28,6 +29,7 @@ from ferboost.estimators.shared import (
 )
 from ferboost.features import FeatureSource, needs_network
 from ferboost.growing import add_centres, cut_watched, grow_trees, predict_trees
+from ferboost.soft_targets import mix_targets
 from ferboost.variants import STACKED, groups_of, is_residual, tree_variants
 
 __all__ = ["BoostedCNNClassifier"]
@@ -80,6 +82,8 @@ class BoostedCNNClassifier(FaceClassifier):
         Share of the rows and of the features that each tree sees, above 0 to 1.
     class_weights : {"none", "balanced"}
         "balanced": every class weighs the same in the loss.
+    votes : float
+        Share of the votes that `fit` is given in what the trees learn; the rest is the label.
     early_stopping : int, optional
         Stop after so many rounds without a lower validation log loss; None runs all rounds.
     random_state : int, RandomState or None
@@ -124,6 +128,7 @@ class BoostedCNNClassifier(FaceClassifier):
         subsample: float = 1.0,
         columns: float = 1.0,
         class_weights: str = "none",
+        votes: float = 0.0,
         early_stopping: int | None = None,
         random_state: RandomState = 0,
     ) -> None:
@@ -144,6 +149,7 @@ class BoostedCNNClassifier(FaceClassifier):
         self.subsample = subsample
         self.columns = columns
         self.class_weights = class_weights
+        self.votes = votes
         self.early_stopping = early_stopping
         self.random_state = random_state
 
@@ -152,6 +158,7 @@ class BoostedCNNClassifier(FaceClassifier):
         X: ArrayLike,
         y: ArrayLike,
         *,
+        votes: ArrayLike | None = None,
         validation: tuple[ArrayLike, ArrayLike] | None = None,
         on_epoch: OnEpoch = ignore_epoch,
     ) -> Self:
@@ -162,6 +169,9 @@ class BoostedCNNClassifier(FaceClassifier):
         X : array-like, shape (n, 48, 48) or (n, 2304)
         y : array-like, shape (n,)
             Labels of any type that can be sorted.
+        votes : array-like, shape (n, classes), optional
+            How many people, or what share of them, gave each image each of the sorted labels; zeros
+            where nobody was asked. The parameter `votes` says how much they count.
         validation : tuple (X, y), optional
             What chooses the CNN's epoch and stops the trees. Without it, a part of the images is
             cut off as `CNNClassifier.fit` does, for trees on pixels as well: models on all taps
@@ -187,7 +197,14 @@ class BoostedCNNClassifier(FaceClassifier):
         others = self.stacked if STACKED in groups_of(self.tap) else ()
         (variant,) = tree_variants([self.tap], tree_settings.mode)
         classes, given = read_labelled(X, y)
+        if self.votes:
+            given = _with_votes(given, votes, len(classes), self.votes)
         train, held_out = hold_out(classes, given, validation, settings)
+        if self.votes and validation is not None and self.features == "held-out":
+            raise SettingsError(
+                "votes are of X, and held-out trees grow on the validation images; leave out votes "
+                "or validation"
+            )
         cnns: list[CNNClassifier] = []
         sources: list[FeatureSource] = []
         trees: list[BoostedTrees] = []
@@ -248,6 +265,23 @@ def _fit(
     )
 
 
+def _with_votes(
+    given: LabelledImages, votes: ArrayLike | None, classes: int, weight: float
+) -> LabelledImages:
+    """Return images whose trees learn votes."""
+    if votes is None:
+        raise SettingsError(f"votes={weight:g} takes votes; give them by fit(X, y, votes=...)")
+    counts = np.asarray(votes, dtype=np.float32)
+    expected = (len(given.labels), classes)
+    if counts.shape != expected or not np.isfinite(counts).all() or (counts < 0).any():
+        raise DataError(
+            f"votes must be numbers from 0 on of shape {expected}, one column for each of the "
+            f"sorted labels; found shape {counts.shape}"
+        )
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-9)
+    return replace(given, targets=mix_targets(given.labels, shares, weight))
+
+
 def _tree_settings(boosted: BoostedCNNClassifier, cnn: CNNClassifier) -> TreeSettings:
     names = TreeSettings.model_fields.keys() - {"taps", "baselines", "stacked"}
     trees = {name: getattr(boosted, name) for name in names} | {
@@ -272,8 +306,4 @@ def _parts(
         numbers = number_folds(train.labels, hash_images(train.images), settings.folds, FOLD_SEED)
         for fold in range(settings.folds):
             others, unseen = numbers != fold, numbers == fold
-            yield (
-                LabelledImages(train.images[others], train.labels[others]),
-                LabelledImages(train.images[unseen], train.labels[unseen]),
-                held_out,
-            )
+            yield train.select(others), train.select(unseen), held_out

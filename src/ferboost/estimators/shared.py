@@ -161,7 +161,4 @@ def hold_out(
             f"{len(picked)} images of {len(classes)} classes leave none for validation at a "
             f"validation_fraction of {fraction}; give more images, or fit(..., validation=(X, y))"
         )
-    return (
-        LabelledImages(given.images[~picked], given.labels[~picked]),
-        LabelledImages(given.images[picked], given.labels[picked]),
-    )
+    return given.select(~picked), given.select(picked)

@@ -1,5 +1,6 @@
 """What is learnt from training images whose labels are doubted."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,19 +27,20 @@ def believed_images(
     doubted : {"keep", "drop", "down-weight", "soften"}
         See `ferboost.config.DataSettings`.
     """
+    if isinstance(train, FaceDataset):
+        train = LabelledImages(train.images, train.labels, train.beliefs)
     beliefs = train.beliefs
     if beliefs is None or doubted == "keep":
-        return LabelledImages(train.images, train.labels)
+        return replace(train, beliefs=None)
     rows = np.arange(len(train.labels))
     of_label = beliefs[rows, train.labels]
     if doubted == "drop":
-        kept = of_label == 1
-        return LabelledImages(train.images[kept], train.labels[kept])
+        return replace(train, beliefs=None).select(of_label == 1)
     if doubted == "down-weight":
         weighted: NDArray[np.float32] = np.zeros_like(beliefs)
         weighted[rows, train.labels] = of_label
         beliefs = weighted
-    return LabelledImages(train.images, train.labels, beliefs)
+    return replace(train, beliefs=beliefs)
 
 
 def require_same_doubts(prepared: FaceDataset, record: DataRecord, path: Path) -> None:

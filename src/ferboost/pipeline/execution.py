@@ -38,6 +38,8 @@ def describe_data(dataset: FaceDataset, prepared: FaceDataset) -> DataRecord:
     return DataRecord(
         path=str(Path(dataset.source).resolve()),
         fingerprint=dataset.fingerprint,
+        votes=str(Path(dataset.votes_source).resolve()) if dataset.votes_source else None,
+        votes_fingerprint=dataset.votes_fingerprint,
         counts=prepared.split_counts(),
         notes=prepared.notes,
     )
@@ -69,6 +71,11 @@ def start_run(
     SettingsError, DataError, RunError, StorageError
         Nothing has been written then.
     """
+    if settings.trees.votes and dataset.votes is None:
+        raise SettingsError(
+            f"trees.votes={settings.trees.votes:g} takes FER+ votes, and there are none; give them "
+            "by --votes fer2013new.csv"
+        )
     prepared = _prepare(dataset, settings)
     settings = _with_whole_paths(settings)
     stacked = find_stacked(settings, dataset)
@@ -105,6 +112,11 @@ def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
         )
     prepared = _prepare(dataset, run.settings)
     require_same_doubts(prepared, run.record.data, path)
+    if run.settings.trees.votes and dataset.votes_fingerprint != run.record.data.votes_fingerprint:
+        raise RunError(
+            f"{path} was started with other votes than {dataset.votes_source or 'none'}; give it "
+            f"those of {run.record.data.votes or 'its start'}"
+        )
     if not has_stacked(run):  # killed while they were copied
         copy_stacked(run, find_stacked(run.settings, dataset))
     return run, prepared

@@ -21,6 +21,7 @@ from ferboost.config import CNNSettings, Settings
 from ferboost.datasets.balancing import balance
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, number_folds
+from ferboost.datasets.votes import soft_labels
 from ferboost.errors import RunError
 from ferboost.features import FeatureSource
 from ferboost.files import write_json, write_text
@@ -36,12 +37,14 @@ from ferboost.models import (
 from ferboost.pipeline.doubting import believed_images
 from ferboost.progress import Monitor
 from ferboost.runs import Run
+from ferboost.soft_targets import mix_targets
 from ferboost.variants import in_words, tree_variants
 
 __all__ = [
     "CNN_FILES",
     "CurvesRecord",
     "SeedTraining",
+    "labelled",
     "read_curves",
     "read_precision",
     "read_train_accuracy",
@@ -160,7 +163,7 @@ class SeedTraining:
         self.folder = run.seed_path(seed)
         self.monitor = monitor
         self._train = train
-        self._held_out = LabelledImages(held_out.images, held_out.labels)
+        self._held_out = replace(labelled(held_out, run.settings), beliefs=None)
         self._held_out_hashes = held_out.hashes
 
     def finish(self) -> None:
@@ -206,7 +209,7 @@ class SeedTraining:
             unseen = self._train.select(numbers == fold)
             network = new_network(settings.cnn, len(self.run.record.classes), seed)
             load_weights(network_path(part.folder), network)
-            rows = believed_images(unseen, settings.data.doubted)
+            rows = believed_images(labelled(unseen, settings), settings.data.doubted)
             self._grow_trees(part, network.eval(), rows, watched)
 
     def _train_cnn(self, part: "_Part", train: LabelledImages) -> None:
@@ -373,6 +376,8 @@ def training_images(
     train: FaceDataset | LabelledImages, settings: Settings, seed: int
 ) -> LabelledImages:
     """Return what a CNN of this seed trains on, after doubts and balancing where they are set."""
+    if isinstance(train, FaceDataset):
+        train = labelled(train, settings)
     believed = believed_images(train, settings.data.doubted)
     if not settings.data.balance:
         return believed
@@ -381,8 +386,20 @@ def training_images(
     generator = torch.Generator().manual_seed(seed)
     changed = augment_as_published(torch.from_numpy(images[copied]), generator)
     images[copied] = changed.round().to(torch.uint8).numpy()
-    beliefs = None if believed.beliefs is None else believed.beliefs[index]
-    return LabelledImages(images, believed.labels[index], beliefs)
+    return replace(believed.select(index), images=images)
+
+
+def labelled(dataset: FaceDataset, settings: Settings) -> LabelledImages:
+    """Return images with their labels, and what trees learn in their place if they learn votes.
+
+    Raises
+    ------
+    DataError
+        If they do, and there are none.
+    """
+    share = settings.trees.votes
+    targets = mix_targets(dataset.labels, soft_labels(dataset), share) if share else None
+    return LabelledImages(dataset.images, dataset.labels, dataset.beliefs, targets)
 
 
 def _write_curves(path: Path, history: Sequence[EpochRecord]) -> None:

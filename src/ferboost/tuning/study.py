@@ -272,6 +272,8 @@ def variant_of(settings: Settings, space: SearchSpace) -> str:
             "trees.features=out-of-fold trains a CNN for each fold; search with in-sample or "
             "held-out features, and train the best settings out of fold"
         )
+    if trees.votes or "trees.votes" in space.parameters:
+        raise SettingsError("a study has no votes; leave trees.votes at 0, and set it by train")
     variants = tree_variants(trees.taps, trees.mode)
     if len(variants) > 1 and "trees.taps" not in space.parameters:
         raise SettingsError(
