@@ -25,6 +25,7 @@ from ferboost.pipeline.evaluating import (
     save_training_hashes,
 )
 from ferboost.pipeline.examples import save_examples
+from ferboost.pipeline.memorising import measure_memorised
 from ferboost.pipeline.stacking import copy_stacked, find_stacked, has_stacked
 from ferboost.pipeline.training import CNN_FILES, SeedTraining
 from ferboost.progress import Monitor
@@ -187,6 +188,8 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
             SeedTraining(run, seed, train, held_out, monitor).finish()
         if run.settings.protocol == "clean" and load_calibration(run) is None:
             calibrate_run(run, held_out, monitor)
+        if run.settings.protocol == "clean":
+            measure_memorised(run, train, held_out, monitor)
         test = prepared.split("test")
         results = evaluate_run(run, test, monitor)
         save_results(run, results)

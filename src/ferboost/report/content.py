@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ferboost.evaluation.changes import ChangedFaces
+from ferboost.evaluation.memorising import MemorisedFeatures
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.robustness import Robustness
 from ferboost.evaluation.trust import RunCalibration
@@ -101,6 +102,8 @@ class ReportContent:
         Test images that trees put right or spoil; None where none were kept.
     explanation : ExplanationCheck or None
         Whether heat maps explain the model; None where it was not checked.
+    memorised : MemorisedFeatures or None
+        What trees make of images that their CNN knows; None where it was not measured.
     """
 
     title: str
@@ -122,3 +125,4 @@ class ReportContent:
     robustness: Robustness | None = None
     changed: ChangedFaces | None = None
     explanation: ExplanationCheck | None = None
+    memorised: MemorisedFeatures | None = None

@@ -28,6 +28,7 @@ from ferboost.report.figures import (
     plot_loss_curves,
     plot_predict_times,
 )
+from ferboost.report.memorising_figures import memorising_figures
 from ferboost.report.robustness_figures import plot_robustness
 from ferboost.report.tree import plot_tree
 from ferboost.report.trust_figures import plot_calibration_change, plot_risk_coverage
@@ -65,6 +66,7 @@ def section_figures(
     shown = (summaries[0],) if boosted is None else (summaries[0], boosted)
     return {
         "models": (_models(content, summaries),),
+        "memorised": memorising_figures(content.memorised),
         "classes": (_by_class(content, summaries),),
         "changes": tuple(_changed(content)),
         "confusions": tuple(f for s in shown for f in _confusions(content.results, s)),

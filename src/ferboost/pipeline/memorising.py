@@ -1,0 +1,159 @@
+"""Measuring in a run what features of learnt images do to trees, for the figure of its report."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ferboost.boosting import BoostedTrees
+from ferboost.cnn.training import LabelledImages
+from ferboost.config import TreeSettings
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.splitting import FOLD_SEED, number_folds
+from ferboost.errors import RunError
+from ferboost.evaluation.memorising import Familiarity, Judged, MemorisedFeatures, judge
+from ferboost.features import group_features, join_features, needs_network
+from ferboost.files import write_json
+from ferboost.growing import cut_watched
+from ferboost.models import SeedModel, load_seed_model
+from ferboost.progress import Monitor
+from ferboost.runs import Run
+from ferboost.variants import groups_of, is_residual, tap_of, tree_variants
+
+__all__ = ["load_memorised", "measure_memorised"]
+
+_FILE = "memorised.json"
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """A CNN, as many images that it has and has not learnt, and new images."""
+
+    model: SeedModel
+    rows: Mapping[Familiarity, LabelledImages]
+    new: LabelledImages
+
+
+def measure_memorised(
+    run: Run, train: FaceDataset, validation: FaceDataset, monitor: Monitor
+) -> None:
+    """Grow the published trees on images that the CNN has and has not learnt, and keep how they do.
+
+    Both kinds are as many, and both trees are judged by the same new images, none of them of the
+    test split: the validation images, or the fifth of these that no trees grow on. It is done once
+    for a run whose trees replace layers.
+
+    Parameters
+    ----------
+    run : Run
+        With all of its models.
+    train, validation : FaceDataset
+    monitor : Monitor
+    """
+    tap = _replaced_tap(run.settings.trees)
+    if tap is None or (run.path / _FILE).exists():
+        return
+    grown: dict[Familiarity, list[dict[str, Judged]]] = {"learnt": [], "unseen": []}
+    rows, new_images = [], 0
+    with monitor.stage("what the CNN knows by heart") as tell:
+        for done, seed in enumerate(run.settings.seeds):
+            tell(done, len(run.settings.seeds), f"seed {seed}")
+            cases = list(_cases(run, seed, train, validation))
+            if not cases or any(_lacks_a_class(case, len(train.classes)) for case in cases):
+                return  # too few images to tell anything
+            for familiarity, seeds in grown.items():
+                seeds.append(_mean([_judge(case, familiarity, tap, seed) for case in cases]))
+            rows += [len(case.rows["unseen"].labels) for case in cases]
+            new_images = len(cases[0].new.labels)
+            tell(done + 1, len(run.settings.seeds), f"seed {seed}")
+    found = MemorisedFeatures(tap, min(rows), new_images, grown)
+    write_json(run.path / _FILE, found.to_dict())
+
+
+def load_memorised(run: Run) -> MemorisedFeatures | None:
+    """Read what `measure_memorised` kept; None where nothing was measured.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged.
+    """
+    path = run.path / _FILE
+    if not path.exists():
+        return None
+    try:
+        return MemorisedFeatures.from_dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged ({error}); remove it and run: ferboost train --resume {run.path}"
+        ) from error
+
+
+def _replaced_tap(settings: TreeSettings) -> str | None:
+    """Return the first tap of layers that trees replace those above of."""
+    plain = {"flatten", "fc1", "fc2", "pooled", "output", "logits"}
+    for variant in tree_variants(settings.taps, settings.mode):
+        tap = tap_of(variant)
+        if not is_residual(variant) and needs_network(tap) and plain.issuperset(groups_of(tap)):
+            return tap
+    return None
+
+
+def _cases(run: Run, seed: int, train: FaceDataset, validation: FaceDataset) -> Iterator[_Case]:
+    model = load_seed_model(run, seed)
+    random = np.random.default_rng(seed)
+    held_out = LabelledImages(validation.images, validation.labels)
+    learnt = LabelledImages(train.images, train.labels)
+    if not model.folds:
+        unseen, new = cut_watched(validation.hashes, held_out)
+        if len(new.labels) and len(unseen.labels):
+            yield _Case(model, _as_many(learnt, unseen, random), new)
+        return
+    numbers = number_folds(train.labels, train.hashes, len(model.folds), FOLD_SEED)
+    for fold, own in enumerate(model.folds):
+        rows = _as_many(learnt.select(numbers != fold), learnt.select(numbers == fold), random)
+        yield _Case(own, rows, held_out)
+
+
+def _lacks_a_class(case: _Case, classes: int) -> bool:
+    return any(
+        len(np.unique(rows.labels)) < classes or not len(case.new.labels)
+        for rows in case.rows.values()
+    )
+
+
+def _as_many(
+    learnt: LabelledImages, unseen: LabelledImages, random: np.random.Generator
+) -> dict[Familiarity, LabelledImages]:
+    """Draw, class by class, as many of the one kind as there are of the other."""
+    picked = []
+    for label in np.unique(unseen.labels):
+        own = random.permutation(np.flatnonzero(learnt.labels == label))
+        picked.append(own[: int((unseen.labels == label).sum())])
+    return {"learnt": learnt.select(np.sort(np.concatenate(picked))), "unseen": unseen}
+
+
+def _judge(case: _Case, familiarity: Familiarity, tap: str, seed: int) -> dict[str, Judged]:
+    rows = case.rows[familiarity]
+    groups = {*groups_of(tap), "output"}
+    seen = group_features(case.model.source, rows.images, groups)
+    new = group_features(case.model.source, case.new.images, groups)
+    classes = seen["output"].shape[1]
+    trees = BoostedTrees(TreeSettings(), classes, seed).fit(join_features(seen, tap), rows.labels)
+    return {
+        "cnn rows": judge(seen["output"], rows.labels),
+        "cnn new": judge(new["output"], case.new.labels),
+        "trees rows": judge(trees.predict_proba(join_features(seen, tap)), rows.labels),
+        "trees new": judge(trees.predict_proba(join_features(new, tap)), case.new.labels),
+    }
+
+
+def _mean(folds: Sequence[Mapping[str, Judged]]) -> dict[str, Judged]:
+    return {
+        which: Judged(
+            float(np.mean([fold[which].accuracy for fold in folds])),
+            float(np.mean([fold[which].entropy for fold in folds])),
+        )
+        for which in folds[0]
+    }
