@@ -340,9 +340,11 @@ class ResidualNetwork(FaceNetwork):
 
     @override
     def taps(self, images: Tensor) -> dict[str, Tensor]:
-        pooled = self._pooled(images)
         if self._mirrors:
-            pooled = (pooled + self._pooled(images.flip(-1))) / 2
+            both = self._pooled(torch.cat((images, images.flip(-1))))
+            pooled = both.reshape(2, -1, self.output.in_features).mean(0)
+        else:
+            pooled = self._pooled(images)
         logits = self._logits(pooled)
         return {"pooled": pooled, "output": logits.softmax(dim=1), "logits": logits}
 

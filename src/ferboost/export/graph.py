@@ -12,7 +12,8 @@ from ferboost.datasets.dataset import IMAGE_SIZE
 
 __all__ = ["FACES", "PROBABILITIES", "TREE_DOMAIN", "Graph", "WeightFormat"]
 
-#: What the weights of convolutions and dense layers are kept in; all compute in float32.
+#: What convolutions and dense layers are kept in: float32 and float16 compute in float32, int8 in
+#: 8 bits, see `ferboost.export.quantizing`.
 WeightFormat = Literal["float32", "float16", "int8"]
 
 #: Name of the input, uint8 of shape (n, 48, 48).
@@ -35,8 +36,7 @@ class Graph:
     Parameters
     ----------
     weight_format : {"float32", "float16", "int8"}
-        What `weights` keeps its values in. int8 has a scale for each output, such that its
-        greatest weight is 127.
+        What `weights` keeps its values in; int8 comes after the whole graph is made.
     """
 
     def __init__(self, weight_format: WeightFormat = "float32") -> None:
@@ -57,20 +57,10 @@ class Graph:
 
     def weights(self, values: NDArray[np.float32]) -> str:
         """Add the weights of a layer, outputs first; return the name of their float32 value."""
-        if self._weight_format == "float32":
+        if self._weight_format != "float16":
             return self.constant(values)
-        if self._weight_format == "float16":
-            small = self.constant(values.astype(np.float16))
-            return self.add("Cast", small, to=TensorProto.FLOAT)
-        greatest = np.abs(values).reshape(len(values), -1).max(axis=1)
-        scale = np.where(greatest > 0, greatest / 127, 1).astype(np.float32)
-        steps = np.rint(values / scale.reshape(-1, *[1] * (values.ndim - 1)))
-        return self.add(
-            "DequantizeLinear",
-            self.constant(np.clip(steps, -127, 127).astype(np.int8)),
-            self.constant(scale),
-            axis=0,
-        )
+        small = self.constant(values.astype(np.float16))
+        return self.add("Cast", small, to=TensorProto.FLOAT)
 
     def add(
         self,

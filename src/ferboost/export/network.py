@@ -5,7 +5,7 @@ each operation. `torch.onnx` does the same through two more packages, in seconds
 milliseconds, and warns on the way (torch 2.13).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -217,6 +217,14 @@ def _mean(graph: Graph, x: str, dim: int | tuple[int, ...], *, keepdim: bool = F
     return graph.add("ReduceMean", x, _integers(graph, *axes), keepdims=int(keepdim))
 
 
+def _concatenate(graph: Graph, parts: Sequence[str], dim: int = 0) -> str:
+    return graph.add("Concat", *parts, axis=dim)
+
+
+def _reshape(graph: Graph, x: str, *shape: int) -> str:
+    return graph.add("Reshape", x, _integers(graph, *shape))
+
+
 def _flip(graph: Graph, x: str, *dims: int) -> str:
     whole = np.iinfo(np.int64)
     axes = len(dims)
@@ -250,9 +258,11 @@ _FUNCTIONS: dict[str, Callable[..., str]] = {
     "relu": lambda graph, x, *, inplace=False: graph.add("Relu", x),  # noqa: ARG005
     "max_pool2d": _max_pool,
     "avg_pool2d": _average_pool,
+    "cat": _concatenate,
     "flatten": _flatten,
     "mean": _mean,
     "flip": _flip,
+    "reshape": _reshape,
     "softmax": lambda graph, x, dim: graph.add("Softmax", x, axis=dim),
     "pixel_unshuffle": _pixel_unshuffle,
 }

@@ -21,6 +21,7 @@ from ferboost.evaluation.scaling import Scaling, fit_scaling
 from ferboost.export.ensemble import build_graph
 from ferboost.export.graph import WeightFormat
 from ferboost.export.parity import Parity, check_parity, measure_loss
+from ferboost.export.quantizing import quantize
 from ferboost.files import write_bytes
 from ferboost.inference.model_file import (
     CHECKSUM_KEY,
@@ -110,8 +111,9 @@ def export_run(
         How the probabilities are scaled, fitted on the run's validation images. By default
         temperature where the run is calibrated.
     weight_format : {"float32", "float16", "int8"}
-        What the weights of the network are kept in. Parity is proved with float32; what smaller
-        weights make different is measured on the same faces and recorded.
+        What the weights of the network are kept in; with int8 it also computes in 8 bits, several
+        times as fast. Parity is proved with float32; what less makes different is measured on the
+        same faces, which int8 takes the ranges of its layers from, and recorded.
 
     Raises
     ------
@@ -137,8 +139,11 @@ def export_run(
     exported = build_graph(models, variant, len(classes), scaling)
     parity = check_parity(exported, models, variant, compared, scaling)
     written, loss = exported.model, None
-    if weight_format != "float32":
+    if weight_format == "float16":
         written = build_graph(models, variant, len(classes), scaling, weight_format).model
+    elif weight_format == "int8":
+        written = quantize(exported.model, compared)
+    if written is not exported.model:
         loss = measure_loss(exported.model, written, compared)
     info = ModelInfo(
         classes=classes,
