@@ -38,11 +38,27 @@ def test_votes_judge_the_finder_and_say_who_agrees(trained: Trained) -> None:
     found = json.loads(outcome.out)
     finder = found["finder"]["no voter gave the label"]
     assert 0.1 < finder["base_rate"] < 0.35
-    assert found["agreement"]["vote_by_best"] == 1
-    assert 0 <= found["agreement"]["model_with_majority"] <= 1
+    assert set(found["agreement"]) == {"all", "validation", "test"}
+    assert found["agreement"]["test"]["vote_by_best"] == 1
+    assert 0 <= found["agreement"]["all"]["model_with_majority"] <= 1
     assert Path("labels/finder.png").is_file()
     printed = ferboost("labels", trained.run, trained.faces, "--votes", "votes.csv")
     assert "who agrees with whom" in printed.out
+    page = (trained.run / "report.html").read_text()
+    assert "Can its labels be believed?" in page
+    assert "no voter gave the label" in page
+    assert ferboost("report", trained.run).code == 0
+    assert (trained.run / "report.html").read_text() == page
+
+
+def test_labels_of_other_data_are_not_kept_in_the_run(trained: Trained) -> None:
+    with zipfile.ZipFile("test.zip", "w") as test, zipfile.ZipFile(trained.faces) as faces:
+        for name in faces.namelist():
+            if name.startswith("test/"):
+                test.writestr(name, faces.read(name))
+    (trained.run / "labels.json").unlink(missing_ok=True)
+    assert ferboost("labels", trained.run, "test.zip").code == 0
+    assert not (trained.run / "labels.json").exists()
 
 
 def test_data_that_the_run_has_learnt_is_refused(trained: Trained) -> None:

@@ -3,7 +3,7 @@
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,11 +11,13 @@ from ferboost.cli.console import ConsoleMonitor, print_json, print_table
 from ferboost.cli.data import JsonOption, load
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from ferboost.datasets import FaceDataset
-    from ferboost.evaluation.label_errors import FinderCurve, LabelErrors
+    from ferboost.evaluation.label_errors import LabelErrors
+    from ferboost.evaluation.label_findings import LabelFindings
     from ferboost.pipeline.labelling import UnseenImages
 
 __all__ = ["LABELS_EXAMPLES", "labels"]
@@ -54,11 +56,14 @@ def labels(
     Confident learning (Northcutt et al., 2021) on images that the run's CNNs were not trained on:
     validation and test images, or all where the run has out-of-fold CNNs. Writes labels.csv, the
     most suspicious first, and sheet.png with the first of them. With votes, it says how many of
-    them people agree are wrong, and how far anything can agree with such labels.
+    them people agree are wrong, and how far anything can agree with such labels. Where DATA is
+    what the run was made with, its report says so, too.
     """
     from ferboost.evaluation.label_errors import find_label_errors
+    from ferboost.evaluation.label_findings import judge_labels
     from ferboost.files import write_text
-    from ferboost.pipeline.labelling import predict_unseen
+    from ferboost.pipeline.labelling import predict_unseen, save_label_findings
+    from ferboost.report import write_report
     from ferboost.runs import Run
 
     run = Run.open(model)
@@ -69,56 +74,25 @@ def labels(
         dataset = join_votes(dataset, read_votes(votes))
     unseen = predict_unseen(run, dataset, ConsoleMonitor())
     errors = find_label_errors(unseen.probabilities, unseen.images.labels)
-    judged = {} if votes is None else _judge(unseen.images, errors)
+    findings = judge_labels(unseen.images, unseen.probabilities, errors, unseen.left_out)
     write_text(out / "labels.csv", _table(unseen, errors))
-    _draw(unseen, errors, judged, count, out)
-    described: dict[str, Any] = {
-        "images": len(unseen.images),
-        "left_out": unseen.left_out,
-        "suspects": int(errors.suspect.sum()),
-        "files": [str(out / "labels.csv"), str(out / "sheet.png")],
-        "finder": {name: curve.to_dict() for name, curve in judged.items()},
-        "agreement": None if votes is None else _agreement(unseen),
-    }
+    _draw(unseen, errors, findings, count, out)
+    files = [out / "labels.csv", out / "sheet.png"]
+    if dataset.fingerprint == run.record.data.fingerprint:
+        with run.lock():
+            save_label_findings(run, findings)
+            files.append(write_report(run))
     if json:
-        print_json(described)
+        print_json({
+            "images": findings.judged,
+            "left_out": findings.left_out,
+            "suspects": findings.suspects,
+            "files": [str(path) for path in files],
+            "finder": {name: curve.to_dict() for name, curve in findings.finder.items()},
+            "agreement": {images: dict(own) for images, own in findings.agreement.items()},
+        })  # fmt: skip
     else:
-        _print(described, judged)
-
-
-def _judge(images: "FaceDataset", errors: "LabelErrors") -> "dict[str, FinderCurve]":
-    import numpy as np
-
-    from ferboost.datasets.votes import majority_labels, soft_labels
-    from ferboost.evaluation.label_errors import judge_finder
-
-    shares, majority = soft_labels(images), majority_labels(images)
-    voted = shares.sum(axis=1) > 0
-    on_label = shares[np.arange(len(images)), images.labels]
-    return {
-        "no voter gave the label": judge_finder(errors.order, voted & (on_label == 0), voted),
-        "most voters gave another": judge_finder(
-            errors.order, majority != images.labels, majority >= 0
-        ),
-    }
-
-
-def _agreement(unseen: "UnseenImages") -> dict[str, float]:
-    from dataclasses import asdict
-
-    import numpy as np
-
-    from ferboost.datasets.votes import annotator_agreement, majority_labels, soft_labels
-
-    images, verdicts = unseen.images, unseen.probabilities.argmax(axis=1)
-    shares, majority = soft_labels(images), majority_labels(images)
-    voted, clear = shares.sum(axis=1) > 0, majority >= 0
-    return {
-        "model_with_labels": float((verdicts == images.labels).mean()),
-        "model_with_majority": float((verdicts == majority)[clear].mean()),
-        "model_with_votes": float(shares[np.flatnonzero(voted), verdicts[voted]].mean()),
-        **{name: float(value) for name, value in asdict(annotator_agreement(images)).items()},
-    }
+        _print(findings, files)
 
 
 def _table(unseen: "UnseenImages", errors: "LabelErrors") -> str:
@@ -140,7 +114,7 @@ def _table(unseen: "UnseenImages", errors: "LabelErrors") -> str:
 def _draw(
     unseen: "UnseenImages",
     errors: "LabelErrors",
-    judged: "dict[str, FinderCurve]",
+    findings: "LabelFindings",
     count: int,
     out: Path,
 ) -> None:
@@ -156,25 +130,20 @@ def _draw(
             [classes[label] for label in errors.suggested[first]],
         )
     }
-    if judged:
-        figures["finder.png"] = plot_finder(judged)
+    if findings.finder:
+        figures["finder.png"] = plot_finder(findings.finder)
     for name, figure in figures.items():
         with atomic_path(out / name) as temporary:
             figure.savefig(temporary, format="png", dpi=130)
 
 
-def _print(described: dict[str, Any], judged: "dict[str, FinderCurve]") -> None:  # Any: JSON
-    typer.echo(
-        f"{described['suspects']:,} of {described['images']:,} labels are suspect"
-        + (
-            f" ({described['left_out']:,} images left out: the CNNs were trained on them)"
-            if described["left_out"]
-            else ""
-        )
-    )
-    for path in described["files"]:
+def _print(findings: "LabelFindings", files: "Sequence[Path]") -> None:
+    from ferboost.evaluation.label_findings import AGREEMENTS
+
+    typer.echo(findings.sentence())
+    for path in files:
         typer.echo(f"wrote {path}")
-    for name, curve in judged.items():
+    for name, curve in findings.finder.items():
         rows = [
             [
                 count,
@@ -191,16 +160,9 @@ def _print(described: dict[str, Any], judged: "dict[str, FinderCurve]") -> None:
             ["first", "of these wrong, %", "95 %", "times the rate", "of all found, %"],
             rows,
         )
-    agreement = described["agreement"]
-    if agreement:
-        names = {
-            "model_with_labels": "the CNN with the labels",
-            "label_by_majority": "most of ten voters with the labels",
-            "label_by_vote": "one voter with the labels",
-            "model_with_majority": "the CNN with most voters",
-            "vote_by_others": "one voter with most of the others",
-            "model_with_votes": "the CNN with single votes",
-            "vote_by_best": "the best possible model with single votes",
-        }
-        rows = [[text, f"{100 * agreement[name]:.1f}"] for name, text in names.items()]
-        print_table("who agrees with whom", ["", "%"], rows)
+    if findings.agreement:
+        rows = [
+            [text, *(f"{100 * own[name]:.1f}" for own in findings.agreement.values())]
+            for name, text in AGREEMENTS.items()
+        ]
+        print_table("who agrees with whom, in percent", ["", *findings.agreement], rows)

@@ -1,6 +1,7 @@
 """Labels that are probably wrong, and how good it is at finding them that a model says so."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,19 @@ class LabelErrors:
     Attributes
     ----------
     order : ndarray of int64, shape (n,)
-        Positions of the images, the most suspicious first: the suspects, then the rest, each by
-        margin.
+        Positions of the images, the most suspicious first: by `belief`.
     suspect : ndarray of bool, shape (n,)
         Where the model is as sure of another class as it is, on average, of images of that class.
     suggested : ndarray of int64, shape (n,)
         The most probable class other than the label.
-    margin : ndarray of float64, shape (n,)
-        Probability of the label less that of `suggested`, -1 to 1.
+    belief : ndarray of float64, shape (n,)
+        Probability of the label as a share of the label's and that of `suggested`, 0 to 1.
     """
 
     order: NDArray[np.int64]
     suspect: NDArray[np.bool_]
     suggested: NDArray[np.int64]
-    margin: NDArray[np.float64]
+    belief: NDArray[np.float64]
 
 
 def find_label_errors(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> LabelErrors:
@@ -73,8 +73,11 @@ def find_label_errors(probabilities: NDArray[np.float32], labels: NDArray[np.int
     others = shares.copy()
     others[rows, labels] = -1
     suggested = others.argmax(axis=1)
-    margin = shares[rows, labels] - shares[rows, suggested]
-    return LabelErrors(np.lexsort((margin, ~suspect)), suspect, suggested, margin)
+    own, other = shares[rows, labels], shares[rows, suggested]
+    belief = own / np.maximum(own + other, np.finfo(np.float64).tiny)
+    # Suspects first, each by the difference instead of the ratio, found fewer errors in the first
+    # 50 to 500 images of FER-2013's validation and test images.
+    return LabelErrors(np.argsort(belief, kind="stable"), suspect, suggested, belief)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,20 +86,37 @@ class FinderCurve:
 
     Attributes
     ----------
-    base_rate : float
-        Share of all judged images whose label is wrong.
-    errors : int
-        Judged images whose label is wrong.
-    judged : int
-    precision, recall : ndarray of float64, shape (judged,)
-        After the first, second and further judged image.
+    wrong : ndarray of bool, shape (judged,)
+        Whether the label is wrong, of each judged image in the order of suspicion; some are.
     """
 
-    base_rate: float
-    errors: int
-    judged: int
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
+    wrong: NDArray[np.bool_]
+
+    @property
+    def judged(self) -> int:
+        """Number of judged images."""
+        return len(self.wrong)
+
+    @property
+    def errors(self) -> int:
+        """Judged images whose label is wrong."""
+        return int(self.wrong.sum())
+
+    @property
+    def base_rate(self) -> float:
+        """Share of all judged images whose label is wrong."""
+        return self.errors / self.judged
+
+    @cached_property
+    def precision(self) -> NDArray[np.float64]:
+        """Share of wrong labels among the first, the first two and further images."""
+        return self.wrong.cumsum() / np.arange(1, self.judged + 1)
+
+    @cached_property
+    def recall(self) -> NDArray[np.float64]:
+        """Share of all wrong labels that are among these."""
+        found: NDArray[np.float64] = self.wrong.cumsum() / self.errors
+        return found
 
     def precision_at(self, count: int) -> Measure:
         """Return the precision of the first `count` images with Wilson's 95 % interval."""
@@ -143,14 +163,6 @@ def judge_finder(
         If no image is judged, or no judged label is wrong.
     """
     known = order[judged[order]]
-    errors = int(wrong[known].sum())
-    if not errors:
+    if not wrong[known].any():
         raise DataError(f"none of {len(known):,} judged labels is wrong: there is nothing to find")
-    found = wrong[known].cumsum()
-    return FinderCurve(
-        base_rate=errors / len(known),
-        errors=errors,
-        judged=len(known),
-        precision=found / np.arange(1, len(known) + 1),
-        recall=found / errors,
-    )
+    return FinderCurve(wrong[known])

@@ -1,7 +1,5 @@
 """Comparing new faces with those of a run, and the limits of what the run was trained on."""
 
-import json
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +11,7 @@ from ferboost.evaluation.drift import Drift, measure_drift
 from ferboost.features import tap_features
 from ferboost.files import write_json
 from ferboost.models import load_seed_model
+from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 
@@ -36,15 +35,7 @@ def load_trait_limits(run: Run) -> TraitLimits | None:
     RunError
         If the file is damaged.
     """
-    path = run.path / _FILE
-    if not path.exists():
-        return None
-    try:
-        return TraitLimits.from_dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); remove it, and ferboost drift measures it again"
-        ) from error
+    return read_kept(run.path / _FILE, TraitLimits.from_dict, f"ferboost drift {run.path} FACES")
 
 
 def find_trait_limits(run: Run, dataset: FaceDataset | None) -> TraitLimits | None:

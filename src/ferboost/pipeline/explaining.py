@@ -1,6 +1,5 @@
 """Explaining what a run's models say, and keeping whether their explanations hold."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import draw_faces
-from ferboost.errors import RunError, SettingsError
+from ferboost.errors import SettingsError
 from ferboost.explanation import (
     Explanation,
     ExplanationCheck,
@@ -19,6 +18,7 @@ from ferboost.explanation import (
 from ferboost.files import write_json
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.calibrating import load_calibration
+from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 
@@ -109,16 +109,8 @@ def load_explanation_check(run: Run) -> ExplanationCheck | None:
     RunError
         If the file is damaged.
     """
-    path = run.path / _FILE
-    if not path.exists():
-        return None
-    try:
-        return ExplanationCheck.from_dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); remove it and run: "
-            f"ferboost explain {run.path} DATA --check"
-        ) from error
+    remedy = f"ferboost explain {run.path} DATA --check"
+    return read_kept(run.path / _FILE, ExplanationCheck.from_dict, remedy)
 
 
 def _model(run: Run, seed: int, variant: str) -> SeedModel:

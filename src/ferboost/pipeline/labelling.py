@@ -1,4 +1,4 @@
-"""What a run says of images that it was not trained on, to look at their labels again."""
+"""What a run says of images that it was not trained on, and what that tells of their labels."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,18 @@ from numpy.typing import NDArray
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, number_folds, prepare_splits
 from ferboost.errors import DataError
+from ferboost.evaluation.label_findings import LabelFindings
+from ferboost.files import write_json
 from ferboost.models import load_seed_model
 from ferboost.pipeline.evaluating import load_training_hashes
+from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 from ferboost.variants import CNN
 
-__all__ = ["UnseenImages", "predict_unseen"]
+__all__ = ["UnseenImages", "load_label_findings", "predict_unseen", "save_label_findings"]
+
+_FILE = "labels.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,3 +93,20 @@ def predict_unseen(run: Run, dataset: FaceDataset, monitor: Monitor) -> UnseenIm
                 judge = model if fold < 0 else model.folds[fold]
                 shares[place, rows] = judge.probabilities_of(kept.images[rows], CNN)
     return UnseenImages(kept, shares.mean(axis=0), int(seen.sum()))
+
+
+def save_label_findings(run: Run, findings: LabelFindings) -> None:
+    """Keep what was found of the labels of a run's own data in ``labels.json``."""
+    write_json(run.path / _FILE, findings.to_dict())
+
+
+def load_label_findings(run: Run) -> LabelFindings | None:
+    """Read what `save_label_findings` kept; None where nothing was looked for.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged.
+    """
+    remedy = f"ferboost labels {run.path} DATA"
+    return read_kept(run.path / _FILE, LabelFindings.from_dict, remedy)

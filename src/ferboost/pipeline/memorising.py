@@ -1,6 +1,5 @@
 """Measuring in a run what features of learnt images do to trees, for the figure of its report."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,12 +10,12 @@ from ferboost.cnn.training import LabelledImages
 from ferboost.config import TreeSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, number_folds
-from ferboost.errors import RunError
 from ferboost.evaluation.memorising import Familiarity, Judged, MemorisedFeatures, judge
 from ferboost.features import group_features, join_features, needs_network
 from ferboost.files import write_json
 from ferboost.growing import cut_watched
 from ferboost.models import SeedModel, load_seed_model
+from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 from ferboost.variants import groups_of, is_residual, tap_of, tree_variants
@@ -79,15 +78,8 @@ def load_memorised(run: Run) -> MemorisedFeatures | None:
     RunError
         If the file is damaged.
     """
-    path = run.path / _FILE
-    if not path.exists():
-        return None
-    try:
-        return MemorisedFeatures.from_dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); remove it and run: ferboost train --resume {run.path}"
-        ) from error
+    remedy = f"ferboost train --resume {run.path}"
+    return read_kept(run.path / _FILE, MemorisedFeatures.from_dict, remedy)
 
 
 def _replaced_tap(settings: TreeSettings) -> str | None:

@@ -1,6 +1,5 @@
 """Measuring how a run's models bear worse faces, and keeping what came out."""
 
-import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,11 +7,11 @@ from numpy.typing import NDArray
 
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import draw_faces
-from ferboost.errors import RunError
 from ferboost.evaluation.robustness import Robustness, measure_robustness
 from ferboost.files import write_json
 from ferboost.models import load_seed_model
 from ferboost.pipeline.calibrating import load_calibration
+from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 
@@ -75,12 +74,5 @@ def load_robustness(run: Run) -> Robustness | None:
     RunError
         If the file is damaged.
     """
-    path = run.path / _FILE
-    if not path.exists():
-        return None
-    try:
-        return Robustness.from_dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); remove it and run: ferboost robustness {run.path} DATA"
-        ) from error
+    remedy = f"ferboost robustness {run.path} DATA"
+    return read_kept(run.path / _FILE, Robustness.from_dict, remedy)

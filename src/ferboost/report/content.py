@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ferboost.evaluation.changes import ChangedFaces
+from ferboost.evaluation.label_findings import LabelFindings
 from ferboost.evaluation.memorising import MemorisedFeatures
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.robustness import Robustness
@@ -104,6 +105,8 @@ class ReportContent:
         Whether heat maps explain the model; None where it was not checked.
     memorised : MemorisedFeatures or None
         What trees make of images that their CNN knows; None where it was not measured.
+    labels : LabelFindings or None
+        What was found of the labels; None where nothing was looked for.
     """
 
     title: str
@@ -126,3 +129,4 @@ class ReportContent:
     changed: ChangedFaces | None = None
     explanation: ExplanationCheck | None = None
     memorised: MemorisedFeatures | None = None
+    labels: LabelFindings | None = None

@@ -6,6 +6,7 @@ import jinja2
 
 from ferboost.datasets.dataset import SPLITS
 from ferboost.evaluation.changes import changes_by_class
+from ferboost.evaluation.label_findings import AGREEMENTS
 from ferboost.evaluation.summary import against_baselines, summarize
 from ferboost.evaluation.trust import measure_trust
 from ferboost.published import published
@@ -62,6 +63,7 @@ def build_page(content: ReportContent) -> str:
             shown_trusts=shown_trusts,
             set_names=SET_NAMES,
             scaling_names=SCALING_NAMES,
+            agreements=AGREEMENTS,
             next_table=count(1).__next__,
             headline=headline,
             sentences=sentences,

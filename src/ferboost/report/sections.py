@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ferboost.evaluation.label_findings import LabelFindings
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.robustness import Robustness
 from ferboost.evaluation.summary import VariantSummary
@@ -28,6 +29,7 @@ from ferboost.report.figures import (
     plot_loss_curves,
     plot_predict_times,
 )
+from ferboost.report.label_figures import plot_finder
 from ferboost.report.memorising_figures import memorising_figures
 from ferboost.report.robustness_figures import plot_robustness
 from ferboost.report.tree import plot_tree
@@ -77,6 +79,7 @@ def section_figures(
         "abstention": _abstention(trusts),
         "robustness": tuple(_robustness(content.robustness, [s.variant for s in shown])),
         "explanation": tuple(_explanation(content.explanation)),
+        "labels": tuple(_labels(content.labels)),
         "time": (_time(summaries),),
         "inside": tuple(_inside(content)),
         "data": content.data_figures,
@@ -119,6 +122,17 @@ def _explanation(check: ExplanationCheck | None) -> Iterator[CaptionedFigure]:
         "Maps of random weights",
         "A map that stays the same where the weights are random shows the face, not what the "
         "model has learnt of it. 1: the same order of pixels; 0: none in common.",
+    )
+
+
+def _labels(findings: LabelFindings | None) -> Iterator[CaptionedFigure]:
+    if findings is None or not findings.finder:
+        return
+    yield CaptionedFigure(
+        plot_finder(findings.finder),
+        "Wrong labels among the most suspicious",
+        "How many of the first labels are wrong by the votes, and how many of all wrong ones are "
+        "found by then.",
     )
 
 

@@ -19,6 +19,7 @@ from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.changing import load_changed_faces
 from ferboost.pipeline.examples import load_examples
 from ferboost.pipeline.explaining import load_explanation_check
+from ferboost.pipeline.labelling import load_label_findings
 from ferboost.pipeline.memorising import load_memorised
 from ferboost.pipeline.robustness import load_robustness
 from ferboost.pipeline.training import read_precision
@@ -92,6 +93,7 @@ def report_content(run: Run) -> ReportContent:
         changed=load_changed_faces(run),
         explanation=load_explanation_check(run),
         memorised=load_memorised(run),
+        labels=load_label_findings(run),
     )
 
 
