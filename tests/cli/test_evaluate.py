@@ -78,11 +78,13 @@ def test_evaluate_prints_a_table_of_at_most_80_columns(trained: Trained) -> None
     assert [row.partition("  ")[0] for row in rest[:3]] == ["CNN", "trees: fc1", "trees: pixels"]
     assert rest[3] == ""
     assert all("the CNN" in sentence for sentence in rest[4:6])  # one for each of the trees
-    assert rest[6].startswith("The seeds together, as predict and export give them: CNN ")
-    assert rest[7] == ""
-    assert rest[8].startswith("expected calibration error")
-    assert max(map(len, rest[8:])) <= 80
-    assert sum(line.startswith(("CNN", "trees: ")) for line in rest[8:]) == 6  # and mean of seeds
+    assert rest[6].startswith("Time of the trees in percent of that of their CNN: trees: fc1 ")
+    assert "pixels" not in rest[6]  # which need no CNN
+    assert rest[7].startswith("The seeds together, as predict and export give them: CNN ")
+    assert rest[8] == ""
+    assert rest[9].startswith("expected calibration error")
+    assert max(map(len, rest[9:])) <= 80
+    assert sum(line.startswith(("CNN", "trees: ")) for line in rest[9:]) == 6  # and mean of seeds
 
 
 def test_evaluate_verifies_sets_of_an_asked_coverage(trained: Trained) -> None:

@@ -105,6 +105,13 @@ def print_results(results: "Results", run: "Run | None", *, own_test_split: bool
             typer.echo(summary.against_cnn.sentence(in_words("cnn"), in_words(summary.variant)))
     for baseline, trees, comparison in against_baselines(results):
         typer.echo(comparison.sentence(in_words(baseline), in_words(trees)))
+    added = ", ".join(
+        f"{row_name(summary.variant)} {summary.predict_time.trees / summary.predict_time.cnn:.0%}"
+        for summary in summaries
+        if has_trees(summary.variant) and summary.predict_time.cnn > 0
+    )
+    if added:
+        typer.echo(f"Time of the trees in percent of that of their CNN: {added}.")
     together = ", ".join(
         f"{row_name(summary.variant)} {100 * summary.together.accuracy:.2f}"
         for summary in summaries
