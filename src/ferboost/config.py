@@ -313,6 +313,22 @@ class Settings(_Frozen):
 #: Named starting points, as overrides of the defaults.
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
+    "boosted": {
+        "cnn": {"patience": 10},
+        "trees": {
+            "taps": ["fc1", "fc1+hog"],
+            "mode": "both",
+            "features": "out-of-fold",
+            "max_depth": 3,
+            "learning_rate": 0.1,
+            "rounds": 200,
+            "subsample": 0.8,
+            "columns": 0.5,
+            "min_child_weight": 5.0,
+            "early_stopping": 15,
+            "baselines": ["logistic", "mlp"],
+        },
+    },
     "fast": {
         "cnn": {
             "architecture": "residual",

@@ -32,7 +32,8 @@ PresetOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Settings to start from: paper, the study's; fast and strong, residual networks; "
+        help="Settings to start from: paper, the study's; boosted, its network out of fold with "
+        "trees that correct it; fast and strong, residual networks; "
         "ensemble, three of strong.",
     ),
 ]
