@@ -84,6 +84,7 @@ def test_ctrl_c_says_how_to_go_on(trained: Trained) -> None:
         ("--run RUN --space trees.toml --set cnn.epochs=2", "stay; --set cnn.epochs=2 cannot be"),
         ("DATA --space space.toml --trials 2 --set cnn.dense=3", "setting cnn.dense cannot be 3"),
         ("DATA --space space.toml --trials 2 --pruner best", "invalid value for '--pruner'"),
+        ("DATA --space space.toml --trials 2 --ray here", "--ray takes HOST:PORT of a head node"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_leaves_nothing(
@@ -118,7 +119,19 @@ def test_a_study_of_other_data_or_another_plan_is_not_gone_on_with(trained: Trai
         assert outcome.err.splitlines()[-1].startswith("ferboost: error: ")
 
 
-def test_a_missing_optuna_is_one_line(trained: Trained, workplace: Path) -> None:
+def test_a_cluster_that_is_not_there_is_one_line_and_leaves_nothing(trained: Trained) -> None:
+    pytest.importorskip("ray", reason="ray is not installed")
+    before = set(Path().iterdir())
+    outcome = ferboost(
+        "tune", trained.faces, "--space", "space.toml", "--trials", 2, "--ray", "127.0.0.1:1"
+    )
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("ferboost: error: there is no Ray cluster at 127.0.0.1:1: ")
+    assert outcome.err.count("\n") == 1
+    assert set(Path().iterdir()) == before
+
+
+def test_a_missing_package_is_one_line(trained: Trained, workplace: Path) -> None:
     before = set(workplace.iterdir())
     outcome = ferboost_process(
         "tune", trained.faces, "--space", "space.toml", "--trials", 2, before=without("optuna")
@@ -126,5 +139,10 @@ def test_a_missing_optuna_is_one_line(trained: Trained, workplace: Path) -> None
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == (
         "ferboost: error: this needs optuna; run: pip install 'ferboost[train,tune]'\n"
+    )
+    options = ("--space", "space.toml", "--trials", 2, "--ray", "auto")
+    outcome = ferboost_process("tune", trained.faces, *options, before=without("ray"))
+    assert outcome.err == (
+        "ferboost: error: this needs ray; run: pip install 'ferboost[train,tune,ray]'\n"
     )
     assert set(workplace.iterdir()) == before

@@ -30,6 +30,7 @@ _EXTRAS = {
     "train,lightgbm": ("lightgbm",),
     "train,tune": ("optuna",),
     "train,tune,postgres": ("psycopg",),
+    "train,tune,ray": ("ray",),
     "serve": ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn"),
 }
 #: What torch and XGBoost say, which have no MemoryError.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ferboost.config import Settings
     from ferboost.datasets import FaceDataset
     from ferboost.runs import Run
+    from ferboost.tuning.cluster import Cluster
     from ferboost.tuning.database import Database
     from ferboost.tuning.outcomes import Outcome
     from ferboost.tuning.study import Study
@@ -41,6 +42,7 @@ Examples:
   ferboost tune --resume --out studies/1
   ferboost tune fer2013.zip --space space.toml --trials 500 --out studies/big
       --storage postgresql://me@db.example.org/tuning
+  ferboost tune fer2013.zip --space space.toml --trials 500 --ray auto
 
 \b
 A space is a TOML file with settings, and what each can be:
@@ -98,9 +100,21 @@ def tune(
     file: FileOption = None,
     changes: SetOption = None,
     jobs: Annotated[
-        int,
-        typer.Option(metavar="N", min=1, max=256, help="Trials at a time; they share the cores."),
-    ] = 1,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=256,
+            help="Trials at a time; they share the cores. By default 1, or one a node of --ray.",
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run the trials on a Ray cluster: HOST:PORT of its head node, or auto.",
+        ),
+    ] = None,
     storage: Annotated[
         str | None,
         typer.Option(
@@ -135,7 +149,7 @@ def tune(
         raise SettingsError("a study in a database has a name; give it by --out STUDY")
     if resume and storage is None and out is not None:
         storage = Study.open(out).record.storage
-    with _opened(storage) as database:
+    with _opened(storage) as database, _connected(ray) as cluster:
         if resume and out is not None:
             study, dataset = _resume(context, out, data, space, database)
         else:
@@ -160,7 +174,13 @@ def tune(
             monitor.log(f"study {study.name} in {database.name}")
         with resumable(f"ferboost tune --resume --out {shlex.quote(str(study.path))}"):
             outcomes = execute_study(
-                study, dataset, monitor, trials=trials, jobs=jobs, database=database
+                study,
+                dataset,
+                monitor,
+                trials=trials,
+                jobs=jobs,
+                cluster=cluster,
+                database=database,
             )
             page = write_study_page(study)
     if json:
@@ -179,6 +199,17 @@ def _opened(storage: str | None) -> "Iterator[Database | None]":
 
     with Database(storage) as database:
         yield database
+
+
+@contextmanager
+def _connected(address: str | None) -> "Iterator[Cluster | None]":
+    if address is None:
+        yield None
+        return
+    from ferboost.tuning.cluster import connected
+
+    with connected(address) as cluster:
+        yield cluster
 
 
 def _command(storage: str | None) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,16 +18,17 @@ from ferboost.files import storage_errors, write_json
 from ferboost.pipeline.doubting import require_same_doubts
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import lock_folder
-from ferboost.tuning.faces import stored_faces
+from ferboost.tuning.faces import face_arrays, stored_faces
 from ferboost.tuning.messages import Epoch, Ready, Reply, Setup, Task
 from ferboost.tuning.outcomes import Outcome, Verdict, best_outcome
 from ferboost.tuning.sampling import Sampling
 from ferboost.tuning.space import Point
 from ferboost.tuning.study import Study, variant_of
 from ferboost.tuning.wording import describe_outcome, describe_value
-from ferboost.tuning.workers import Worker, WorkerPool, worker_pool
+from ferboost.tuning.workers import Worker, WorkerPool, process_pool
 
 if TYPE_CHECKING:
+    from ferboost.tuning.cluster import Cluster
     from ferboost.tuning.database import Database, Patience
 
 __all__ = ["execute_study"]
@@ -43,7 +46,8 @@ def execute_study(
     monitor: Monitor,
     *,
     trials: int | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
+    cluster: "Cluster | None" = None,
     database: "Database | None" = None,
     patience: "Patience | None" = None,
 ) -> tuple[Outcome, ...]:
@@ -61,8 +65,10 @@ def execute_study(
     monitor : Monitor
     trials : int, optional
         How many trials the study has in the end, instead of what was planned.
-    jobs : int
-        Trials at a time; they share the cores out.
+    jobs : int, optional
+        Trials at a time; they share the cores out. By default one, or one for each node.
+    cluster : Cluster, optional
+        On whose nodes they are run, instead of here; see `ferboost.tuning.cluster.connected`.
     database : Database, optional
         Where the study is, if it is in one.
     patience : Patience, optional
@@ -76,7 +82,8 @@ def execute_study(
     Raises
     ------
     SettingsError
-        If `trials` is given for a grid, or the network that points start from cannot be.
+        If `trials` is given for a grid, the network that points start from cannot be, or the
+        cluster has too few cores.
     RunError
         If another process works in the study directory, a worker cannot even begin, or the
         database fails.
@@ -95,13 +102,47 @@ def execute_study(
             seconds = patience.abandoned / _SIGNS_OF_LIFE
         session = _Session(study, Sampling(study, trials, ledger), monitor, seconds)
         if not session.is_finished:
-            with (
-                stored_faces(study.path / "faces", prepared) as faces,
-                worker_pool(study.path / "workers", jobs) as pool,
-                monitor.stage("tune") as tell,
-            ):
-                session.run(pool, faces, jobs, tell)
+            with _workers(study, prepared, jobs, cluster) as crew, monitor.stage("tune") as tell:
+                session.run(crew, tell)
     return study.outcomes()
+
+
+@dataclass(frozen=True)
+class _Crew:
+    """Who tries the points.
+
+    Attributes
+    ----------
+    pool : WorkerPool
+    faces : Path
+        The folder of the faces; the workers of a cluster have them otherwise.
+    jobs : int
+        How many trials there are at a time.
+    """
+
+    pool: WorkerPool
+    faces: Path
+    jobs: int
+
+
+@contextmanager
+def _workers(
+    study: Study, prepared: FaceDataset, jobs: int | None, cluster: "Cluster | None"
+) -> Iterator[_Crew]:
+    folder = study.path / "faces"
+    if cluster is None:
+        jobs = jobs or 1
+        with (
+            stored_faces(folder, prepared),
+            process_pool(study.path / "workers", jobs) as pool,
+        ):
+            yield _Crew(pool, folder, jobs)
+    else:
+        from ferboost.tuning.cluster import cluster_pool
+
+        jobs = jobs or cluster.nodes
+        with cluster_pool(face_arrays(prepared), jobs) as pool:
+            yield _Crew(pool, folder, jobs)
 
 
 @dataclass
@@ -142,33 +183,34 @@ class _Session:
         """Whether no trial is left."""
         return len(self._outcomes) >= self._sampling.total
 
-    def run(self, pool: WorkerPool, faces: Path, jobs: int, tell: Tell) -> None:
+    def run(self, crew: _Crew, tell: Tell) -> None:
         """Try points until none is left."""
         left = self._sampling.total - len(self._outcomes)
-        self._begin(pool, faces)  # alone, since it may have to measure the precision
-        others = min(jobs, left) - 1
+        self._begin(crew)  # alone, since it may have to measure the precision
+        others = min(crew.jobs, left) - 1
         try:
-            while self._starting or self._running or not self.is_finished:
+            while self._running or not self.is_finished:
                 self._tell_progress(tell)
-                heard = pool.hear(self._seconds)
+                heard = crew.pool.hear(self._seconds)
                 worker = None if heard is None else heard.worker
                 if heard is not None and worker in self._starting:
                     if heard.line is None:
-                        raise RunError(f"a worker could not begin: {worker.how_it_ended()}")
-                    self._starting.remove(worker)
-                    self._take_precision(Ready.model_validate_json(heard.line))
-                    self._hand_out(worker, pool)
-                    for _ in range(others):
-                        self._begin(pool, faces)
-                    others = 0
+                        self._take_failed_start(worker, crew)
+                    else:
+                        self._starting.remove(worker)
+                        self._take_precision(Ready.model_validate_json(heard.line))
+                        self._hand_out(worker, crew.pool)
+                        for _ in range(others):
+                            self._begin(crew)
+                        others = 0
                 elif heard is not None and worker in self._running:
                     if heard.line is None:
                         self._take_crash(worker)
-                        pool.end(worker)
-                        self._begin(pool, faces)
+                        crew.pool.end(worker)
+                        self._begin(crew)
                     elif self._take(worker, heard.line):
-                        self._hand_out(worker, pool)
-                self._look_around(pool)
+                        self._hand_out(worker, crew.pool)
+                self._look_around(crew.pool)
         except KeyboardInterrupt:
             if self._sampling.shared:
                 self._sampling.give_back()
@@ -192,18 +234,25 @@ class _Session:
             self._study.write_best(best)
         self._best = best
 
-    def _begin(self, pool: WorkerPool, faces: Path) -> None:
-        worker = pool.start()
+    def _begin(self, crew: _Crew) -> None:
+        worker = crew.pool.start()
         self._starting.add(worker)
         worker.send(
             Setup(
-                faces=str(faces),
+                faces=str(crew.faces),
                 classes=len(self._study.record.classes),
                 run=self._study.plan.run,
                 settings=self._study.plan.settings,
                 precision=self._precision,
             )
         )
+
+    def _take_failed_start(self, worker: Worker, crew: _Crew) -> None:
+        if not worker.was_taken_away():
+            raise RunError(f"a worker could not begin: {worker.how_it_ended()}")
+        self._starting.remove(worker)
+        crew.pool.end(worker)
+        self._begin(crew)
 
     def _take_precision(self, ready: Ready) -> None:
         if ready.error is not None:
@@ -251,13 +300,13 @@ class _Session:
 
     def _take_crash(self, worker: Worker) -> None:
         trial = self._running.pop(worker)
-        reason = worker.how_it_ended()
-        if self._sampling.crashes(trial.number):
+        reason, innocent = worker.how_it_ended(), worker.was_taken_away()
+        if self._sampling.crashes(trial.number) and not innocent:
             verdict = Verdict(status="crashed", reason=f"{reason}, twice", seconds=0)
             self._keep(verdict, trial.number, trial.point)
         else:
             self._monitor.log(f"trial {trial.number}: {reason}; its values are tried once more")
-            self._sampling.try_again(trial.number)
+            self._sampling.try_again(trial.number, crashed=not innocent)
 
     def _keep(self, verdict: Verdict, number: int, point: Point) -> None:
         outcome = Outcome(**dict(verdict), number=number, point=point)

@@ -1,10 +1,11 @@
 """The faces of a study, decoded once and mapped into the memory of every worker."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,7 @@ from ferboost.cnn.training import LabelledImages
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.files import atomic_path
 
-__all__ = ["StudyFaces", "open_faces", "stored_faces"]
-
-_SPLITS = ("train", "validation")
+__all__ = ["StudyFaces", "face_arrays", "faces_of", "open_faces", "stored_faces"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +33,31 @@ class StudyFaces:
     validation_hashes: NDArray[np.bytes_]
 
 
+def face_arrays(prepared: FaceDataset) -> dict[str, NDArray[Any]]:
+    """Return what `faces_of` makes the faces of a study of."""
+    return {
+        f"{name}-{kind}": array
+        for name in ("train", "validation")
+        for split in (prepared.split(name),)
+        for kind in ("images", "labels", "hashes", "beliefs")
+        if (array := getattr(split, kind)) is not None
+    }
+
+
+def faces_of(arrays: Mapping[str, NDArray[Any]]) -> StudyFaces:
+    """Return the faces of a study, in whatever memory the arrays are."""
+
+    def labelled(split: str) -> LabelledImages:
+        beliefs = arrays.get(f"{split}-beliefs")
+        return LabelledImages(
+            arrays[f"{split}-images"].astype(np.uint8, copy=False),
+            arrays[f"{split}-labels"].astype(np.int64, copy=False),
+            None if beliefs is None else beliefs.astype(np.float32, copy=False),
+        )
+
+    return StudyFaces(labelled("train"), labelled("validation"), arrays["validation-hashes"])
+
+
 @contextmanager
 def stored_faces(folder: Path, prepared: FaceDataset) -> Iterator[Path]:
     """Keep the training and validation images of a data set in `folder` while the block runs.
@@ -44,13 +68,9 @@ def stored_faces(folder: Path, prepared: FaceDataset) -> Iterator[Path]:
         If they cannot be written.
     """
     try:
-        for name in _SPLITS:
-            split = prepared.split(name)
-            for kind in ("images", "labels", "hashes", "beliefs"):
-                if (array := getattr(split, kind)) is None:
-                    continue
-                with atomic_path(folder / f"{name}-{kind}.npy") as path, path.open("wb") as file:
-                    np.save(file, array)
+        for name, array in face_arrays(prepared).items():
+            with atomic_path(folder / f"{name}.npy") as path, path.open("wb") as file:
+                np.save(file, array)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -58,21 +78,5 @@ def stored_faces(folder: Path, prepared: FaceDataset) -> Iterator[Path]:
 
 def open_faces(folder: Path) -> StudyFaces:
     """Map the faces that `stored_faces` keeps: all processes share one copy in memory."""
-
-    def mapped(name: str) -> NDArray[np.generic]:
-        # Copied where it is written to, which is nowhere: torch takes no arrays it may not write.
-        array: NDArray[np.generic] = np.load(folder / f"{name}.npy", mmap_mode="c")
-        return array
-
-    def labelled(split: str) -> LabelledImages:
-        images, labels = mapped(f"{split}-images"), mapped(f"{split}-labels")
-        beliefs = None
-        if (folder / f"{split}-beliefs.npy").exists():
-            beliefs = mapped(f"{split}-beliefs").astype(np.float32, copy=False)
-        return LabelledImages(
-            images.astype(np.uint8, copy=False), labels.astype(np.int64, copy=False), beliefs
-        )
-
-    return StudyFaces(
-        labelled("train"), labelled("validation"), np.load(folder / "validation-hashes.npy")
-    )
+    # Copied where it is written to, which is nowhere: torch takes no arrays it may not write.
+    return faces_of({file.stem: np.load(file, mmap_mode="c") for file in folder.glob("*.npy")})

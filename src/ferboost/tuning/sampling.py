@@ -127,9 +127,9 @@ class Sampling:
         """Return how often a process has ended over the values of a trial before."""
         return int(self._known()[number].user_attrs.get(_CRASHES, 0))
 
-    def try_again(self, number: int) -> None:
-        """Have the values of a trial whose process ended tried by another trial."""
-        self._ledger.attempt(partial(self._return, number, crashed=True))
+    def try_again(self, number: int, *, crashed: bool = True) -> None:
+        """Have the values of a trial whose process ended, or machine, tried by another trial."""
+        self._ledger.attempt(partial(self._return, number, crashed=crashed))
         del self._running[number]
 
     def give_back(self) -> None:

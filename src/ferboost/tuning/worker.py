@@ -9,8 +9,9 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -19,40 +20,65 @@ from ferboost.cnn.network import build_network
 from ferboost.cnn.precision import Precision, choose_device, choose_precision
 from ferboost.errors import SettingsError, TrainingDivergedError
 from ferboost.runs import Run
-from ferboost.tuning.faces import open_faces
+from ferboost.tuning.faces import StudyFaces, open_faces
 from ferboost.tuning.messages import Epoch, Ready, Reply, Setup, Task
 from ferboost.tuning.outcomes import SeedScore, Verdict
 from ferboost.tuning.scoring import Scorer, StoppedError
 
+__all__ = ["Channel", "main", "try_points"]
+
 _Message = TypeVar("_Message", bound=BaseModel)
 
 
-class _Channel:
-    """What this process says to the one that started it, and hears from it."""
+class Channel:
+    """What a worker says to whoever started it, and hears from there.
 
-    def __init__(self, incoming: TextIO, outgoing: TextIO) -> None:
-        self._outgoing = outgoing
+    Parameters
+    ----------
+    say : callable
+        Takes a line of JSON.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
         self._inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, args=(incoming,), daemon=True).start()
+
+    def put(self, line: str) -> None:
+        """Take what the other side has said."""
+        self._inbox.put(line)
 
     def send(self, message: BaseModel) -> None:
-        self._outgoing.write(message.model_dump_json() + "\n")
-        self._outgoing.flush()
+        """Say something."""
+        self._say(message.model_dump_json())
 
     def receive(self, kind: type[_Message]) -> _Message:
+        """Wait for a message."""
         return kind.model_validate_json(self._inbox.get())
-
-    def _listen(self, incoming: TextIO) -> None:
-        for line in incoming:
-            self._inbox.put(line)
-        os._exit(0)  # whoever started this process is gone, so nobody waits for the trial
 
 
 def main() -> None:
     """Try points until the other side hangs up."""
     outgoing = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever prints, prints into the log
-    channel = _Channel(sys.stdin, outgoing)
+
+    def say(line: str) -> None:
+        outgoing.write(f"{line}\n")
+        outgoing.flush()
+
+    channel = Channel(say)
+    threading.Thread(target=_listen, args=(channel,), daemon=True).start()
+    try_points(channel, open_faces)
+
+
+def try_points(channel: Channel, faces: Callable[[Path], StudyFaces]) -> None:
+    """Try the points that are asked for, for ever; end only where it cannot begin.
+
+    Parameters
+    ----------
+    channel : Channel
+    faces : callable
+        Given the folder that `Setup` names, returns what is in it.
+    """
     setup = channel.receive(Setup)
     run = None if setup.run is None else Run.open(Path(setup.run))
     try:
@@ -60,10 +86,16 @@ def main() -> None:
     except SettingsError as error:
         channel.send(Ready(error=str(error)))
         return
-    scorer = Scorer(open_faces(Path(setup.faces)), setup.classes, run)
+    scorer = Scorer(faces(Path(setup.faces)), setup.classes, run)
     channel.send(Ready(precision=precision))
     while True:
         channel.send(_try(channel, scorer, channel.receive(Task), precision))
+
+
+def _listen(channel: Channel) -> None:
+    for line in sys.stdin:
+        channel.put(line)
+    os._exit(0)  # whoever started this process is gone, so nobody waits for the trial
 
 
 def _measure(setup: Setup) -> Precision:
@@ -76,7 +108,7 @@ def _measure(setup: Setup) -> Precision:
     )
 
 
-def _try(channel: _Channel, scorer: Scorer, task: Task, precision: Precision | None) -> Verdict:
+def _try(channel: Channel, scorer: Scorer, task: Task, precision: Precision | None) -> Verdict:
     start = time.perf_counter()
     scores: list[SeedScore] = []
 

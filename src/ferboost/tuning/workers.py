@@ -1,10 +1,11 @@
-"""Worker processes on this machine, and how they share its cores."""
+"""What tries points: workers, here processes that share the cores of this machine."""
 
 import os
 import queue
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +15,15 @@ from pydantic import BaseModel
 
 from ferboost.files import storage_errors
 
-__all__ = ["Heard", "Worker", "WorkerPool", "available_cores", "worker_pool"]
+__all__ = [
+    "Heard",
+    "ProcessPool",
+    "ProcessWorker",
+    "Worker",
+    "WorkerPool",
+    "available_cores",
+    "process_pool",
+]
 
 
 def available_cores() -> int:
@@ -24,8 +33,28 @@ def available_cores() -> int:
     return min(cores or 1, int(asked)) if asked.isdecimal() and int(asked) else cores or 1
 
 
-class Worker:
-    """A process that tries points.
+class Worker(ABC):
+    """Tries points, and says by a line of JSON what comes out."""
+
+    @abstractmethod
+    def send(self, message: BaseModel) -> None:
+        """Say something to it; if it has ended, its end is heard of anyway."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """End it."""
+
+    @abstractmethod
+    def how_it_ended(self) -> str:
+        """Return, of one that has hung up, how it ended and the last that it printed."""
+
+    def was_taken_away(self) -> bool:
+        """Say, of one that has hung up, whether its machine is gone, whatever it did there."""
+        return False
+
+
+class ProcessWorker(Worker):
+    """A process on this machine.
 
     Parameters
     ----------
@@ -62,26 +91,25 @@ class Worker:
         self._listener.start()
 
     def send(self, message: BaseModel) -> None:
-        """Say something to the process; if it has ended, its end is heard of anyway."""
+        """Say something to the process."""
         stream = self._process.stdin
         with suppress(BrokenPipeError):
             if stream is not None:
                 stream.write(message.model_dump_json() + "\n")
                 stream.flush()
 
-    def end(self) -> int:
-        """End the process, and return how it ended: an exit code, or minus a signal."""
+    def end(self) -> None:
+        """End the process."""
         self._process.kill()
-        code = self._process.wait()
+        self._process.wait()
         self._listener.join()
         for stream in (self._process.stdin, self._process.stdout):
             with suppress(BrokenPipeError):
                 if stream is not None:
                     stream.close()
-        return code
 
     def how_it_ended(self) -> str:
-        """Return, of a process that has hung up, how it ended and the last that it printed."""
+        """Return how the process ended, and the last that it printed."""
         code = self._process.wait()
         lines = self.log.read_text("utf-8", "replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -102,32 +130,20 @@ class Heard:
     line: str | None
 
 
-class WorkerPool:
-    """Starts workers, and hears all of them.
+class WorkerPool(ABC):
+    """Starts workers, and hears all of them."""
 
-    Parameters
-    ----------
-    folder : Path
-        For their logs.
-    threads : int
-        Of each.
-    """
-
-    def __init__(self, folder: Path, threads: int) -> None:
-        self._folder = folder
-        self._threads = threads
+    def __init__(self) -> None:
         self._inbox: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         self._workers: list[Worker] = []
-        self._started = 0
+
+    @abstractmethod
+    def _make(self, inbox: "queue.SimpleQueue[Heard]") -> Worker:
+        """Start a worker that puts what it says there."""
 
     def start(self) -> Worker:
         """Start a worker."""
-        self._started += 1
-        log = self._folder / f"worker-{self._started}.log"
-        with storage_errors(log):
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.unlink(missing_ok=True)
-        worker = Worker(log, self._threads, self._inbox)
+        worker = self._make(self._inbox)
         self._workers.append(worker)
         return worker
 
@@ -149,10 +165,36 @@ class WorkerPool:
             self.end(worker)
 
 
+class ProcessPool(WorkerPool):
+    """Starts processes on this machine.
+
+    Parameters
+    ----------
+    folder : Path
+        For their logs.
+    threads : int
+        Of each.
+    """
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        super().__init__()
+        self._folder = folder
+        self._threads = threads
+        self._started = 0
+
+    def _make(self, inbox: "queue.SimpleQueue[Heard]") -> ProcessWorker:
+        self._started += 1
+        log = self._folder / f"worker-{self._started}.log"
+        with storage_errors(log):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.unlink(missing_ok=True)
+        return ProcessWorker(log, self._threads, inbox)
+
+
 @contextmanager
-def worker_pool(folder: Path, jobs: int) -> Iterator[WorkerPool]:
-    """Yield a pool whose `jobs` workers share the cores out, and that ends with the block."""
-    pool = WorkerPool(folder, max(1, available_cores() // jobs))
+def process_pool(folder: Path, jobs: int) -> Iterator[ProcessPool]:
+    """Yield a pool whose `jobs` processes share the cores out, and that ends with the block."""
+    pool = ProcessPool(folder, max(1, available_cores() // jobs))
     try:
         yield pool
     finally:

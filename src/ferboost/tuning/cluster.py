@@ -1,0 +1,292 @@
+"""Workers on the nodes of a Ray cluster."""
+
+import logging
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from ray.exceptions import RayError
+
+from ferboost.errors import RunError, SettingsError
+from ferboost.tuning.workers import Heard, Worker, WorkerPool
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["Cluster", "ClusterPool", "ClusterWorker", "cluster_pool", "connected", "share_cores"]
+
+_CONNECT_SECONDS = 5
+_STATUS_SECONDS = 20
+
+
+class _Trier:
+    """Tries points in a process that Ray has started on some node; an actor.
+
+    One thread tries, one answers `hear`, one takes what is sent.
+    """
+
+    def __init__(self, version_there: str, cores: int) -> None:
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(cores)  # before torch is there to read it
+        here = version("ferboost")
+        if here != version_there:
+            raise RunError(
+                f"ferboost {here} is installed on the node {socket.gethostname()}, and the study "
+                f"is run with {version_there}; install the same everywhere"
+            )
+        from ferboost.tuning.worker import Channel
+
+        self._said: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
+        self._channel: Channel = Channel(self._said.put)
+
+    def begin(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, int]:
+        """Begin to try points; return the node and the process that this is."""
+        threading.Thread(target=self._try, args=(arrays,), daemon=True).start()
+        return ray.get_runtime_context().get_node_id(), os.getpid()
+
+    def send(self, line: str) -> None:
+        """Take a message."""
+        self._channel.put(line)
+
+    def hear(self) -> str:
+        """Wait for the next that is said."""
+        said = self._said.get()
+        if isinstance(said, BaseException):
+            raise said
+        return said
+
+    def _try(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        from ferboost.tuning.faces import faces_of
+        from ferboost.tuning.worker import try_points
+
+        # Ray maps what all processes of a node share, and nobody may write it; nobody does.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        try:
+            try_points(self._channel, lambda _: faces_of(arrays))
+        except BaseException as error:  # noqa: BLE001 - it is told to whoever hears
+            traceback.print_exc()
+            self._said.put(RuntimeError(f"{type(error).__name__}: {error}"))
+
+
+class ClusterWorker(Worker):
+    """A process on a node of the cluster.
+
+    Parameters
+    ----------
+    cores : int
+        That it takes of the node.
+    arrays : ObjectRef
+        Of the faces; Ray moves them to each node once.
+    inbox : SimpleQueue of Heard
+        Where all that it says is put, and its end.
+
+    Attributes
+    ----------
+    node : str
+        Ray's name of the node; empty until the process has begun.
+    pid : int
+        Of the process; 0 until it has begun.
+    """
+
+    def __init__(self, cores: int, arrays: Any, inbox: "queue.SimpleQueue[Heard]") -> None:
+        self.node, self.pid = "", 0
+        actor: Any = ray.remote(_Trier)  # Any: Ray makes its methods
+        self._actor = actor.options(num_cpus=cores, max_concurrency=2).remote(
+            version("ferboost"), cores
+        )
+        self._begun = self._actor.begin.remote(arrays)
+        self._inbox = inbox
+        self._end = ""
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def send(self, message: BaseModel) -> None:
+        """Say something to the process."""
+        self._actor.send.remote(message.model_dump_json())
+
+    def end(self) -> None:
+        """End the process."""
+        ray.kill(self._actor)
+        self._listener.join()
+
+    def how_it_ended(self) -> str:
+        """Return what Ray says of the end of the process."""
+        return f"its process ended ({self._end})"
+
+    def was_taken_away(self) -> bool:
+        """Say whether the node is no more."""
+        return self.node not in {node["NodeID"] for node in _nodes()}
+
+    def _listen(self) -> None:
+        try:
+            self.node, self.pid = ray.get(self._begun)
+            while True:
+                self._inbox.put(Heard(self, ray.get(self._actor.hear.remote())))
+        except RayError as error:
+            self._end = _in_one_line(error)
+            self._inbox.put(Heard(self, None))
+
+
+class ClusterPool(WorkerPool):
+    """Starts processes on the nodes of a cluster.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        Of the faces, see `ferboost.tuning.faces.face_arrays`.
+    cores : int
+        Of each process.
+
+    Attributes
+    ----------
+    faces : ObjectRef
+        Of the arrays in the memory that the processes of a node share.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], cores: int) -> None:
+        super().__init__()
+        self.faces = ray.put({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        self._cores = cores
+
+    def _make(self, inbox: "queue.SimpleQueue[Heard]") -> ClusterWorker:
+        return ClusterWorker(self._cores, self.faces, inbox)
+
+
+@contextmanager
+def cluster_pool(arrays: Mapping[str, NDArray[Any]], jobs: int) -> Iterator[ClusterPool]:
+    """Yield a pool whose `jobs` processes share the cluster out, and that ends with the block."""
+    pool = ClusterPool(arrays, share_cores(_cores_of_nodes(), jobs))
+    try:
+        yield pool
+    finally:
+        pool.end_all()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that this process is connected to; see `connected`."""
+
+    address: str
+
+    @property
+    def nodes(self) -> int:
+        """How many of its nodes have cores."""
+        return len(_cores_of_nodes())
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Cluster]:
+    """Have a cluster while the block runs.
+
+    Parameters
+    ----------
+    address : str
+        HOST:PORT of its head node, or "auto" on a machine of the cluster.
+
+    Raises
+    ------
+    SettingsError
+        If that is no address.
+    RunError
+        If there is no cluster, or this machine is none of its nodes.
+    """
+    _check_address(address)
+    mine = not ray.is_initialized()
+    if mine:
+        try:
+            ray.init(
+                address=address, log_to_driver=False, logging_level=logging.ERROR,
+                configure_logging=False,
+            )  # fmt: skip
+        except (RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
+            how = "--address HOST:PORT" if address == "auto" else f"--address {address}"
+            raise RunError(
+                f"cannot join the Ray cluster at {address}: {_in_one_line(error)}; this machine "
+                f"must be a node of it, by: ray start {how}"
+            ) from error
+    try:
+        yield Cluster(address)
+    finally:
+        if mine:
+            ray.shutdown()
+
+
+def share_cores(nodes: Sequence[int], jobs: int) -> int:
+    """Return the most cores that each of some trials can have at a time.
+
+    Parameters
+    ----------
+    nodes : sequence of int
+        Cores of each.
+    jobs : int
+        How many trials; each is on one node.
+
+    Raises
+    ------
+    SettingsError
+        If there are fewer cores than trials.
+    """
+    for cores in range(max(nodes, default=0), 0, -1):
+        if sum(node // cores for node in nodes) >= jobs:
+            return cores
+    raise SettingsError(
+        f"the cluster has {sum(nodes)} cores, too few for {jobs} trials at a time; give fewer by "
+        "--jobs"
+    )
+
+
+def _cores_of_nodes() -> list[int]:
+    cores = (node["Resources"].get("CPU", 0) for node in _nodes())
+    return [int(number) for number in cores if number >= 1]
+
+
+def _nodes() -> list[dict[str, Any]]:  # Any: as Ray describes them
+    described = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node for node in described if node["Alive"]]
+
+
+def _check_address(address: str) -> None:
+    """Check that there is a cluster: Ray itself would try for two minutes, and then exit."""
+    if address == "auto":
+        return
+    host, separator, port = address.rpartition(":")
+    if not host or not separator or not port.isdecimal() or "/" in host:
+        raise SettingsError(
+            f"--ray takes HOST:PORT of a head node, such as 10.0.0.1:6379, or auto; found {address}"
+        )
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS):
+            pass
+        subprocess.run(  # noqa: S603 - no shell reads the address
+            [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address],
+            check=True, capture_output=True, timeout=_STATUS_SECONDS,
+        )  # fmt: skip
+    except (OSError, OverflowError, subprocess.SubprocessError) as error:
+        said = "what listens there does not answer as Ray does"
+        if not isinstance(error, subprocess.SubprocessError):
+            said = _in_one_line(error)
+        raise RunError(
+            f"there is no Ray cluster at {address}: {said}; start one by: ray start --head"
+        ) from error
+
+
+def _in_one_line(error: BaseException) -> str:
+    """Return the sentence that says most: Ray's own last one, or the first of anybody else."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if isinstance(error, RayError) else lines[0].partition(". ")[0]
