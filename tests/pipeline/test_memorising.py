@@ -34,7 +34,7 @@ def test_as_many_learnt_and_unseen_images_are_compared(tmp_path: Path, features:
         assert learnt["trees rows"].accuracy > 0.9
         assert learnt["trees new"] != unseen["trees new"]
     page = write_report(run).read_text("utf-8")
-    assert "Why trees should not see what the CNN has learnt" in page
+    assert "Trees on images that the CNN has and has not learnt" in page
     (run.path / "memorised.json").write_text("{}")
     with pytest.raises(RunError, match=r"memorised.json is damaged .* remove it and run"):
         write_report(run)
