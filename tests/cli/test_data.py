@@ -1,5 +1,6 @@
 """``ferboost data info``, ``check``, ``convert`` and ``generate``."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from shell import Trained, ferboost
 
 from ferboost.datasets import FaceDataset, load_dataset
 from ferboost.datasets.audit import Audit, Finding, audit
+from ferboost.datasets.doubts import join_doubts
 from ferboost.datasets.images import encode_png
 from ferboost.emotions import EMOTIONS, FERPLUS_COLUMNS
 
@@ -70,6 +72,42 @@ def test_check_names_what_it_found(trained: Trained) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     assert "\nwarning: " in outcome.out
     assert "test/happy/a.png" in outcome.out
+
+
+def test_check_draws_and_lists_the_worst(trained: Trained) -> None:
+    faces = load_dataset(trained.faces)
+    for split, label in (("train", "happy"), ("train", "sad"), ("test", "happy"), ("test", "sad")):
+        for number in range(3):
+            target = Path("faces", split, label, f"{label}-{split}-{number}.png")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            drawn = (number + 1) * (1 if label == "happy" else 7) + 40 * (split == "test")
+            target.write_bytes(encode_png(faces.images[0 if number == 2 else drawn]))
+    Path("doubts.csv").write_text("image,suggested\nhappy-train-0.png,sad\nhappy-test-1.png,\n")
+    options = ("--doubts", "doubts.csv", "--sheet", "worst.png", "--count", "2")
+    outcome = ferboost("data", "check", "faces", *options, "--list", "new/again.csv")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "worst.png: 2 of 6 images to look at\n" in outcome.out
+    assert outcome.out.endswith("new/again.csv: 6 of 6 images to look at\n")
+    with Image.open("worst.png") as sheet:
+        assert sheet.width > 1000
+    with Path("new/again.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["why"] for row in rows] == ["two labels"] * 4 + ["doubted"] * 2
+    doubted = {row["image"]: (row["label"], row["suggested"]) for row in rows[4:]}
+    assert doubted["train/happy/happy-train-0.png"] == ("happy", "sad")
+    assert doubted["test/happy/happy-test-1.png"][0] == "happy"
+    again = join_doubts(load_dataset("faces"), Path("new/again.csv"))
+    assert again.doubted.sum() == 3  # of the training images
+
+
+def test_check_of_good_data_has_nothing_to_draw(trained: Trained) -> None:
+    outcome = ferboost("data", "check", trained.faces, "--sheet", "worst.png")
+    assert outcome.code == 0
+    assert outcome.out.endswith("There is no image to look at.\n")
+    assert not Path("worst.png").exists()
+    outcome = ferboost("data", "check", trained.faces, "--doubts", "gone.csv")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "no file gone.csv of doubted labels" in outcome.err
 
 
 def test_check_fails_where_there_is_an_error(

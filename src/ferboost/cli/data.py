@@ -9,6 +9,7 @@ from ferboost.cli.console import ConsoleMonitor, print_json, print_table
 
 if TYPE_CHECKING:
     from ferboost.datasets import FaceDataset
+    from ferboost.datasets.worst import BadImage
 
 __all__ = ["JsonOption", "app", "load"]
 
@@ -21,6 +22,13 @@ OutArgument = Annotated[
     Path, typer.Argument(metavar="OUT", help="A new folder, or a .zip, .csv or .parquet file.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+CHECK_EXAMPLES = """\b
+Examples:
+  ferboost data check fer2013.zip
+  ferboost data check faces/ --doubts labels/labels.csv --sheet worst.png
+  ferboost data check fer2013.zip --doubts fer2013new.csv --list again.csv
+"""
 
 INFO_EXAMPLES = """\b
 Examples:
@@ -119,21 +127,49 @@ def _draw(dataset: "FaceDataset", folder: Path) -> list[Path]:
     return [folder / name for name in figures]
 
 
-@app.command()
-def check(data: DataArgument, json: JsonOption = False) -> None:
+@app.command(epilog=CHECK_EXAMPLES)
+def check(
+    data: DataArgument,
+    doubts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Doubted labels: what ferboost labels writes, or FER+ votes."
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the worst images with their labels, as PNG."),
+    ] = None,
+    count: Annotated[
+        int, typer.Option(metavar="N", min=1, max=400, help="Images on the sheet.")
+    ] = 64,
+    list_: Annotated[
+        Path | None,
+        typer.Option(
+            "--list", metavar="FILE", help="Write the worst images as CSV, to be labelled again."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
     """Look for copies, leaks, contradictions, tampering.
 
     Counts exact and near copies, copies that lie in train and in test, copies with other labels,
     and blanks, and compares the data to the genuine FER-2013. The exit code is 1 where there is an
-    error.
+    error. The worst images are those with contradicting labels, blank ones, and those whose labels
+    are doubted, the least believed first.
     """
     from ferboost.datasets.audit import audit
+    from ferboost.datasets.doubts import read_beliefs
+    from ferboost.datasets.worst import worst_images
 
     dataset = load(data)
+    beliefs = None if doubts is None else read_beliefs(dataset, doubts)
     with ConsoleMonitor().stage(f"check {len(dataset):,} images"):
         result = audit(dataset)
+    worst = worst_images(dataset, result, beliefs)
+    files = _write_worst(dataset, worst, sheet, count, list_)
     if json:
-        print_json(result.to_dict())
+        print_json(result.to_dict() | {"worst": len(worst), "files": list(map(str, files))})
     else:
         for split in result.splits:
             columns = ["class", "images"]
@@ -150,8 +186,45 @@ def check(data: DataArgument, json: JsonOption = False) -> None:
         for finding in result.findings:
             shown = ", ".join(finding.names[:3]) + (", ..." if len(finding.names) > 3 else "")
             typer.echo(f"{finding.level}: {finding.message}" + (f" ({shown})" if shown else ""))
+        for path, drawn in files.items():
+            typer.echo(f"{path}: {drawn:,} of {len(worst):,} images to look at")
+        if not worst and (sheet or list_):
+            typer.echo("There is no image to look at.")
     if any(finding.level == "error" for finding in result.findings):
         raise typer.Exit(1)
+
+
+def _write_worst(
+    dataset: "FaceDataset",
+    worst: "tuple[BadImage, ...]",
+    sheet: Path | None,
+    count: int,
+    table: Path | None,
+) -> dict[Path, int]:
+    """Write what is asked for; return how many images each file has."""
+    from ferboost.files import atomic_path, write_text
+
+    files: dict[Path, int] = {}
+    if not worst:
+        return files
+    if sheet is not None:
+        from ferboost.report.label_figures import plot_label_sheet
+
+        first = worst[:count]
+        figure = plot_label_sheet(
+            dataset.images[[image.place for image in first]],
+            [dataset.classes[int(dataset.labels[image.place])] for image in first],
+            [image.reason if image.suggested is None else f"{image.suggested}?" for image in first],
+        )
+        with atomic_path(sheet) as temporary:
+            figure.savefig(temporary, format="png", dpi=130)
+        files[sheet] = len(first)
+    if table is not None:
+        from ferboost.datasets.worst import table_of
+
+        write_text(table, table_of(dataset, worst))
+        files[table] = len(worst)
+    return files
 
 
 @app.command()

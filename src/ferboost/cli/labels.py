@@ -127,7 +127,7 @@ def _draw(
         "sheet.png": plot_label_sheet(
             unseen.images.images[first],
             [classes[label] for label in unseen.images.labels[first]],
-            [classes[label] for label in errors.suggested[first]],
+            [f"{classes[label]}?" for label in errors.suggested[first]],
         )
     }
     if findings.finder:

@@ -14,7 +14,7 @@ from ferboost.datasets.splitting import prepare_splits
 from ferboost.datasets.votes import join_votes, majority_labels, read_votes, soft_labels
 from ferboost.errors import DataError
 
-__all__ = ["join_doubts", "prepare_training"]
+__all__ = ["join_doubts", "prepare_training", "read_beliefs"]
 
 # What a label is believed where nothing is said of how likely it is.
 _EVEN = 0.5
@@ -62,26 +62,14 @@ def join_doubts(dataset: FaceDataset, path: Path) -> FaceDataset:
     dataset : FaceDataset
         With its splits.
     path : Path
-        Either FER+ votes, by which a label is doubted where most voters gave another one, and
-        believed as far as voters gave it; or a CSV table with the column ``image`` (see
-        `ferboost.datasets.naming.read_named_rows`), such as ``ferboost labels`` writes, by which
-        every label is doubted whose row does not say ``no`` under ``suspect``. It may have
-        ``suggested``, a class, and ``label_probability`` and ``suggested_probability``, by whose
-        ratio label and suggestion are believed; without these, both alike. Without a suggestion
-        the other classes share what the label lacks.
+        See `read_beliefs`.
 
     Raises
     ------
     DataError
-        If the file is missing, neither of the two, about other labels, or doubts no training image.
+        As by `read_beliefs`, or if no training image is doubted.
     """
-    if not path.is_file():
-        raise DataError(f"there is no file {path} of doubted labels; data.doubts names it")
-    content = path.read_bytes()
-    if content.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].find(b"Image name") >= 0:
-        beliefs = _beliefs_of_votes(dataset, path)
-    else:
-        beliefs = _beliefs_of_table(dataset, path)
+    beliefs = read_beliefs(dataset, path)
     train = dataset.splits == "train"
     beliefs[~train] = _certain(dataset)[~train]
     joined = replace(dataset, beliefs=beliefs)
@@ -92,10 +80,42 @@ def join_doubts(dataset: FaceDataset, path: Path) -> FaceDataset:
             "images where the run was made with --set trees.features=out-of-fold"
         )
     note = (
-        f"{path.name} (SHA-256 {sha256(content).hexdigest()[:16]}) doubts the labels of {count:,} "
-        f"of {train.sum():,} training images."
+        f"{path.name} (SHA-256 {sha256(path.read_bytes()).hexdigest()[:16]}) doubts the labels of "
+        f"{count:,} of {train.sum():,} training images."
     )
     return replace(joined, notes=(*dataset.notes, note))
+
+
+def read_beliefs(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
+    """Read how far each class is believed to be the right one of each image.
+
+    Parameters
+    ----------
+    dataset : FaceDataset
+    path : Path
+        Either FER+ votes, by which a label is doubted where most voters gave another one, and
+        believed as far as voters gave it; or a CSV table with the column ``image`` (see
+        `ferboost.datasets.naming.read_named_rows`), such as ``ferboost labels`` writes, by which
+        every label is doubted whose row does not say ``no`` under ``suspect``. It may have
+        ``suggested``, a class, and ``label_probability`` and ``suggested_probability``, by whose
+        ratio label and suggestion are believed; without these, both alike. Without a suggestion
+        the other classes share what the label lacks.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, classes)
+        Rows sum to 1; that of a label that is not doubted is 1 there.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, neither of the two, or about other labels.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no file {path} of doubted labels; check the path")
+    with path.open("rb") as stream:
+        are_votes = b"Image name" in stream.readline(4096)
+    return _beliefs_of_votes(dataset, path) if are_votes else _beliefs_of_table(dataset, path)
 
 
 def _certain(dataset: FaceDataset) -> NDArray[np.float32]:

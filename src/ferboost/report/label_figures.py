@@ -17,23 +17,23 @@ _COLUMNS = 8
 
 
 def plot_label_sheet(
-    images: NDArray[np.uint8], labels: Sequence[str], suggestions: Sequence[str]
+    images: NDArray[np.uint8], labels: Sequence[str], remarks: Sequence[str]
 ) -> Figure:
-    """Draw faces with the label that they have, and below it the one that the model suggests.
+    """Draw faces with the label that they have, and below it what is said against it.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, 48, 48)
-    labels, suggestions : sequence of str, length n
+    labels, remarks : sequence of str, length n
     """
     rows = -(-len(images) // _COLUMNS)
     figure = Figure(figsize=(1.2 * _COLUMNS, 1.62 * rows), layout="constrained")
     places = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     for place in places:
         place.set_axis_off()
-    for place, image, label, suggestion in zip(places, images, labels, suggestions, strict=False):
+    for place, image, label, remark in zip(places, images, labels, remarks, strict=False):
         place.imshow(image, cmap="gray", vmin=0, vmax=255)
-        text = f"{plain_text(label)}\n{plain_text(suggestion)}?"
+        text = f"{plain_text(label)}\n{plain_text(remark)}"
         place.set_title(text, fontsize=8.5, color=INK, pad=2)
     return figure
 
