@@ -8,6 +8,7 @@
     ├── ExportError          a trained model that ONNX cannot hold, or does not compute alike
     ├── ModelError           a model file that is damaged, of another producer or too new
     ├── StorageError         the disk is full, or a file or folder cannot be written
+    ├── GroupError           a process of several that train together has ended
     ├── TrainingDivergedError    the loss of a training became infinite or undefined
     └── MissingExtraError    an optional dependency is not installed
 
@@ -19,6 +20,7 @@ __all__ = [
     "DataError",
     "ExportError",
     "FerboostError",
+    "GroupError",
     "ImageError",
     "MissingExtraError",
     "ModelError",
@@ -63,6 +65,10 @@ class ModelError(FerboostError):
 
 class StorageError(FerboostError, OSError):
     """The disk is full, or a file or folder cannot be written."""
+
+
+class GroupError(FerboostError):
+    """A process of several that train together has ended."""
 
 
 class TrainingDivergedError(FerboostError):

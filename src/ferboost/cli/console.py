@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ferboost.errors import FerboostError, StorageError
+from ferboost.errors import FerboostError, GroupError, StorageError
 from ferboost.progress import Monitor, Tell
 
 __all__ = [
@@ -129,12 +129,14 @@ def one_line(text: str) -> str:
 
 @contextmanager
 def resumable(command: str) -> Iterator[None]:
-    """Say by what command to go on after an interruption or a full disk."""
+    """Say by what command to go on after an interruption, a full disk or a lost process."""
     how = f"go on with: {command}"
     try:
         yield
     except KeyboardInterrupt:
         raise Interrupted(how) from None
+    except GroupError as error:
+        raise GroupError(f"{error}; {how}") from error
     except StorageError as error:
         raise StorageError(f"{error}; then {how}") from error
 

@@ -100,25 +100,31 @@ def train(
     Everything is kept in a run directory, by default runs/PRESET-PROTOCOL-NUMBER. Stop at any
     moment and go on by --resume.
     """
-    from ferboost.errors import SettingsError
-    from ferboost.pipeline import resume_run, start_run
-    from ferboost.runs import Run, next_run_path
+    from ferboost.cnn.group import training_group
+    from ferboost.cnn.training import follow
 
-    _require_report()
-    if resume is not None:
-        _refuse_changes(context)
-        record = Run.open(resume).record.data
-        known = None if record.votes is None else Path(record.votes)
-        run, prepared = resume_run(resume, load(data or Path(record.path), votes or known))
-    elif data is None:
-        raise SettingsError("train needs DATA, or --resume RUN; see: ferboost train --help")
-    else:
-        chosen = _seeds(preset, seeds, first_seed)
-        settings = choose_settings(context, preset, file, changes, protocol=protocol, **chosen)
-        settings = _learning(settings, votes)
-        path = out or next_run_path(Path("runs"), f"{settings.preset}-{protocol}")
-        run, prepared = start_run(path, load(data, votes), settings, command_line())
-    _finish(run, prepared, json=json)
+    with training_group(follow) as leads:
+        if not leads:
+            return
+        from ferboost.errors import SettingsError
+        from ferboost.pipeline import resume_run, start_run
+        from ferboost.runs import Run, next_run_path
+
+        _require_report()
+        if resume is not None:
+            _refuse_changes(context)
+            record = Run.open(resume).record.data
+            known = None if record.votes is None else Path(record.votes)
+            run, prepared = resume_run(resume, load(data or Path(record.path), votes or known))
+        elif data is None:
+            raise SettingsError("train needs DATA, or --resume RUN; see: ferboost train --help")
+        else:
+            chosen = _seeds(preset, seeds, first_seed)
+            settings = choose_settings(context, preset, file, changes, protocol=protocol, **chosen)
+            settings = _learning(settings, votes)
+            path = out or next_run_path(Path("runs"), f"{settings.preset}-{protocol}")
+            run, prepared = start_run(path, load(data, votes), settings, command_line())
+        _finish(run, prepared, json=json)
 
 
 def _seeds(preset: str, count: int | None, first: int) -> dict[str, tuple[int, ...]]:

@@ -6,24 +6,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ferboost.cnn.augmentation import GENTLE, PUBLISHED, STRONG, augment
 from ferboost.cnn.checkpoint import TrainingState, copy_weights, load_state, save_state
 from ferboost.cnn.curves import EpochRecord
+from ferboost.cnn.group import Group, current_group, group_errors
 from ferboost.cnn.memory import keep_freed_memory
 from ferboost.cnn.muon import Muon
-from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision
 from ferboost.config import CNNSettings
-from ferboost.errors import TrainingDivergedError
+from ferboost.errors import RunError, TrainingDivergedError
 
-__all__ = ["LabelledImages", "TrainingProgress", "train_network"]
+__all__ = ["LabelledImages", "TrainingProgress", "follow", "train_network"]
 
 _EVALUATION_BATCH = 512
 _AUGMENTATIONS = {"published": PUBLISHED, "gentle": GENTLE, "strong": STRONG}
@@ -75,6 +77,7 @@ def _ignore(_news: object) -> None:
     """Take no notice."""
 
 
+@group_errors()
 def train_network(
     network: FaceNetwork,
     train: LabelledImages,
@@ -94,6 +97,10 @@ def train_network(
     the weights is taken, it is what is evaluated and kept. Every epoch draws
     its order, augmentation and dropout from a seed of its own, so that a training that goes on from
     the end of an epoch ends with the same weights as one that was never interrupted.
+
+    In a `training_group`, the processes share the images of every step, and all come to the same
+    weights. Batch normalisation goes by the images of each process, and dropout is drawn in each;
+    but for them, one process would come to the same weights but for rounding.
 
     Parameters
     ----------
@@ -124,11 +131,24 @@ def train_network(
     RunError
         If the state at `state_path` is damaged or of another training.
     """
+    group = current_group()
+    if group.size > 1 and group.leads:
+        header = {
+            "settings": settings.model_dump(mode="json"),
+            "classes": cast("nn.Linear", network.get_submodule("output")).out_features,
+            "precision": precision.to_dict(),
+            "seed": seed,
+            "state_path": None if state_path is None else str(state_path.resolve()),
+            "identity": identity,
+        }
+        arrays = (validation.images, validation.labels, train.images, train.labels, train.beliefs)
+        group.send(header, [array for array in arrays if array is not None])
     precision.place(network)
     optimizer = _optimizer(network, settings)
     state = None
     if state_path is not None:
         state = load_state(state_path, identity, network, optimizer)
+        _check_same_state(group, state, state_path)
     if state is None:
         state = TrainingState([], 0, math.inf, {})
     else:
@@ -138,6 +158,7 @@ def train_network(
         judged = copy.deepcopy(network)
         if state.averaged:
             judged.load_state_dict(state.averaged)
+    shared = group.share(network)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), keep_freed_memory():
         while not _is_finished(state, settings):
             epoch = len(state.history) + 1
@@ -147,13 +168,16 @@ def train_network(
                 judged,
                 optimizer,
                 train,
+                group=group,
+                shared=shared,
                 settings=settings,
                 precision=precision,
                 seed=(seed, epoch),
                 on_progress=on_progress,
             )
+            group.average((network,) if judged is network else (network, judged))
             validation_loss, validation_accuracy = _evaluate(
-                judged, validation, settings, precision
+                group, judged, validation, settings, precision
             )
             seconds = time.perf_counter() - start
             if not math.isfinite(loss + validation_loss):
@@ -169,11 +193,40 @@ def train_network(
                 state.best_weights = copy_weights(judged)
             if settings.averaging:
                 state.averaged = copy_weights(judged)
-            if state_path is not None:
+            if state_path is not None and group.leads:
                 save_state(state_path, identity, state, network, optimizer)
             on_epoch(state.history)
     network.load_state_dict(state.best_weights)
     return state
+
+
+@group_errors()
+def follow(group: Group) -> None:
+    """Train along with the first process of a `training_group` whatever it trains."""
+    while (sent := group.receive()) is not None:
+        header, (validation_images, validation_labels, *train) = sent
+        settings = CNNSettings.model_validate(header["settings"])
+        path = header["state_path"]
+        train_network(
+            new_network(settings, header["classes"], header["seed"]),
+            LabelledImages(*train),
+            LabelledImages(validation_images, validation_labels),
+            settings,
+            Precision(**header["precision"]),
+            seed=header["seed"],
+            state_path=None if path is None else Path(path),
+            identity=header["identity"],
+        )
+
+
+def _check_same_state(group: Group, state: TrainingState | None, path: Path) -> None:
+    """Check that all processes go on from the same epoch."""
+    epochs = 0 if state is None else len(state.history)
+    if group.sum((epochs,))[0] != epochs * group.size:
+        raise RunError(
+            f"not every process can read {path.parent}; put the run on a disk that all machines "
+            "of the training share"
+        )
 
 
 def _optimizer(network: FaceNetwork, settings: CNNSettings) -> torch.optim.Optimizer:
@@ -222,6 +275,8 @@ def _train_epoch(
     optimizer: torch.optim.Optimizer,
     train: LabelledImages,
     *,
+    group: Group,
+    shared: nn.Module,
     settings: CNNSettings,
     precision: Precision,
     seed: tuple[int, int],
@@ -229,37 +284,43 @@ def _train_epoch(
 ) -> tuple[float, float]:
     """Go once over the training images; return the mean loss and accuracy on the way."""
     epoch_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    torch.manual_seed(epoch_seed)
+    torch.manual_seed(epoch_seed + group.rank)
     generator = torch.Generator().manual_seed(epoch_seed)
     order = torch.randperm(len(train.images), generator=generator)
     images, labels = _tensors(train)
     beliefs = None if train.beliefs is None else torch.from_numpy(train.beliefs)
     total = len(order)
-    seen, loss_sum, correct_sum = 0, 0.0, 0
+    done, seen, loss_sum, correct_sum = 0, 0, 0.0, 0.0
     network.train()
     ranges = _AUGMENTATIONS.get(settings.augmentation)
     batches = torch.split(order, settings.batch_size)
     for step, batch in enumerate(batches, start=(seed[1] - 1) * len(batches)):
         x: Tensor = images[batch].to(precision.device)
         y = labels[batch].to(precision.device)
-        if ranges is not None:
+        if ranges is not None:  # of the whole batch, so that every process draws the same
             x = augment(x, ranges, generator)
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * _rate_factor(step, len(batches), settings)
+        part, own = group.part(len(batch))
+        x, y = x[part], y[part]
+        for tuned in optimizer.param_groups:
+            tuned["lr"] = tuned["initial_lr"] * _rate_factor(step, len(batches), settings)
         with precision.autocast():
-            logits = network(x)
-        believed = None if beliefs is None else beliefs[batch].to(precision.device)
-        loss = _loss(logits, y, believed, settings.label_smoothing)
-        loss = loss + settings.l2 * network.penalty()
+            logits = shared(x)
+        believed = None if beliefs is None else beliefs[batch][part].to(precision.device)
+        entropy = _loss(logits, y, believed, settings.label_smoothing)
+        penalty = settings.l2 * network.penalty()
         optimizer.zero_grad()
-        torch.autograd.backward(loss)
+        # The mean of the gradients over the group becomes that of the whole batch.
+        torch.autograd.backward(own * group.size / len(batch) * entropy + penalty)
         optimizer.step()
         if averaged is not network:
             _move_average(averaged, network, settings.averaging, step)
-        seen += len(batch)
-        loss_sum += loss.item() * len(batch)
-        correct_sum += int((logits.argmax(dim=1) == y).sum())
-        on_progress(TrainingProgress(seed[1], seen, total, loss_sum / seen, correct_sum / seen))
+        done += len(batch)
+        seen += own
+        loss_sum += (entropy + penalty).item() * own
+        correct_sum += int((logits.argmax(dim=1) == y).sum()) * (own > 0)
+        so_far = max(seen, 1)
+        on_progress(TrainingProgress(seed[1], done, total, loss_sum / so_far, correct_sum / so_far))
+    loss_sum, correct_sum = group.sum((loss_sum, correct_sum))
     return loss_sum / total, correct_sum / total
 
 
@@ -275,19 +336,25 @@ def _loss(logits: Tensor, labels: Tensor, beliefs: Tensor | None, smoothing: flo
 
 @torch.inference_mode()
 def _evaluate(
-    network: FaceNetwork, data: LabelledImages, settings: CNNSettings, precision: Precision
+    group: Group,
+    network: FaceNetwork,
+    data: LabelledImages,
+    settings: CNNSettings,
+    precision: Precision,
 ) -> tuple[float, float]:
     """Return the loss, penalty included as in Keras, and the accuracy on `data`."""
     network.eval()
     images, labels = _tensors(data)
-    loss_sum, correct_sum = 0.0, 0
-    for start in range(0, len(images), _EVALUATION_BATCH):
+    loss_sum, correct_sum = 0.0, 0.0
+    first, step = group.rank * _EVALUATION_BATCH, group.size * _EVALUATION_BATCH
+    for start in range(first, len(images), step):
         x = images[start : start + _EVALUATION_BATCH].to(precision.device)
         y = labels[start : start + _EVALUATION_BATCH].to(precision.device)
         with precision.autocast():
             logits = network(x)
         loss_sum += float(functional.cross_entropy(logits, y, reduction="sum"))
         correct_sum += int((logits.argmax(dim=1) == y).sum())
+    loss_sum, correct_sum = group.sum((loss_sum, correct_sum))
     penalty = settings.l2 * float(network.penalty())
     return loss_sum / len(images) + penalty, correct_sum / len(images)
 

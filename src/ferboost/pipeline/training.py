@@ -14,6 +14,7 @@ from ferboost.centres import ClassCentres
 from ferboost.cnn.augmentation import augment_as_published
 from ferboost.cnn.checkpoint import load_weights, save_weights
 from ferboost.cnn.curves import EpochRecord
+from ferboost.cnn.group import current_group
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_device, choose_precision
 from ferboost.cnn.training import LabelledImages, TrainingProgress, train_network
@@ -247,11 +248,13 @@ class SeedTraining:
         write_json(part.folder / _CURVES, {"best_epoch": state.best_epoch, "history": history_rows})
         save_weights(network_path(part.folder), state.best_weights)  # last: it says "finished"
         best = state.history[state.best_epoch - 1]
+        processes = current_group().size
         self._log(
             part,
             f"kept epoch {state.best_epoch} of {len(state.history)}: held-out loss "
             f"{best.validation_loss:.4f}, accuracy {best.validation_accuracy:.2%}; "
-            f"{np.median([record.seconds for record in state.history]):.2f} s an epoch",
+            f"{np.median([record.seconds for record in state.history]):.2f} s an epoch"
+            + (f" by {processes} processes" if processes > 1 else ""),
         )
         majority = np.bincount(self._held_out.labels).max() / len(self._held_out.labels)
         if best.validation_accuracy <= majority:

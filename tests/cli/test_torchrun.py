@@ -1,0 +1,93 @@
+"""Training by several processes: the same weights, one voice, and no half run left."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from shell import ferboost
+
+from ferboost.datasets.synthetic import generate_faces
+from ferboost.datasets.writing import write_dataset
+from ferboost.runs import Run
+
+SMALL = (
+    "--set=number_format=float32",
+    "--set=cnn.epochs=3",
+    "--set=cnn.filters=[4,4]",
+    "--set=cnn.batch_size=32",
+    "--set=cnn.augmentation=gentle",
+    "--set=trees.rounds=1",
+    '--set=trees.taps=["pixels"]',
+)
+PUBLISHED = (*SMALL, "--set=cnn.dense=[8,7]", "--set=cnn.dropout=0")
+# Batch normalisation, dropout and an average of the weights: what one process would do otherwise.
+RESIDUAL = (*SMALL, "--set=cnn.architecture=residual", "--set=cnn.averaging=0.9")
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("faces") / "faces.zip"
+    write_dataset(generate_faces(20), path)
+    return path
+
+
+def torchrun(*arguments: object, program: tuple[str, ...] = ("-m", "ferboost")) -> tuple[int, str]:
+    """Run a command in two processes; return the exit code and what ferboost's lines say."""
+    launcher = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
+    outcome = subprocess.run(
+        [*launcher, *program, *map(str, arguments)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    said = [line for line in outcome.stderr.splitlines() if line.startswith("ferboost: ")]
+    return outcome.returncode, "\n".join(said)
+
+
+def test_two_processes_come_to_the_weights_of_one(faces: Path, tmp_path: Path) -> None:
+    assert ferboost("train", faces, *PUBLISHED, "-o", tmp_path / "one").code == 0
+    assert torchrun("train", faces, *PUBLISHED, "-o", tmp_path / "two") == (0, "")
+    one, two = (load_file(tmp_path / n / "seed-0/network.safetensors") for n in ("one", "two"))
+    for name, weights in one.items():
+        assert two[name] == pytest.approx(weights, abs=1e-5)
+    curves = [(tmp_path / n / "seed-0/metrics.csv").read_text().split("\n") for n in ("one", "two")]
+    for first, second in zip(*curves, strict=True):
+        assert first.rsplit(",", 1)[0] == second.rsplit(",", 1)[0]
+    log = (tmp_path / "two" / "log.txt").read_text()
+    assert log.count("kept epoch") == 1
+    assert "s an epoch by 2 processes" in log
+
+
+def test_a_process_that_dies_ends_all_with_one_line_and_the_run_goes_on(
+    faces: Path, tmp_path: Path
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert torchrun("train", faces, *RESIDUAL, "-o", whole) == (0, "")
+    program = (str(HERE / "dying.py"),)
+    code, said = torchrun("train", faces, *RESIDUAL, "-o", broken, program=program)
+    assert code == 1
+    assert said == (
+        "ferboost: error: another process of the training has ended; go on with: ferboost train "
+        f"--resume {broken}"
+    )
+    assert len((broken / "seed-0/metrics.csv").read_text().splitlines()) == 1 + 1
+    assert torchrun("train", "--resume", broken) == (0, "")
+    one, two = (load_file(path / "seed-0/network.safetensors") for path in (whole, broken))
+    for name, weights in one.items():
+        assert weights.equal(two[name])
+    assert (Run.open(broken).path / "report.html").exists()
+
+
+def test_bad_input_is_one_line_of_one_process(tmp_path: Path) -> None:
+    code, said = torchrun("train", tmp_path / "none.zip", "-o", tmp_path / "run")
+    assert code == 1
+    assert said.startswith("ferboost: error: ")
+    assert "none.zip" in said
+    assert "\n" not in said
+    assert not (tmp_path / "run").exists()
