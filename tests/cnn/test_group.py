@@ -82,7 +82,7 @@ def test_the_others_train_what_the_first_one_trains(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, believes: bool
 ) -> None:
     plain, validation = labelled(faces()), labelled(faces(), "test")
-    beliefs = np.eye(3, dtype=np.float32)[plain.labels] / 2
+    beliefs = np.eye(3)[plain.labels].astype(np.float32)
     train = LabelledImages(plain.images, plain.labels, beliefs if believes else None)
     settings = cnn_settings(epochs=1, filters=(2, 4))
     group, path = Alone(), tmp_path / "state.safetensors"
