@@ -235,6 +235,11 @@ class BoostedTrees:
         if not self.residual and logits is not None:
             raise DataError("these trees replace the layers above and take no logits")
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file that `save` writes."""
+        return len(self.booster_.save_raw("ubj"))
+
     def save(self, path: Path) -> None:
         """Write the trees to `path` as UBJSON, and their SHA-256 beside them as sha256sum does."""
         content = bytes(self.booster_.save_raw("ubj"))

@@ -52,6 +52,23 @@ def test_trees_of_a_run_are_searched_and_grown(trained: Trained, no_report: None
     assert ferboost("boost", trained.run, "--settings", "s/best.toml", "-o", "b").code == 0
 
 
+def test_several_objectives_end_in_a_front(trained: Trained, no_report: None) -> None:
+    outcome = ferboost(
+        "tune", trained.faces, "--space", "grid.toml", "--sampler", "grid", "-o", "s",
+        "--against", "both", *TUNE,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert "the front: no other trial beats these, cheapest first" in outcome.out
+    assert " kB" in outcome.out
+    assert " ms a face" in outcome.out
+    found = json.loads(ferboost("tune", "--resume", "-o", "s", "--json").out)
+    assert found["front"]
+    assert set(found["front"]) <= {0, 1}
+    assert all(trial["size"] > 0 and trial["time"] > 0 for trial in found["trials"])
+    refused = ferboost("tune", "--resume", "-o", "s", "--against", "size")
+    assert refused.err.endswith("s was started with --against both, and that stays\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
 def test_ctrl_c_says_how_to_go_on(trained: Trained) -> None:
     grid = ("tune", trained.faces, "--space", "grid.toml", "--sampler", "grid", "-o", "my study")

@@ -15,16 +15,19 @@ from ferboost.tuning.study import Study, plan_study, start_study
 from tiny import faces
 
 
-def made_up(path: Path, space: dict[str, Any], trials: int) -> Study:
+def made_up(path: Path, space: dict[str, Any], trials: int, **plan_of: Any) -> Study:
     """Return a study of random trials, of which every third was stopped."""
-    plan = plan_study(parse_space(space), load_settings(), sampler="random", trials=12)
+    plan = plan_study(parse_space(space), load_settings(), sampler="random", trials=12, **plan_of)
     study = start_study(path, faces(), plan, "ferboost tune <faces>")
     sampling = Sampling(study, None)
     for number in range(trials):
         asked = sampling.ask()
         assert asked
         history = (EpochRecord(1, 1.0, 0.4, 1.0, 0.4, 1.0), EpochRecord(2, 1.0, 0.5, 1.0, 0.5, 1.0))
-        score = SeedScore(seed=0, accuracy=0.5 + number / 100, log_loss=1.0, history=history)
+        score = SeedScore(
+            seed=0, accuracy=0.5 + number / 100, log_loss=1.0, history=history,
+            size=1000.0 * (1 + number), time=2 ** ((number * 5) % 7) / 64,
+        )  # fmt: skip
         outcome = Outcome(
             status="stopped" if number % 3 == 2 else "done",
             seconds=1, seeds=(score,), number=asked[0], point=asked[1],
@@ -48,6 +51,18 @@ def test_the_page_has_every_figure_and_names_the_axes_by_the_record(tmp_path: Pa
     assert "Best of 12 trials: 8 done, 4 stopped: 60.00%" in page
     assert "ferboost tune &lt;faces&gt;" in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_front_of_several_objectives_is_drawn_and_marked(tmp_path: Path) -> None:
+    space = {"cnn.learning_rate": {"low": 1e-5, "high": 1e-1, "log": True}}
+    study = made_up(tmp_path / "study", space, 12, costs=("size", "time"))
+    page = write_study_page(study).read_text("utf-8")
+    for title in ("Front: size", "Front: time"):
+        assert title in page
+    assert "Milliseconds for a face" in page
+    assert page.count(", on the front") == len(study.front()) > 1
+    assert "12.0 kB" not in page  # the last was stopped
+    assert "11.0 kB" in page
 
 
 @pytest.mark.parametrize("trials", [0, 2])

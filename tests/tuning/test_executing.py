@@ -22,7 +22,7 @@ from ferboost.models import load_seed_model, network_path
 from ferboost.settings_files import read_settings_file
 from ferboost.tuning.faces import open_faces, stored_faces
 from ferboost.tuning.study import Study, resume_study
-from tiny import finish
+from tiny import finish, new_network
 
 
 def test_a_grid_is_tried_whole_and_each_point_once(tmp_path: Path) -> None:
@@ -148,6 +148,30 @@ def test_points_that_cannot_be_are_told_apart_from_bad_ones(tmp_path: Path) -> N
     assert best.point == {"cnn.kernel_size": 3, "cnn.learning_rate": 1e-3}
 
 
+def test_a_study_of_several_objectives_keeps_its_front(tmp_path: Path) -> None:
+    study = begin(
+        tmp_path / "study",
+        {"cnn.filters": [[4, 4], [16, 16], [4, 40]], "trees.max_depth": [2]},
+        settings=settings(trees={"taps": ("fc1",)}, seeds=(0, 1)), costs=("size", "time"),
+    )  # fmt: skip
+    outcomes = go_on(study)
+    sizes = {str(o.point["cnn.filters"]): o.cost("size") or 0 for o in outcomes}
+    network = new_network(study.plan.settings.cnn.model_copy(update={"filters": (4, 4)}))
+    weights = sum(4 * tensor.numel() for tensor in network.state_dict().values())
+    assert weights < sizes["(4, 4)"] < weights + 20_000  # with two rounds of trees
+    assert sizes["(4, 4)"] < sizes["(16, 16)"] < sizes["(4, 40)"]
+    assert all((o.cost("time") or 0) > 0 for o in outcomes)
+    front = study.front()
+    assert front[0].point["cnn.filters"] == (4, 4)
+    assert study.best() in front
+    assert {file.name for file in (study.path / "front").iterdir()} == {
+        study.front_path(outcome).name for outcome in front
+    }
+    for outcome in front:
+        _, changes = read_settings_file(study.front_path(outcome))
+        assert tuple(changes["cnn"]["filters"]) == outcome.point["cnn.filters"]
+
+
 def test_a_worker_that_ends_over_the_same_values_twice_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +287,8 @@ def test_a_pruner_stops_trainings(tmp_path: Path) -> None:
         ({"cnn.l2": [0.1]}, {"settings": settings(protocol="paper")}, "never on test images"),
         ({"cnn.l2": [0.1]}, {"sampler": "random"}, "say how many trials"),
         ({"cnn.l2": [0.1]}, {"trials": 3}, "the grid has 1 points"),
+        ({"cnn.l2": [0.1]}, {"costs": ["size"], "pruner": "halving"}, "has several; use none"),
+        ({"cnn.l2": [0.1]}, {"costs": ["size", "size"]}, "size is given twice"),
         ({"cnn.l2": {"low": 0, "high": 1}}, {}, "too many values for a grid"),
         ({"cnn.l2": [-0.1]}, {}, "setting cnn.l2 cannot be -0.1"),
         (

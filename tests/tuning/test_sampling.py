@@ -171,6 +171,23 @@ def test_values_over_which_a_process_ended_are_tried_once_more(tmp_path: Path) -
     assert sampling.crashes(last) == 1
 
 
+def test_points_of_several_objectives_are_drawn(tmp_path: Path) -> None:
+    plan = {"sampler": "tpe", "trials": 14, "costs": ("size", "time")}
+    study = begin(tmp_path / "study", CONDITIONS, **plan)
+    sampling = Sampling(study, None)
+    while asked := sampling.ask():
+        number, point = asked
+        assert not sampling.report(number, 1, 1.0)
+        score = SeedScore(seed=0, accuracy=0.5 + number / 100, log_loss=1, size=9, time=number)
+        ended = Outcome(status="done", seconds=1, seeds=(score,), number=number, point=point)
+        if number % 5 == 4:
+            ended = Outcome(status="diverged", seconds=1, number=number, point=point)
+        assert sampling.tell(ended)
+    assert len(study.outcomes()) == 14
+    best = open_journal(study).best_trials
+    assert [trial.number for trial in best] == [o.number for o in study.front()]
+
+
 @pytest.mark.parametrize("pruner", ["halving", "hyperband"])
 def test_a_pruner_stops_the_worst_by_its_loss(tmp_path: Path, pruner: str) -> None:
     study = begin(

@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     from ferboost.runs import Run
     from ferboost.tuning.cluster import Cluster
     from ferboost.tuning.database import Database
-    from ferboost.tuning.outcomes import Outcome
+    from ferboost.tuning.outcomes import Cost, Outcome
     from ferboost.tuning.study import Study
 
 __all__ = ["TUNE_EXAMPLES", "tune"]
 
 _SHOWN = 10
+_COSTS: "dict[str | None, tuple[Cost, ...]]" = {
+    "size": ("size",),
+    "time": ("time",),
+    "both": ("size", "time"),
+}
 
 TUNE_EXAMPLES = """\b
 Examples:
@@ -88,6 +93,13 @@ def tune(
         Literal["accuracy", "log_loss"],
         typer.Option(help="What is optimised, on validation images."),
     ] = "accuracy",
+    against: Annotated[
+        Literal["size", "time", "both"] | None,
+        typer.Option(
+            help="What else is to be small: the bytes of a model, or the time for a face. What no "
+            "other trial beats is the front."
+        ),
+    ] = None,
     seeds: Annotated[
         int,
         typer.Option(metavar="N", min=1, max=100, help="Models at each point; their mean counts."),
@@ -163,6 +175,7 @@ def tune(
                 trials=trials,
                 pruner=pruner,
                 objective=objective,
+                costs=_COSTS.get(against, ()),
                 run=origin,
             )
             path = out or next_run_path(Path("studies"), f"{plan.settings.preset}-{sampler}")
@@ -265,6 +278,7 @@ def _resume(
         "pruner": study.plan.pruner,
         "objective": study.plan.objective,
         "seeds": len(study.plan.settings.seeds),
+        "against": next((k for k, v in _COSTS.items() if v == study.plan.costs), "nothing"),
     }
     for name, value in planned.items():
         if is_given(context, name) and context.params[name] != value:
@@ -289,7 +303,7 @@ def _describe(study: "Study", outcomes: "tuple[Outcome, ...]") -> dict[str, Any]
         "trials": [_describe_trial(outcome) for outcome in outcomes],
         "best": None if best is None else _describe_trial(best),
         "best_settings": None if best is None else str(study.best_path),
-    }
+    } | ({"front": [outcome.number for outcome in study.front()]} if study.plan.costs else {})
 
 
 def _describe_trial(outcome: "Outcome") -> dict[str, Any]:
@@ -298,12 +312,19 @@ def _describe_trial(outcome: "Outcome") -> dict[str, Any]:
     return described | {
         "accuracy": outcome.accuracy,
         "log_loss": outcome.log_loss,
+        "size": outcome.cost("size"),
+        "time": outcome.cost("time"),
         "seeds": scores,
     }
 
 
 def _print(study: "Study", outcomes: "tuple[Outcome, ...]") -> None:
-    from ferboost.tuning.wording import count_outcomes, describe_outcome, value_in_words
+    from ferboost.tuning.wording import (
+        count_outcomes,
+        describe_cost,
+        describe_outcome,
+        value_in_words,
+    )
 
     best = study.best()
     if best is None:
@@ -311,22 +332,28 @@ def _print(study: "Study", outcomes: "tuple[Outcome, ...]") -> None:
         for outcome in outcomes[:_SHOWN]:
             typer.echo(describe_outcome(outcome, study.plan.objective))
         return
-    sign = -1 if study.plan.objective == "accuracy" else 1
+    sign, costs = -1 if study.plan.objective == "accuracy" else 1, study.plan.costs
     done = [o for o in outcomes if o.status == "done"]
     done.sort(key=lambda o: sign * (o.value(study.plan.objective) or 0))
     names = list(study.space.parameters)
-    rows = [
-        [
+
+    def row(outcome: "Outcome") -> list[str]:
+        return [
             str(outcome.number),
             f"{100 * (outcome.accuracy or 0):.2f}",
             f"{outcome.log_loss or 0:.4f}",
+            *(describe_cost(outcome.cost(cost) or 0, cost) for cost in costs),
             *(value_in_words(outcome.point[n]) if n in outcome.point else "-" for n in names),
             f"{outcome.seconds:.1f}",
         ]
-        for outcome in done[:_SHOWN]
-    ]
+
+    columns = ["trial", "accuracy %", "log loss", *costs, *names, "seconds"]
     title = f"{count_outcomes(outcomes)}; on validation images, best first"
-    print_table(title, ["trial", "accuracy %", "log loss", *names, "seconds"], rows)
+    print_table(title, columns, [row(outcome) for outcome in done[:_SHOWN]])
+    if costs:
+        rows = [row(outcome) for outcome in study.front()]
+        print_table("the front: no other trial beats these, cheapest first", columns, rows)
+        typer.echo(f"settings of the front: {shlex.quote(str(study.path / 'front'))}")
     typer.echo("The best of many trials flatters: it was chosen on these images.")
     source = shlex.quote(study.record.data.path)
     settings = shlex.quote(str(study.best_path))

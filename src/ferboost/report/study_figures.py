@@ -8,11 +8,12 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ferboost.report.style import CNN, INK, MUTED, PALETTE, new_axes, plain_text
-from ferboost.tuning.outcomes import Objective, Outcome
+from ferboost.tuning.outcomes import Cost, Objective, Outcome
 from ferboost.tuning.space import Choices, SearchSpace, Value
 from ferboost.tuning.wording import value_in_words
 
 __all__ = [
+    "plot_front",
     "plot_grid",
     "plot_importances",
     "plot_parallel_coordinates",
@@ -24,6 +25,12 @@ _SHADES = "viridis"
 _LABELS: dict[Objective, str] = {
     "accuracy": "Validation accuracy in %",
     "log_loss": "Validation log loss in nats",
+}
+
+
+_COST_LABELS: dict[Cost, str] = {
+    "size": "Weights and trees in kB",
+    "time": "Milliseconds for a face",
 }
 
 
@@ -66,6 +73,37 @@ def plot_slice(
                 scale.place(outcome.point[name]), value, "o", color=CNN, markersize=5, alpha=0.7
             )
     axes.set_xticks(scale.ticks, scale.labels)
+    return figure
+
+
+def plot_front(
+    outcomes: Sequence[Outcome], front: Sequence[Outcome], objective: Objective, cost: Cost
+) -> Figure:
+    """Draw how good the models of all trials are over what they cost, and join the front."""
+    figure, axes = new_axes(
+        f"What no other trial beats: {objective.replace('_', ' ')} against {cost}",
+        x=_COST_LABELS[cost], y=_LABELS[objective],
+    )  # fmt: skip
+    scale = 1000 if cost == "size" else 1
+
+    def places(chosen: Sequence[Outcome]) -> tuple[list[float], list[float]]:
+        found = sorted(
+            (amount / scale, height)
+            for o in chosen
+            if (amount := o.cost(cost)) is not None
+            and (height := _height(o, objective)) is not None
+        )
+        return [x for x, _ in found], [y for _, y in found]
+
+    axes.plot(*places(outcomes), "o", color=MUTED, markersize=5)
+    axes.plot(*places(front), "o-", color=PALETTE[1], markersize=5, drawstyle="steps-post")
+    for outcome in front:
+        amount, height = outcome.cost(cost), _height(outcome, objective)
+        axes.annotate(
+            str(outcome.number), ((amount or 0) / scale, height or 0), (4, 4),
+            textcoords="offset points", fontsize=8, color=INK,
+        )  # fmt: skip
+    axes.set_xscale("log")
     return figure
 
 

@@ -7,6 +7,7 @@ from ferboost.files import write_text
 from ferboost.report.content import CaptionedFigure
 from ferboost.report.numbering import number_figures
 from ferboost.report.study_figures import (
+    plot_front,
     plot_grid,
     plot_importances,
     plot_parallel_coordinates,
@@ -14,10 +15,15 @@ from ferboost.report.study_figures import (
     plot_trial_curves,
 )
 from ferboost.report.templates import template_environment
-from ferboost.tuning.outcomes import Outcome
+from ferboost.tuning.outcomes import Outcome, pareto_front
 from ferboost.tuning.sampling import parameter_importances
 from ferboost.tuning.study import Study
-from ferboost.tuning.wording import count_outcomes, describe_point, describe_value
+from ferboost.tuning.wording import (
+    count_outcomes,
+    describe_cost,
+    describe_point,
+    describe_value,
+)
 
 __all__ = ["write_study_page"]
 
@@ -45,6 +51,9 @@ def write_study_page(study: Study) -> Path:
         outcomes=outcomes,
         figures=number_figures(_figures(study, outcomes, best), count(1)),
         point=describe_point,
+        costs=study.plan.costs,
+        front={outcome.number for outcome in study.front()} if study.plan.costs else set(),
+        in_words=describe_cost,
     )
     path = study.path / "study.html"
     write_text(path, page)
@@ -64,6 +73,11 @@ def _figures(
         figures.append(CaptionedFigure(curves, "Learning curves", caption))
     if best is None:
         return figures
+    for cost in study.plan.costs:
+        front = pareto_front(outcomes, objective, (cost,))
+        caption = "Each point is a trial that is done. The numbers are those of the trials."
+        figure = plot_front(outcomes, front, objective, cost)
+        figures.append(CaptionedFigure(figure, f"Front: {cost}", caption))
     if len(space.parameters) == 3:
         caption = "Every point of the three settings; the lighter, the greater."
         grid = plot_grid(space, outcomes, objective)

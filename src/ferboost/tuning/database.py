@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from ferboost.errors import RunError, SettingsError
-from ferboost.tuning.ledger import direction
+from ferboost.tuning.ledger import directions
 from ferboost.tuning.outcomes import Outcome, write_outcome
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Database:
         return optuna.create_study(
             storage=self.tables(),
             study_name=study,
-            direction=direction(record.plan.objective),
+            directions=directions(record.plan),
             sampler=RandomSampler(),
             load_if_exists=True,
         )

@@ -233,6 +233,8 @@ class _Session:
         if best is not None and best != self._best:
             self._study.write_best(best)
         self._best = best
+        if self._study.plan.costs:
+            self._study.write_front()
 
     def _begin(self, crew: _Crew) -> None:
         worker = crew.pool.start()
@@ -243,6 +245,7 @@ class _Session:
                 classes=len(self._study.record.classes),
                 run=self._study.plan.run,
                 settings=self._study.plan.settings,
+                costs=self._study.plan.costs,
                 precision=self._precision,
             )
         )

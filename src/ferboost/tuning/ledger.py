@@ -10,10 +10,10 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, Jou
 from optuna.trial import FrozenTrial
 
 from ferboost.errors import RunError
-from ferboost.tuning.outcomes import Objective, Outcome, write_outcome
-from ferboost.tuning.study import Study
+from ferboost.tuning.outcomes import Outcome, write_outcome
+from ferboost.tuning.study import Study, StudyPlan
 
-__all__ = ["Journal", "Ledger", "direction", "open_journal"]
+__all__ = ["Journal", "Ledger", "directions", "open_journal"]
 
 _Result = TypeVar("_Result")
 
@@ -127,7 +127,7 @@ def open_journal(study: Study) -> optuna.Study:
         return optuna.create_study(
             storage=storage,
             study_name=_NAME,
-            direction=direction(study.plan.objective),
+            directions=directions(study.plan),
             sampler=RandomSampler(),
             load_if_exists=True,
         )
@@ -135,6 +135,9 @@ def open_journal(study: Study) -> optuna.Study:
         raise RunError(f"{file} is damaged ({error}); start a new study") from error
 
 
-def direction(objective: Objective) -> Literal["maximize", "minimize"]:
-    """Return which way is better, as Optuna has it."""
-    return "maximize" if objective == "accuracy" else "minimize"
+def directions(plan: StudyPlan) -> list[Literal["maximize", "minimize"]]:
+    """Return of each objective of a study which way is better, as Optuna has it."""
+    ways: list[Literal["maximize", "minimize"]] = ["minimize"] * (1 + len(plan.costs))
+    if plan.objective == "accuracy":
+        ways[0] = "maximize"
+    return ways

@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.precision import Precision
 from ferboost.config import Settings
+from ferboost.tuning.outcomes import Cost
 
 __all__ = ["Epoch", "Ready", "Reply", "Setup", "Task"]
 
@@ -23,6 +24,8 @@ class Setup(_Message):
     """The run whose CNNs the trees grow on."""
     settings: Settings
     """What every point starts from."""
+    costs: tuple[Cost, ...] = ()
+    """What is measured of each model."""
     precision: Precision | None
     """None where it is to be measured, or no CNN is trained."""
 

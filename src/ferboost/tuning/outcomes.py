@@ -12,17 +12,21 @@ from ferboost.files import write_json
 from ferboost.tuning.space import Value
 
 __all__ = [
+    "Cost",
     "Objective",
     "Outcome",
     "SeedScore",
     "Status",
     "Verdict",
     "best_outcome",
+    "pareto_front",
     "read_outcomes",
     "write_outcome",
 ]
 
 Objective = Literal["accuracy", "log_loss"]
+#: What a model costs: the bytes of its weights and trees, or milliseconds for each face.
+Cost = Literal["size", "time"]
 #: "done": all seeds; "stopped": pruned; "diverged": the loss was no number; "refused": the values
 #: do not go together; "crashed": its process ended, twice.
 Status = Literal["done", "stopped", "diverged", "refused", "crashed"]
@@ -42,6 +46,10 @@ class SeedScore(BaseModel):
     """The epoch whose weights were kept, from 1; None where no CNN was trained."""
     rounds: int | None = None
     """Rounds of the trees that were kept; None where there are none."""
+    size: float | None = None
+    """Bytes of the weights, as 32 bits, and of the trees; None where it was not asked for."""
+    time: float | None = None
+    """Milliseconds for each face of a batch, trees included; None where it was not asked for."""
     history: tuple[EpochRecord, ...] = ()
     """The learning curves of the CNN, empty where none was trained."""
 
@@ -72,10 +80,13 @@ class Verdict(BaseModel):
         """Return what is optimised, of a trial that is done."""
         return self.accuracy if objective == "accuracy" else self.log_loss
 
-    def _mean(self, name: Objective) -> float | None:
-        if self.status != "done":
-            return None
-        return fmean(getattr(score, name) for score in self.seeds)
+    def cost(self, cost: Cost) -> float | None:
+        """Return the mean over the seeds of what a model costs, of a trial that is done."""
+        return self._mean(cost)
+
+    def _mean(self, name: Objective | Cost) -> float | None:
+        values = [getattr(score, name) for score in self.seeds]
+        return fmean(values) if self.status == "done" and None not in values else None
 
 
 class Outcome(Verdict):
@@ -92,6 +103,29 @@ def best_outcome(outcomes: tuple[Outcome, ...], objective: Objective) -> Outcome
     sign = 1 if objective == "accuracy" else -1
     done = [(sign * value, o) for o in outcomes if (value := o.value(objective)) is not None]
     return max(done, key=lambda pair: (pair[0], -pair[1].number))[1] if done else None
+
+
+def pareto_front(
+    outcomes: tuple[Outcome, ...], objective: Objective, costs: tuple[Cost, ...]
+) -> tuple[Outcome, ...]:
+    """Return the trials that no other beats, the cheapest first.
+
+    One beats another that is at least as good and as cheap in all respects, and better in one; of
+    equal ones the earliest stays.
+    """
+    sign = -1 if objective == "accuracy" else 1
+    found: list[tuple[tuple[float, ...], Outcome]] = []
+    for outcome in outcomes:
+        value = outcome.value(objective)
+        spent = [outcome.cost(cost) for cost in costs]
+        if value is not None and None not in spent:
+            found.append(((*(s for s in spent if s is not None), sign * value), outcome))
+    found.sort(key=lambda pair: (pair[0], pair[1].number))  # none is beaten by one behind it
+    front: list[tuple[tuple[float, ...], Outcome]] = []
+    for values, outcome in found:
+        if not any(all(a <= b for a, b in zip(kept, values, strict=True)) for kept, _ in front):
+            front.append((values, outcome))
+    return tuple(outcome for _, outcome in front)
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

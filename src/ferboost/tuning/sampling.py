@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ferboost.config import Settings
 from ferboost.errors import RunError, SettingsError
-from ferboost.tuning.ledger import Journal, Ledger, direction
+from ferboost.tuning.ledger import Journal, Ledger
 from ferboost.tuning.outcomes import Objective, Outcome
 from ferboost.tuning.space import Choices, Point, Range, SearchSpace, Value
 from ferboost.tuning.study import Study, StudyPlan
@@ -94,6 +94,8 @@ class Sampling:
 
     def report(self, number: int, epoch: int, loss: float) -> bool:
         """Take note of the validation loss of an epoch; return whether the trial is to stop."""
+        if self._plan.costs:  # of trials with several objectives Optuna takes no losses
+            return False
         trial = self._running[number]
         value = -loss if self._plan.objective == "accuracy" else loss
 
@@ -174,7 +176,14 @@ class Sampling:
 
     def _tell(self, outcome: Outcome) -> None:
         state = _ENDED.get(outcome.status, TrialState.FAIL)
-        self._optuna.tell(outcome.number, outcome.value(self._plan.objective), state=state)
+        if self._plan.costs and state == TrialState.PRUNED:  # which has one value in Optuna
+            state = TrialState.FAIL
+        values = [
+            outcome.value(self._plan.objective),
+            *(outcome.cost(cost) for cost in self._plan.costs),
+        ]
+        known = [value for value in values if value is not None]
+        self._optuna.tell(outcome.number, known or None, state=state)
 
     def _recover(self) -> None:
         """Settle what nobody is at any more, and what has lost its result."""
@@ -233,7 +242,7 @@ def parameter_importances(
     if len(done) < _DRAWN_AT_FIRST or len({value for _, value in done}) < 2:
         return {}
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would tell of the study
-    study = optuna.create_study(direction=direction(objective))
+    study = optuna.create_study(direction="maximize" if objective == "accuracy" else "minimize")
     for point, value in done:
         study.add_trial(
             create_trial(

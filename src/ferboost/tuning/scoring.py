@@ -1,5 +1,6 @@
 """What a trial does: train a CNN or take one of a run, grow trees, judge on validation images."""
 
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
@@ -20,13 +21,17 @@ from ferboost.models import load_seed_model
 from ferboost.pipeline.training import training_images
 from ferboost.runs import Run
 from ferboost.tuning.faces import StudyFaces
-from ferboost.tuning.outcomes import SeedScore
+from ferboost.tuning.outcomes import Cost, SeedScore
 from ferboost.variants import CNN, groups_of, is_residual, tap_of
 
 __all__ = ["Scorer", "StoppedError"]
 
 #: Told the history of a training after each epoch, and the last validation loss without penalty.
 OnEpoch = Callable[[list[EpochRecord], float], None]
+
+
+_TIMED_FACES = 256
+_TIMED_BATCHES = 5
 
 
 class StoppedError(Exception):
@@ -95,10 +100,15 @@ class Scorer:
     classes : int
     run : Run or None
         Where trees grow on the CNNs of a run.
+    costs : collection of {"size", "time"}
+        What is measured of each model.
     """
 
-    def __init__(self, faces: StudyFaces, classes: int, run: Run | None) -> None:
+    def __init__(
+        self, faces: StudyFaces, classes: int, run: Run | None, costs: Collection[Cost] = ()
+    ) -> None:
         self._faces = faces
+        self._costs = costs
         self._classes = classes
         self._run = run
         self._seen: dict[tuple[object, ...], _SeenSplits] = {}
@@ -155,11 +165,12 @@ class Scorer:
             )
             history, best_epoch = state.history, state.best_epoch
             seen = self._splits(FeatureSource(network), settings.trees, train)
+        trees = None
         if variant == CNN:
             probabilities = seen.validation.features(["output"])["output"]
-            labels, rounds = seen.validation.data.labels, None
+            labels = seen.validation.data.labels
         else:
-            probabilities, labels, rounds = self._grow(seen, settings, variant, seed)
+            trees, probabilities, labels = self._grow(seen, settings, variant, seed)
         chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
         # A float32 softmax gives exact zeros, whose logarithm would make the mean infinite.
         losses = -np.log(np.maximum(chosen, np.finfo(np.float32).eps))
@@ -168,14 +179,42 @@ class Scorer:
             accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
             log_loss=float(losses.mean()),
             best_epoch=best_epoch,
-            rounds=rounds,
+            rounds=None if trees is None else trees.rounds_,
+            size=self._size(seen, trees) if "size" in self._costs else None,
+            time=self._time(seen, variant, trees) if "time" in self._costs else None,
             history=tuple(history),
         )
 
+    @staticmethod
+    def _size(seen: _SeenSplits, trees: BoostedTrees | None) -> float:
+        """Return the bytes of the weights and the trees."""
+        source = seen.validation.source
+        networks = (*source.stacked, *((source.network,) if source.network is not None else ()))
+        tensors = (tensor for network in networks for tensor in network.state_dict().values())
+        weights: int = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return weights + (0 if trees is None else trees.size)
+
+    def _time(self, seen: _SeenSplits, variant: str, trees: BoostedTrees | None) -> float:
+        """Return the milliseconds for each face of a batch: the fastest of several."""
+        some = LabelledImages(
+            self._faces.validation.images[:_TIMED_FACES],
+            self._faces.validation.labels[:_TIMED_FACES],
+        )
+        seconds = []
+        for _ in range(_TIMED_BATCHES):  # the first one warms up
+            batch = _Seen(seen.validation.source, some)
+            start = time.perf_counter()
+            if trees is None:
+                batch.features(["output"])
+            else:
+                trees.predict_proba(*batch.of(variant))
+            seconds.append(time.perf_counter() - start)
+        return 1000 * min(seconds) / len(some.labels)
+
     def _grow(
         self, seen: _SeenSplits, settings: Settings, variant: str, seed: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
-        """Return the probabilities of trees, the true labels, and the rounds."""
+    ) -> tuple[BoostedTrees, NDArray[np.float32], NDArray[np.int64]]:
+        """Return trees, their probabilities, and the true labels."""
         rows = seen.rows(settings.trees)
         judged = seen.watched if settings.trees.features == "held-out" else seen.validation
         if not len(judged.data.labels):
@@ -195,7 +234,7 @@ class Scorer:
             validation_logits=judged_logits if stops else None,
         )
         probabilities = trees.predict_proba(judged_features, judged_logits)
-        return probabilities, judged.data.labels, trees.rounds_
+        return trees, probabilities, judged.data.labels
 
     def _seen_by_run(self, settings: Settings, seed: int) -> _SeenSplits:
         if self._run is None:

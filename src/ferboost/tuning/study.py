@@ -1,5 +1,6 @@
 """A study: a directory that says what is searched, on which data, and holds what was found."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -17,8 +18,16 @@ from ferboost.files import write_json, write_text
 from ferboost.pipeline.execution import describe_data
 from ferboost.runs import DataRecord, Run, describe_environment, read_record, refuse_existing
 from ferboost.settings_files import difference, to_toml
-from ferboost.tuning.outcomes import Objective, Outcome, best_outcome, read_outcomes
+from ferboost.tuning.outcomes import (
+    Cost,
+    Objective,
+    Outcome,
+    best_outcome,
+    pareto_front,
+    read_outcomes,
+)
 from ferboost.tuning.space import SearchSpace, parse_space
+from ferboost.tuning.wording import describe_costs
 from ferboost.variants import CNN, tree_variants
 
 if TYPE_CHECKING:
@@ -53,6 +62,8 @@ class StudyPlan(BaseModel):
     sampler: Sampler
     pruner: Pruner
     objective: Objective
+    costs: tuple[Cost, ...] = ()
+    """What else is to be small; the trials that no other beats are the front."""
     trials: int | None
     """How many there are in the end; None for a grid, of which all points are tried."""
     run: str | None
@@ -148,6 +159,30 @@ class Study:
         """Return the best trial that is done; None where none is."""
         return best_outcome(self.outcomes(), self.plan.objective)
 
+    def front(self) -> tuple[Outcome, ...]:
+        """Return the trials that no other beats in the objective and the costs of the study."""
+        return pareto_front(self.outcomes(), self.plan.objective, self.plan.costs)
+
+    def front_path(self, outcome: Outcome) -> Path:
+        """Return the settings of a trial of the front, as ``--settings`` takes them."""
+        return self.path / "front" / f"trial-{outcome.number:05}.toml"
+
+    def write_front(self) -> None:
+        """Write the settings of every trial of the front as TOML, and remove those of others."""
+        front = self.front()
+        files = {self.front_path(outcome): outcome for outcome in front}
+        for file, outcome in files.items():
+            if not file.exists():
+                words = ", ".join(describe_costs(outcome, self.plan.objective, self.plan.costs))
+                text = (
+                    f"Trial {outcome.number} of the study {self.name}: {words},\non the validation "
+                    "images. No other trial beats it. It was chosen on them, and that flatters."
+                )
+                write_text(file, to_toml(self.best_settings(outcome), text))
+        for file in (self.path / "front").glob("trial-*.toml"):
+            if file not in files:
+                file.unlink()
+
     def best_settings(self, best: Outcome) -> dict[str, Any]:  # Any: values of settings
         """Return by dotted name what differs from the preset, or from the run, at a trial's point.
 
@@ -188,6 +223,7 @@ def plan_study(
     trials: int | None = None,
     pruner: Pruner = "none",
     objective: Objective = "accuracy",
+    costs: Sequence[Cost] = (),
     run: Run | None = None,
 ) -> StudyPlan:
     """Check that everything of a study goes together.
@@ -207,6 +243,9 @@ def plan_study(
         halving (Li et al., 2020), or Hyperband (Li et al., 2018).
     objective : {"accuracy", "log_loss"}
         What is optimised on the validation images.
+    costs : sequence of {"size", "time"}
+        What else is to be small: the bytes of the weights and trees, or the milliseconds for each
+        face of a batch, on the machine of the trial.
     run : Run, optional
         Where only trees are searched: the run whose CNNs they grow on. `settings` are its own.
 
@@ -228,6 +267,12 @@ def plan_study(
         )
     if run is not None and pruner != "none":
         raise SettingsError("a pruner stops CNNs, and on those of a run only trees grow")
+    if len(set(costs)) < len(costs):
+        raise SettingsError(f"{costs[0]} is given twice; what is to be small is named once")
+    if costs and pruner != "none":
+        raise SettingsError(
+            "a pruner stops trainings by one objective, and the study has several; use none"
+        )
     if not space.searches_trees:  # the trees are left out, and must fit any architecture
         settings = settings.model_copy(update={"trees": TreeSettings(taps=("output",))})
     space.check(settings)
@@ -251,6 +296,7 @@ def plan_study(
         sampler=sampler,
         pruner=pruner,
         objective=objective,
+        costs=tuple(costs),
         trials=trials,
         run=None if run is None else str(run.path.resolve()),
     )

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ferboost.tuning.outcomes import Objective, Outcome
+from ferboost.tuning.outcomes import Cost, Objective, Outcome
 from ferboost.tuning.space import Value
 
 __all__ = [
     "count_outcomes",
+    "describe_cost",
+    "describe_costs",
     "describe_outcome",
     "describe_point",
     "describe_value",
@@ -34,6 +36,23 @@ def describe_point(point: Mapping[str, Value]) -> str:
 def describe_value(value: float, objective: Objective) -> str:
     """Return what is optimised as a reader expects it: an accuracy in percent, a loss in nats."""
     return f"{value:.2%}" if objective == "accuracy" else f"{value:.4f}"
+
+
+def describe_cost(value: float, cost: Cost) -> str:
+    """Return what a model costs, with its unit."""
+    return f"{value / 1000:.1f} kB" if cost == "size" else f"{value:.3f} ms a face"
+
+
+def describe_costs(
+    outcome: Outcome, objective: Objective, costs: Sequence[Cost]
+) -> tuple[str, ...]:
+    """Return how good the models of a trial that is done are, and what they cost."""
+    value = outcome.value(objective)
+    spent = ((outcome.cost(cost), cost) for cost in costs)
+    return (
+        f"{objective.replace('_', ' ')} {describe_value(value or 0, objective)}",
+        *(describe_cost(amount, cost) for amount, cost in spent if amount is not None),
+    )
 
 
 def describe_outcome(outcome: Outcome, objective: Objective) -> str:

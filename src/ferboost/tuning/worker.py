@@ -86,7 +86,7 @@ def try_points(channel: Channel, faces: Callable[[Path], StudyFaces]) -> None:
     except SettingsError as error:
         channel.send(Ready(error=str(error)))
         return
-    scorer = Scorer(faces(Path(setup.faces)), setup.classes, run)
+    scorer = Scorer(faces(Path(setup.faces)), setup.classes, run, setup.costs)
     channel.send(Ready(precision=precision))
     while True:
         channel.send(_try(channel, scorer, channel.receive(Task), precision))
