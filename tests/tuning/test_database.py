@@ -127,16 +127,30 @@ def test_a_machine_that_was_taken_for_lost_does_not_count_twice(
     assert_each_once(other)
 
 
-def test_a_sign_of_life_keeps_a_trial(tmp_path: Path, database: Database) -> None:
-    slow = sampling_of(machine(tmp_path, "slow", database), database)
+def test_a_sign_of_life_keeps_a_trial(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time_there = 0.0
+    monkeypatch.setattr(Database, "now", lambda _: time_there)
+    studies = [machine(tmp_path, name, database) for name in ("slow", "other")]
+    slow, other = (
+        Sampling(study, None, DatabaseLedger(study, database, lambda _: None, Patience()))
+        for study in studies
+    )
     asked = slow.ask()
-    assert asked is not None
-    other = sampling_of(machine(tmp_path, "other", database), database)
+    time_there = 80.0  # of 90
     assert finish_all(other) == 3
     slow.still_running()
+    time_there = 160.0
     assert other.ask() is None
-    assert slow.tell(outcome(*asked))
-    assert len(other.outcomes()) == 4
+    time_there = 180.0
+    again = other.ask()
+    assert asked is not None
+    assert again is not None
+    assert again[1] == asked[1]
+    assert not slow.tell(outcome(*asked))
+    assert other.tell(outcome(*again))
+    assert_each_once(studies[1])
 
 
 def test_what_is_given_back_is_handed_out_at_once(tmp_path: Path, database: Database) -> None:
