@@ -4,7 +4,9 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from ferboost.runs import (
     Run,
     RunRecord,
     describe_environment,
-    next_run_path,
+    new_run_path,
     refuse_existing,
 )
 
@@ -35,6 +37,7 @@ RECORD = RunRecord(
 
 HOLD_LOCK = """
 import sys
+import threading
 from pathlib import Path
 from ferboost.runs import Run
 with Run.open(Path(sys.argv[1])).lock():
@@ -97,10 +100,32 @@ class TestCreating:
         assert Run.open(Run.create(tmp_path, RECORD).path).record == RECORD
 
     def test_numbers_count_up_to_the_first_free_one(self, tmp_path: Path) -> None:
-        assert next_run_path(tmp_path, "paper-clean") == tmp_path / "paper-clean-1"
         (tmp_path / "paper-clean-1").mkdir()
         (tmp_path / "paper-clean-3").mkdir()
-        assert next_run_path(tmp_path, "paper-clean") == tmp_path / "paper-clean-2"
+        with new_run_path(None, tmp_path, "paper-clean") as path:
+            assert path == tmp_path / "paper-clean-2"
+            assert Run.create(path, RECORD).path == path
+
+    def test_runs_that_start_together_have_different_folders(self, tmp_path: Path) -> None:
+        barrier = threading.Barrier(8)
+
+        def start(_: int) -> Path:
+            barrier.wait()
+            with new_run_path(None, tmp_path / "runs", "paper") as path:
+                return Run.create(path, RECORD).path
+
+        with ThreadPoolExecutor(8) as starters:
+            paths = set(starters.map(start, range(8)))
+        assert paths == {tmp_path / "runs" / f"paper-{number}" for number in range(1, 9)}
+
+    def test_one_that_cannot_be_started_leaves_nothing(self, tmp_path: Path) -> None:
+        with (
+            pytest.raises(RunError, match="bad"),
+            new_run_path(None, tmp_path / "runs", "paper") as path,
+        ):
+            assert path.is_dir()
+            raise RunError("bad")
+        assert not list(tmp_path.iterdir())
 
 
 class TestOpening:

@@ -125,9 +125,9 @@ class CNNSettings(_Frozen):
 
     architecture: Architecture = "published"
     """"published": convolutions and dense layers. "residual": stages of residual blocks."""
-    filters: tuple[Positive, ...] = Field(default=(32, 64, 64), min_length=1)
+    filters: tuple[Positive, ...] = Field(default=(32, 64, 64), min_length=1, max_length=1000)
     """Filters of each convolutional layer, or of each stage; their number is the depth."""
-    blocks: tuple[Positive, ...] = Field(default=(1, 2), min_length=1)
+    blocks: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(default=(1, 2), min_length=1)
     """Residual blocks of each stage; the last number counts for the stages after it, too."""
     kernel_size: Positive = 3
     """Height and width of every convolution, in pixels."""

@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +21,7 @@ __all__ = [
     "RunRecord",
     "describe_environment",
     "lock_folder",
-    "next_run_path",
+    "new_run_path",
     "read_record",
     "refuse_existing",
 ]
@@ -230,12 +230,45 @@ def refuse_existing(path: Path, resume: str | None = None) -> None:
         )
 
 
-def next_run_path(parent: Path, stem: str) -> Path:
-    """Return the first of ``stem-1``, ``stem-2``, ... in `parent` that does not exist."""
-    number = 1
-    while (parent / f"{stem}-{number}").exists():
-        number += 1
-    return parent / f"{stem}-{number}"
+@contextmanager
+def new_run_path(out: Path | None, parent: Path, stem: str) -> Iterator[Path]:
+    """Yield where a run, or the like, is to be made: `out`, or a folder that nobody else gets.
+
+    Parameters
+    ----------
+    out : Path or None
+    parent : Path
+    stem : str
+        Where there is no `out`, the first of ``stem-1``, ``stem-2``, ... in `parent` that does not
+        exist is made. If the block raises and has left it empty, it is removed.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be made.
+    """
+    if out is not None:
+        yield out
+        return
+    number, path = 1, parent / f"{stem}-1"
+    with storage_errors(path):
+        there = parent.exists()
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                path.mkdir()  # which only one process can
+                break
+            except FileExistsError:
+                number += 1
+                path = parent / f"{stem}-{number}"
+    try:
+        yield path
+    except BaseException:
+        with suppress(OSError):
+            path.rmdir()
+            if not there:
+                parent.rmdir()
+        raise
 
 
 def describe_environment() -> dict[str, str]:

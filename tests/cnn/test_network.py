@@ -1,6 +1,7 @@
 """The network is the published one, and every variant of section 2.2 has the shape it says."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from ferboost.cnn.network import FaceNetwork, LayerShape, PublishedNetwork, layer_shapes
+from ferboost.cnn.network import (
+    FaceNetwork,
+    LayerShape,
+    PublishedNetwork,
+    build_network,
+    layer_shapes,
+)
 from ferboost.config import CNNSettings
 from ferboost.errors import SettingsError
 from tiny import new_network
@@ -195,3 +202,23 @@ def test_the_first_filters_are_those_of_the_first_convolution() -> None:
     weight = network.convolutions[0].get_parameter("weight").detach().numpy()
     np.testing.assert_array_equal(network.first_filters(), weight[:, 0])
     assert network.first_filters().shape == (32, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"filters": (10**6, 10**6)},
+            r"weights, and at most 268,435,456 .* make cnn\.filters smaller",
+        ),
+        ({"filters": (10**12, 10**12)}, r"countless weights, .* make cnn\.filters smaller"),
+        ({"dense": (10**6, 10**6)}, r"make cnn\.dense smaller"),
+        ({"architecture": "residual", "filters": (10**4, 10**4)}, r"make cnn\.filters smaller"),
+    ],
+)
+def test_a_network_that_no_memory_holds_is_refused_before_it_is_made(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        build_network(CNNSettings(**changes), 7)
+    assert "\n" not in str(caught.value)

@@ -74,7 +74,7 @@ def reproduce(
     from ferboost.errors import SettingsError
     from ferboost.report.reproduction_page import write_reproduction_page
     from ferboost.reproduction import Reproduction, repeat_study, start_reproduction
-    from ferboost.runs import next_run_path
+    from ferboost.runs import new_run_path
 
     if resume:
         if out is None:
@@ -87,10 +87,10 @@ def reproduce(
     else:
         settings = load_settings("paper", changes or (), seeds=tuple(range(seeds)))
         dataset = load(data)
-        path = out or next_run_path(Path("reproductions"), "study")
-        reproduction = start_reproduction(
-            path, dataset, settings, command_line(), parts=only or (), budget=budget
-        )
+        with new_run_path(out, Path("reproductions"), "study") as path:
+            reproduction = start_reproduction(
+                path, dataset, settings, command_line(), parts=only or (), budget=budget
+            )
     monitor = ConsoleMonitor()
     monitor.log(f"folder: {reproduction.path}")
     with resumable(f"ferboost reproduce --resume --out {shlex.quote(str(reproduction.path))}"):

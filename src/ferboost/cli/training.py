@@ -108,7 +108,7 @@ def train(
             return
         from ferboost.errors import SettingsError
         from ferboost.pipeline import resume_run, start_run
-        from ferboost.runs import Run, next_run_path
+        from ferboost.runs import Run, new_run_path
 
         _require_report()
         if resume is not None:
@@ -122,8 +122,9 @@ def train(
             chosen = _seeds(preset, seeds, first_seed)
             settings = choose_settings(context, preset, file, changes, protocol=protocol, **chosen)
             settings = _learning(settings, votes)
-            path = out or next_run_path(Path("runs"), f"{settings.preset}-{protocol}")
-            run, prepared = start_run(path, load(data, votes), settings, command_line())
+            dataset = load(data, votes)
+            with new_run_path(out, Path("runs"), f"{settings.preset}-{protocol}") as path:
+                run, prepared = start_run(path, dataset, settings, command_line())
         _finish(run, prepared, json=json)
 
 
@@ -182,7 +183,7 @@ def boost(
     from ferboost.config import change_settings
     from ferboost.errors import SettingsError
     from ferboost.pipeline import branch_run
-    from ferboost.runs import Run, next_run_path
+    from ferboost.runs import Run, new_run_path
 
     _require_report()
     strangers = [change for change in changes or () if not change.startswith("trees.")]
@@ -197,10 +198,9 @@ def boost(
     known = origin.record.data.votes
     if votes is None and settings.trees.votes and known is not None:
         votes = Path(known)
-    path = out or next_run_path(run.parent, f"{run.name}-boost")
-    branch, prepared = branch_run(
-        origin, path, load(Path(origin.record.data.path), votes), settings, command_line()
-    )
+    dataset = load(Path(origin.record.data.path), votes)
+    with new_run_path(out, run.parent, f"{run.name}-boost") as path:
+        branch, prepared = branch_run(origin, path, dataset, settings, command_line())
     _finish(branch, prepared, json=json)
 
 

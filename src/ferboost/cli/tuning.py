@@ -149,7 +149,7 @@ def tune(
     """
     from ferboost.errors import SettingsError
     from ferboost.report.study_page import write_study_page
-    from ferboost.runs import Run, next_run_path
+    from ferboost.runs import Run, new_run_path
     from ferboost.tuning.executing import execute_study
     from ferboost.tuning.space import read_space
     from ferboost.tuning.study import Study, plan_study, start_study
@@ -178,9 +178,9 @@ def tune(
                 costs=_COSTS.get(against, ()),
                 run=origin,
             )
-            path = out or next_run_path(Path("studies"), f"{plan.settings.preset}-{sampler}")
             dataset = load(source)
-            study = start_study(path, dataset, plan, _command(storage), database)
+            with new_run_path(out, Path("studies"), f"{plan.settings.preset}-{sampler}") as path:
+                study = start_study(path, dataset, plan, _command(storage), database)
         monitor = ConsoleMonitor()
         monitor.log(f"study directory: {study.path}")
         if database is not None:

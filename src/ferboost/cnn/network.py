@@ -79,17 +79,43 @@ def _check_rows(layer: str, rows: int, arithmetic: str) -> None:
         )
 
 
+# With their gradients and Adam's two moments: 4 GiB.
+_MOST_WEIGHTS = 2**28
+
+
 def build_network(settings: CNNSettings, classes: int) -> "FaceNetwork":
     """Return a network of the architecture that the settings name, with random weights.
 
     Raises
     ------
     SettingsError
-        If the settings leave a layer without rows.
+        If the settings leave a layer without rows, or have more weights than memory may hold.
     """
-    if settings.architecture == "residual":
-        return ResidualNetwork(settings, classes)
-    return PublishedNetwork(settings, classes)
+    kind = ResidualNetwork if settings.architecture == "residual" else PublishedNetwork
+    _check_size(kind, settings, classes)
+    return kind(settings, classes)
+
+
+def _check_size(
+    kind: "type[ResidualNetwork | PublishedNetwork]", settings: CNNSettings, classes: int
+) -> None:
+    """Count the weights without having any."""
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            planned = kind(settings, classes)
+        weights = f"{count:,}" if (count := _count_weights(planned)) > _MOST_WEIGHTS else ""
+    except RuntimeError:  # a tensor has more bytes than 64 bits count
+        weights = "countless"
+    if weights:
+        widest = "filters" if max(settings.filters) >= max(settings.dense) else "dense"
+        raise SettingsError(
+            f"the network would have {weights} weights, and at most {_MOST_WEIGHTS:,} can be "
+            f"trained; make cnn.{widest} smaller"
+        )
+
+
+def _count_weights(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def new_network(settings: CNNSettings, classes: int, seed: int) -> "FaceNetwork":
