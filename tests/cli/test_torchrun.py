@@ -74,8 +74,8 @@ def test_a_process_that_dies_ends_all_with_one_line_and_the_run_goes_on(
     code, said = torchrun("train", faces, *RESIDUAL, "-o", broken, program=program)
     assert code == 1
     assert said == (
-        "ferboost: error: another process of the training has ended; go on with: ferboost train "
-        f"--resume {broken}"
+        "ferboost: error: another process of the training has ended, or torchrun was stopped; "
+        f"go on with: ferboost train --resume {broken}"
     )
     curves = broken / "seed-0" / "metrics.csv"
     before = curves.read_text()

@@ -32,6 +32,8 @@ _PATIENCE = timedelta(days=7)
 # The first process knows what to do next, so it is let speak first.
 _SECONDS_OF_COURTESY = 0.5
 _SPOKEN = "ferboost/spoken"
+# A lost connection and torchrun's signal are two signs of the same; which comes first is chance.
+_LOST = "another process of the training has ended, or torchrun was stopped"
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def group_errors() -> Iterator[None]:
     except RuntimeError as error:
         words = str(error).lower()
         if isinstance(error, distributed.DistError) or "gloo" in words or "nccl" in words:
-            raise GroupError("another process of the training has ended") from error
+            raise GroupError(_LOST) from error
         raise
 
 
@@ -206,4 +208,4 @@ def _send_bytes(content: bytes) -> None:
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
-    raise GroupError("torchrun has ended the training: it was stopped, or a process of it ended")
+    raise GroupError(_LOST)
