@@ -28,6 +28,9 @@ PUBLISHED = (*SMALL, "--set=cnn.dense=[8,7]", "--set=cnn.dropout=0")
 RESIDUAL = (*SMALL, "--set=cnn.architecture=residual", "--set=cnn.averaging=0.9")
 HERE = Path(__file__).parent
 
+# Each start of torchrun imports torch three times: seconds alone, minutes beside other work.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -44,7 +47,7 @@ def torchrun(*arguments: object, program: tuple[str, ...] = ("-m", "ferboost")) 
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=300,
         check=False,
     )
     said = [line for line in outcome.stderr.splitlines() if line.startswith("ferboost: ")]
