@@ -404,7 +404,7 @@ class TestBoostingModes:
         grown: list[int] = []
 
         def spy(*args: Any, **_: Any) -> None:
-            grown.append(len(args[2].images))
+            grown.append(len(args[1].data.images))
             raise InterruptedError
 
         monkeypatch.setattr("ferboost.estimators.boosted.grow_trees", spy)

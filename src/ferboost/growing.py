@@ -1,7 +1,7 @@
 """Growing trees on images: their features, what residual trees start from, what stops them."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from ferboost.centres import fit_centres
 from ferboost.cnn.training import LabelledImages
 from ferboost.config import TreeSettings, Views
 from ferboost.datasets.splitting import stratified_sample
-from ferboost.features import FeatureSource, group_features, join_features
+from ferboost.features import FeatureSource, group_features, join_features, needs_network
 from ferboost.progress import Tell
 from ferboost.variants import (
     baseline_of,
@@ -25,10 +25,11 @@ from ferboost.variants import (
 from ferboost.views import view_faces, views_of
 
 __all__ = [
+    "SeenImages",
     "add_centres",
-    "all_views",
     "centred_groups",
     "cut_watched",
+    "groups_seen",
     "grow_trees",
     "predict_trees",
 ]
@@ -38,37 +39,86 @@ _CUT_SEED = 0
 _WATCHED_SHARE = 0.2
 
 
+@dataclass(eq=False)
+class SeenImages:
+    """Images as trees see them: each feature group is computed once.
+
+    Attributes
+    ----------
+    source : FeatureSource
+        Without a network where neither the features nor the trees' start need one.
+    data : LabelledImages
+    centred : bool
+        Whether the class centres of the source are means of these images.
+    groups : dict of str to ndarray of float32, shape (n, width)
+        What has been computed so far.
+    """
+
+    source: FeatureSource
+    data: LabelledImages
+    centred: bool = False
+    groups: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def features(self, groups: Collection[str]) -> dict[str, NDArray[np.float32]]:
+        """Return at least these groups."""
+        missing = [group for group in groups if group not in self.groups]
+        if missing:
+            members = self.data.labels if self.centred else None
+            self.groups |= group_features(self.source, self.data.images, missing, members)
+        return self.groups
+
+    def of(self, variant: str) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return what the trees of a variant see, and the logits that they start from."""
+        tap, residual = tap_of(variant), is_residual(variant)
+        features = self.features({*groups_of(tap), *(("logits",) if residual else ())})
+        return join_features(features, tap), features["logits"] if residual else None
+
+    def every_view(self, kind: Views) -> "SeenImages":
+        """Return every view of every image with its label, one view after another."""
+        views, targets = views_of(kind), self.data.targets
+        viewed = LabelledImages(
+            np.concatenate([view_faces(self.data.images, view) for view in views]),
+            np.tile(self.data.labels, len(views)),
+            targets=None if targets is None else np.tile(targets, (len(views), 1)),
+        )
+        return SeenImages(self.source, viewed, self.centred)
+
+
+def groups_seen(variants: Sequence[str]) -> set[str]:
+    """Return the feature groups that some variants need, and the network's own verdict."""
+    groups = {group for variant in variants for group in groups_of(tap_of(variant))}
+    if any(map(is_residual, variants)):
+        groups.add("logits")
+    if groups & {"logits"} or any(needs_network(tap_of(variant)) for variant in variants):
+        groups.add("output")
+    return groups
+
+
 def grow_trees(
-    source: FeatureSource,
     variant: str,
-    rows: LabelledImages,
-    watched: LabelledImages | None,
+    rows: SeenImages,
+    watched: SeenImages | None,
     settings: TreeSettings,
     *,
     classes: int,
     seed: int,
     tell: Tell | None = None,
-    centred: LabelledImages | None = None,
 ) -> BoostedTrees | Baseline:
     """Grow the trees of a variant, or fit what stands in their place.
 
     Parameters
     ----------
-    source : FeatureSource
-        Without a network where neither the features nor the trees' start need one.
     variant : str
         See `ferboost.variants`.
-    rows : LabelledImages
-        The images that the trees grow on.
-    watched : LabelledImages or None
+    rows : SeenImages
+        The images that the trees grow on; every view of them, where that is wanted.
+    watched : SeenImages or None
         The images that early stopping watches.
     settings : TreeSettings
     classes : int
     seed : int
     tell : callable, optional
         Called with (done, total, "") after every round.
-    centred : LabelledImages, optional
-        Which of `rows` and `watched` the class centres of `source` are means of, if either.
 
     Raises
     ------
@@ -81,22 +131,19 @@ def grow_trees(
         if kind is None
         else new_baseline(kind, settings, classes, seed, residual=residual)
     )
-    members = rows is centred
-    if settings.view_rows:
-        rows = all_views(rows, settings.views)
-    features, logits = _seen(source, rows, variant, members=members)
+    features, logits = rows.of(variant)
     validation, validation_logits = None, None
     if watched is not None and settings.early_stopping is not None:
-        seen, validation_logits = _seen(source, watched, variant, members=watched is centred)
-        validation = (seen, watched.labels)
+        seen, validation_logits = watched.of(variant)
+        validation = (seen, watched.data.labels)
     return trees.fit(
         features,
-        rows.labels,
+        rows.data.labels,
         validation,
         tell,
         logits=logits,
         validation_logits=validation_logits,
-        targets=rows.targets,
+        targets=rows.data.targets,
     )
 
 
@@ -107,7 +154,8 @@ def predict_trees(
     images: NDArray[np.uint8],
 ) -> NDArray[np.float32]:
     """Return the probabilities of trees that `grow_trees` grew, float32 of shape (n, classes)."""
-    return trees.predict_proba(*_given(source, images, variant))
+    seen = SeenImages(source, LabelledImages(images, np.zeros(len(images), dtype=np.int64)))
+    return trees.predict_proba(*seen.of(variant))
 
 
 def add_centres(
@@ -147,32 +195,3 @@ def cut_watched(
     """Part held-out images into four fifths to grow trees on, and a fifth to stop them."""
     watched = stratified_sample(held_out.labels, hashes, _WATCHED_SHARE, _CUT_SEED)
     return held_out.select(~watched), held_out.select(watched)
-
-
-def all_views(data: LabelledImages, kind: Views) -> LabelledImages:
-    """Return every view of every image with its label, all images in one view after another."""
-    views = views_of(kind)
-    return LabelledImages(
-        np.concatenate([view_faces(data.images, view) for view in views]),
-        np.tile(data.labels, len(views)),
-        targets=None if data.targets is None else np.tile(data.targets, (len(views), 1)),
-    )
-
-
-def _seen(
-    source: FeatureSource, data: LabelledImages, variant: str, *, members: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    return _given(source, data.images, variant, data.labels if members else None)
-
-
-def _given(
-    source: FeatureSource,
-    images: NDArray[np.uint8],
-    variant: str,
-    members: NDArray[np.int64] | None = None,
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Return what the trees of a variant see, and the logits that they start from."""
-    tap = tap_of(variant)
-    groups = set(groups_of(tap)) | ({"logits"} if is_residual(variant) else set())
-    features = group_features(source, images, groups, members)
-    return join_features(features, tap), features["logits"] if is_residual(variant) else None

@@ -126,27 +126,46 @@ class SeedModel:
             return (CNN, FOLD_CNNS, *self.folds[0].trees)
         return (CNN, *self.trees)
 
-    def probabilities(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def probabilities(
+        self,
+        images: NDArray[np.uint8],
+        known: Mapping[str, NDArray[np.float32]] | None = None,
+    ) -> dict[str, NDArray[np.float32]]:
         """Return the probabilities that each variant gives.
 
         Parameters
         ----------
         images : ndarray of uint8, shape (n, 48, 48)
+        known : mapping of str to ndarray of float32, optional
+            Feature groups of these images that are computed already.
 
         Returns
         -------
         dict of str to ndarray of float32, shape (n, classes)
         """
-        return self._predict(images, self.variants)
+        return self._predict(images, self.variants, known or {})
 
     def probabilities_of(self, images: NDArray[np.uint8], variant: str) -> NDArray[np.float32]:
         """Return the probabilities of one variant alone, shape (n, classes)."""
         return self._predict(images, [variant])[variant]
 
-    def predict_time(self, images: NDArray[np.uint8], variant: str) -> PredictTime:
-        """Time one variant on `images`: the networks, the trees, and both in one go."""
+    def predict_times(self, images: NDArray[np.uint8]) -> dict[str, PredictTime]:
+        """Time every variant on `images`: the networks, the trees, and both in one go.
+
+        The same networks are timed once.
+        """
+        of_networks: dict[tuple[int, ...], float] = {}
+        return {
+            variant: self._predict_time(images, variant, of_networks) for variant in self.variants
+        }
+
+    def _predict_time(
+        self, images: NDArray[np.uint8], variant: str, of_networks: dict[tuple[int, ...], float]
+    ) -> PredictTime:
         whole = _median_seconds(lambda: self._predict(images, [variant]))
         if variant in {CNN, FOLD_CNNS}:
+            if variant == CNN:
+                of_networks[id(self.network),] = whole
             return PredictTime(cnn=whole, trees=0.0, whole=whole)
         models = self.folds or (self,)
         networks = [network for model in models for network in model.networks(variant)]
@@ -160,8 +179,11 @@ class SeedModel:
             for network in networks:
                 tap_features(network, images, ["output"])
 
+        key = tuple(map(id, networks))
+        if networks and key not in of_networks:
+            of_networks[key] = _median_seconds(run_networks)
         return PredictTime(
-            cnn=_median_seconds(run_networks) if networks else 0.0,
+            cnn=of_networks.get(key, 0.0),
             trees=_median_seconds(trees),
             whole=whole,
         )
@@ -173,9 +195,13 @@ class SeedModel:
         return ((self.network,) if needed else ()) + stacked
 
     def features(
-        self, images: NDArray[np.uint8], variants: Sequence[str]
+        self,
+        images: NDArray[np.uint8],
+        variants: Sequence[str],
+        known: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> dict[str, NDArray[np.float32]]:
         """Return by group what the trees of some variants, and the CNN, need."""
+        known = known or {}
         groups: set[str] = set()
         for variant in variants:
             if variant == CNN:
@@ -184,7 +210,8 @@ class SeedModel:
             groups.update(groups_of(tap_of(variant)))
             if is_residual(variant):
                 groups.add("logits")
-        return group_features(self.source, images, groups)
+        missing = groups - known.keys()
+        return {**known, **group_features(self.source, images, missing)}
 
     def boosted(
         self, features: Mapping[str, NDArray[np.float32]], variant: str
@@ -194,10 +221,13 @@ class SeedModel:
         return self.trees[variant].predict_proba(join_features(features, tap_of(variant)), logits)
 
     def _predict(
-        self, images: NDArray[np.uint8], variants: Sequence[str]
+        self,
+        images: NDArray[np.uint8],
+        variants: Sequence[str],
+        known: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> dict[str, NDArray[np.float32]]:
         own = [v for v in variants if v == CNN or v in self.trees]
-        features = self.features(images, own)
+        features = self.features(images, own, known)
         found = {v: features["output"] if v == CNN else self.boosted(features, v) for v in own}
         others = [CNN if v == FOLD_CNNS else v for v in variants if v not in own]
         if others:

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferboost import growing
+from ferboost import features as what_trees_see
 from ferboost.boosting import BoostedTrees
 from ferboost.centres import ClassCentres
 from ferboost.cnn import training as cnn_training
 from ferboost.config import change_settings
 from ferboost.errors import DataError, ExportError, RunError, SettingsError
 from ferboost.export import export_run
+from ferboost.growing import grow_trees
 from ferboost.inference import Predictor
 from ferboost.models import load_seed_model, trees_path
 from ferboost.pipeline import branch_run, execute_run, resume_run, start_run, training
@@ -160,13 +161,12 @@ def test_held_out_trees_never_see_a_training_image(
     )
     run, prepared = branch_run(origin, tmp_path / "branch", DATASET, settings, "tests")
     seen: list[np.ndarray[Any, Any]] = []
-    original = growing._seen
 
-    def spy(source: Any, data: Any, variant: str, **named: Any) -> Any:
-        seen.append(data.images)
-        return original(source, data, variant, **named)
+    def spy(variant: str, rows: Any, watched: Any, *rest: Any, **named: Any) -> Any:
+        seen.extend((rows.data.images, watched.data.images))
+        return grow_trees(variant, rows, watched, *rest, **named)
 
-    monkeypatch.setattr(growing, "_seen", spy)
+    monkeypatch.setattr("ferboost.pipeline.training.grow_trees", spy)
     execute_run(run, prepared, Monitor())
     rows, watched = (set(map(bytes, images)) for images in seen)
     assert rows | watched == set(map(bytes, prepared.split("validation").images))
@@ -184,9 +184,9 @@ def test_out_of_fold_trees_grow_on_what_their_cnn_has_not_seen(
         learnt.append(set(map(bytes, train.images)))
         return train_network(network, train, *rest, **named)
 
-    def spy_trees(self: Any, part: Any, network: Any, rows: Any, watched: Any) -> None:
+    def spy_trees(self: Any, part: Any, network: Any, rows: Any, watched: Any) -> Any:
         grown.append(set(map(bytes, rows.images)))
-        grow(self, part, network, rows, watched)
+        return grow(self, part, network, rows, watched)
 
     monkeypatch.setattr(training, "train_network", spy_cnn)
     monkeypatch.setattr(training.SeedTraining, "_grow_trees", spy_trees)
@@ -202,6 +202,25 @@ def test_out_of_fold_trees_grow_on_what_their_cnn_has_not_seen(
     mean = np.mean([f.probabilities(images)["fc1+hog residual"] for f in model.folds], axis=0)
     np.testing.assert_array_equal(model.probabilities(images)["fc1+hog residual"], mean)
     assert write_report(run).is_file()
+
+
+def test_the_network_sees_the_rows_of_all_trees_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, _ = finish(tmp_path / "run", DATASET, run_settings(trees={"taps": ("pixels",)}))
+    trees = {"taps": ["flatten", "fc1", "fc1+hog"], "mode": "both"}
+    settings = change_settings(origin.settings, (), {"trees": trees})
+    run, prepared = branch_run(origin, tmp_path / "branch", DATASET, settings, "tests")
+    counts: list[int] = []
+    run_network = what_trees_see.tap_features
+
+    def spy(network: Any, images: Any, taps: Any) -> Any:
+        counts.append(len(images))
+        return run_network(network, images, taps)
+
+    monkeypatch.setattr(what_trees_see, "tap_features", spy)
+    execute_run(run, prepared, Monitor())
+    assert counts.count(len(prepared.split("train"))) == 1
 
 
 def test_other_trees_take_the_fold_cnns_of_an_out_of_fold_run(

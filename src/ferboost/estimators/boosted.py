@@ -28,7 +28,7 @@ from ferboost.estimators.shared import (
     read_labelled,
 )
 from ferboost.features import FeatureSource, needs_network
-from ferboost.growing import add_centres, cut_watched, grow_trees, predict_trees
+from ferboost.growing import SeenImages, add_centres, cut_watched, grow_trees, predict_trees
 from ferboost.soft_targets import mix_targets
 from ferboost.variants import STACKED, groups_of, is_residual, tree_variants
 
@@ -217,19 +217,19 @@ class BoostedCNNClassifier(FaceClassifier):
             stacked = tuple(fit(clone(other)).network_ for other in others)
             centred = held_out if tree_settings.features == "in-sample" else grown
             source = FeatureSource(network, tree_settings.views, stacked=stacked)
-            sources.append(add_centres(source, [self.tap], centred, len(classes)))
+            source = add_centres(source, [self.tap], centred, len(classes))
+            rows = SeenImages(source, grown, grown is centred)
+            sources.append(source)
             trees.append(
                 cast(
                     "BoostedTrees",  # its variant is no baseline
                     grow_trees(
-                        sources[-1],
                         variant,
-                        grown,
-                        watched,
+                        rows.every_view(tree_settings.views) if tree_settings.view_rows else rows,
+                        SeenImages(source, watched, watched is centred),
                         tree_settings,
                         classes=len(classes),
                         seed=settings.seeds[0],
-                        centred=centred,
                     ),
                 )
             )

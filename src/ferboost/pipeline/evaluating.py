@@ -68,7 +68,7 @@ def _evaluate_seed(run: Run, seed: int, evaluated: FaceDataset) -> SeedResults:
         best_epoch=curves.best_epoch,
         probabilities=model.probabilities(evaluated.images),
         train_accuracy=read_train_accuracy(run, seed),
-        predict_times={v: model.predict_time(evaluated.images, v) for v in model.variants},
+        predict_times=model.predict_times(evaluated.images),
     )
 
 

@@ -26,7 +26,14 @@ from ferboost.datasets.votes import soft_labels
 from ferboost.errors import RunError
 from ferboost.features import FeatureSource
 from ferboost.files import write_json, write_text
-from ferboost.growing import add_centres, centred_groups, cut_watched, grow_trees
+from ferboost.growing import (
+    SeenImages,
+    add_centres,
+    centred_groups,
+    cut_watched,
+    groups_seen,
+    grow_trees,
+)
 from ferboost.models import (
     centres_path,
     fold_path,
@@ -176,17 +183,18 @@ class SeedTraining:
         self._finish_cnn(_Part(self.folder, f"seed {self.seed}", self.seed), train)
         # On images of the test split, which the published protocol holds out, nothing is stopped.
         watched = self._held_out if settings.protocol == "clean" else None
+        known = None
         if settings.trees.features == "out-of-fold":
             self._finish_folds(watched)
         else:
-            seen = train
+            rows = train
             if settings.trees.features == "held-out":
-                seen, watched = cut_watched(self._held_out_hashes, self._held_out)
+                rows, watched = cut_watched(self._held_out_hashes, self._held_out)
             network = load_seed_model(self.run, self.seed).network
-            self._grow_trees(
-                _Part(self.folder, f"seed {self.seed}", self.seed), network, seen, watched
-            )
-        predicted = load_seed_model(self.run, self.seed).probabilities(train.images)
+            part = _Part(self.folder, f"seed {self.seed}", self.seed)
+            seen = self._grow_trees(part, network, rows, watched)
+            known = seen.groups if rows is train else None
+        predicted = load_seed_model(self.run, self.seed).probabilities(train.images, known)
         accuracy = {v: float((p.argmax(1) == train.labels).mean()) for v, p in predicted.items()}
         write_json(self.folder / _TRAIN_ACCURACY, accuracy)
 
@@ -307,29 +315,36 @@ class SeedTraining:
         network: FaceNetwork,
         rows: LabelledImages,
         watched: LabelledImages | None,
-    ) -> None:
+    ) -> SeenImages:
+        """Grow what is missing; return the rows with what was computed of them."""
         settings = self.run.settings.trees
         # Images that the network was not trained on, as the settings make sure.
         centred = self._held_out if settings.features == "in-sample" else rows
         source = self._source(part, network, centred)
-        for variant in tree_variants(settings.taps, settings.mode, settings.baselines):
-            if trees_path(part.folder, variant).exists():
-                continue
+        variants = tree_variants(settings.taps, settings.mode, settings.baselines)
+        missing = [v for v in variants if not trees_path(part.folder, v).exists()]
+        seen = SeenImages(source, rows, rows is centred)
+        grown = seen.every_view(settings.views) if settings.view_rows else seen
+        judged = None if watched is None else SeenImages(source, watched, watched is centred)
+        stops = settings.early_stopping is not None
+        for images in (grown, judged if stops else None):
+            if images is not None and missing:
+                images.features(groups_seen(missing))  # all at once: the network runs once
+        for variant in missing:
             with self.monitor.stage(f"{part.name}: {in_words(variant)}") as tell:
                 tell(0, settings.rounds, "")
                 trees = grow_trees(
-                    source,
                     variant,
-                    rows,
-                    watched,
+                    grown,
+                    judged,
                     settings,
                     classes=len(self.run.record.classes),
                     seed=part.seed,
                     tell=tell,
-                    centred=centred,
                 )
             trees.save(trees_path(part.folder, variant))
             self._log(part, f"{in_words(variant)}: {trees.rounds_} rounds")
+        return seen
 
     def _source(
         self, part: "_Part", network: FaceNetwork, centred: LabelledImages

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,14 +15,14 @@ from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import Settings, TreeSettings
 from ferboost.errors import SettingsError
-from ferboost.features import FeatureSource, group_features, join_features
-from ferboost.growing import add_centres, all_views, centred_groups, cut_watched
+from ferboost.features import FeatureSource
+from ferboost.growing import SeenImages, add_centres, centred_groups, cut_watched
 from ferboost.models import load_seed_model
 from ferboost.pipeline.training import training_images
 from ferboost.runs import Run
 from ferboost.tuning.faces import StudyFaces
 from ferboost.tuning.outcomes import Cost, SeedScore
-from ferboost.variants import CNN, groups_of, is_residual, tap_of
+from ferboost.variants import CNN, is_residual
 
 __all__ = ["Scorer", "StoppedError"]
 
@@ -47,48 +47,23 @@ class StoppedError(Exception):
         self.history = history
 
 
-@dataclass(eq=False)
-class _Seen:
-    """Images as trees see them through a network: each feature group is computed once."""
-
-    source: FeatureSource
-    data: LabelledImages
-    centred: bool = False
-    """Whether the class centres of the source are means of these images."""
-    groups: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-
-    def features(self, groups: Collection[str]) -> dict[str, NDArray[np.float32]]:
-        missing = [group for group in groups if group not in self.groups]
-        if missing:
-            self.groups |= group_features(
-                self.source, self.data.images, missing, self.data.labels if self.centred else None
-            )
-        return self.groups
-
-    def of(self, variant: str) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return what the trees of a variant see, and the logits that they start from."""
-        tap, residual = tap_of(variant), is_residual(variant)
-        features = self.features({*groups_of(tap), *(("logits",) if residual else ())})
-        return join_features(features, tap), features["logits"] if residual else None
-
-
 @dataclass(frozen=True, eq=False)
 class _SeenSplits:
     """All that the trees of one network can grow on, be stopped by and be judged by."""
 
-    train: _Seen
-    validation: _Seen
-    grown: _Seen
+    train: SeenImages
+    validation: SeenImages
+    grown: SeenImages
     """Four fifths of the validation images."""
-    watched: _Seen
+    watched: SeenImages
     """The last fifth."""
 
-    def rows(self, settings: TreeSettings) -> _Seen:
+    def rows(self, settings: TreeSettings) -> SeenImages:
         """Return what the trees grow on."""
         rows = self.grown if settings.features == "held-out" else self.train
         if not settings.view_rows:
             return rows
-        return _Seen(rows.source, all_views(rows.data, settings.views), rows.centred)
+        return rows.every_view(settings.views)
 
 
 class Scorer:
@@ -202,7 +177,7 @@ class Scorer:
         )
         seconds = []
         for _ in range(_TIMED_BATCHES):  # the first one warms up
-            batch = _Seen(seen.validation.source, some)
+            batch = SeenImages(seen.validation.source, some)
             start = time.perf_counter()
             if trees is None:
                 batch.features(["output"])
@@ -257,4 +232,4 @@ class Scorer:
         source = replace(source, views=settings.views)
         source = add_centres(source, settings.taps, centred, self._classes)
         parts = (train, validation, grown, watched)
-        return _SeenSplits(*(_Seen(source, part, centred=part is centred) for part in parts))
+        return _SeenSplits(*(SeenImages(source, part, centred=part is centred) for part in parts))
