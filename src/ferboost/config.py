@@ -113,7 +113,7 @@ class DataSettings(_Frozen):
 
 # The settings that an architecture does not have.
 _IDLE: dict[Architecture, set[str]] = {
-    "published": {"blocks", "mirror"},
+    "published": {"blocks", "mirror", "shift"},
     "residual": {
         "kernel_size", "stride", "padding", "pooling", "pool_size", "dense", "l2",
     },
@@ -147,6 +147,9 @@ class CNNSettings(_Frozen):
     """Weight of the squared weights of fc1 and fc2 in the loss."""
     mirror: bool = False
     """Whether a prediction is the mean of a face's and its mirror image's (residual only)."""
+    shift: int = Field(default=0, ge=0, le=8)
+    """Pixels by which four further views of the face are shifted, one to each side, right and down
+    mirrored, whose mean a prediction then is; 0: none. With mirror, and once it is trained."""
     optimizer: Literal["adam", "muon"] = "adam"
     """"muon": orthogonalised momentum for the convolutions, plain momentum for the rest."""
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -177,6 +180,8 @@ class CNNSettings(_Frozen):
         for name in sorted(idle & self.model_fields_set):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"cnn.{name} has no effect on the {self.architecture} network")
+        if self.shift and not self.mirror:
+            raise ValueError("cnn.shift has no effect without cnn.mirror=true")
         return self
 
 
@@ -356,6 +361,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "blocks": [1, 2, 2, 1],
             "dropout": 0.3,
             "mirror": True,
+            "shift": 2,
             "optimizer": "muon",
             "learning_rate": 0.02,
             "schedule": "cosine",

@@ -97,6 +97,8 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> N
     ("overrides", "message"),
     [
         (["cnn.mirror=true"], "cnn.mirror has no effect on the published network"),
+        (["cnn.shift=2"], "cnn.shift has no effect on the published network"),
+        (["cnn.architecture=residual", "cnn.shift=2"], "no effect without cnn.mirror=true"),
         (["cnn.weight_decay=0.1"], "cnn.weight_decay has no effect"),
         (["cnn.architecture=residual", "cnn.dense=[3, 3]"], "cnn.dense has no effect"),
         (["cnn.architecture=residual"], "the residual network has no tap 'flatten'"),
@@ -114,3 +116,37 @@ def test_the_last_number_of_blocks_counts_for_the_stages_after_it() -> None:
     )
     assert isinstance(network, ResidualNetwork)
     assert [len(list(stage.children())) for stage in network.stages] == [1, 2, 2]
+
+
+SHIFTED = SETTINGS.model_copy(update={"shift": 2})
+
+
+def test_a_prediction_with_shifts_is_the_mean_over_six_views() -> None:
+    plain = new_network(SETTINGS.model_copy(update={"mirror": False}), 7, seed=1).eval()
+    around = torch.nn.functional.pad(IMAGES[:, None].float(), (2, 2, 2, 2), mode="replicate")[:, 0]
+    seen = []
+    for row, column, mirrored in (
+        (2, 2, False), (2, 2, True), (2, 4, False), (2, 0, True), (4, 2, False), (0, 2, True),
+    ):  # fmt: skip
+        view = around[:, row : row + 48, column : column + 48]
+        seen.append(plain(view.flip(-1) if mirrored else view))
+    network = new_network(SHIFTED, 7, seed=1).eval()
+    assert torch.allclose(network(IMAGES), torch.stack(seen).mean(dim=0), atol=1e-4)
+    maps = network.last_maps(IMAGES)
+    assert torch.allclose(network.logits_of_maps(maps), network(IMAGES), atol=1e-4)
+
+
+def test_shifts_come_after_training_alone() -> None:
+    network, mirroring = (new_network(settings, 7, seed=1) for settings in (SHIFTED, SETTINGS))
+    assert network.state_dict().keys() == mirroring.state_dict().keys()
+    network.eval().is_hurried = True
+    assert torch.allclose(network(IMAGES), mirroring.eval()(IMAGES), atol=1e-5)
+    data = training_data()
+    ends = []
+    for settings in (SHIFTED, SETTINGS):
+        trained = new_network(settings, 3, seed=0)
+        state = train_network(trained, data, data, settings, PLAIN, seed=0)
+        ends.append((copy_of(trained), [record.validation_loss for record in state.history]))
+        assert not trained.is_hurried
+    assert same(ends[0][0], ends[1][0])
+    assert ends[0][1] == ends[1][1]

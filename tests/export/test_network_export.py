@@ -74,10 +74,10 @@ def test_every_tap_of_the_published_network_comes_out_alike(changes: dict[str, A
     assert_alike(new_network(cnn_settings(**changes)))
 
 
-@pytest.mark.parametrize("mirror", [False, True])
-def test_every_tap_of_the_residual_network_comes_out_alike(mirror: bool) -> None:
-    changes: dict[str, Any] = {"architecture": "residual", "filters": (4, 6), "mirror": mirror}
-    assert_alike(new_network(CNNSettings(**changes)))
+@pytest.mark.parametrize("views", [{}, {"mirror": True}, {"mirror": True, "shift": 3}])
+def test_every_tap_of_the_residual_network_comes_out_alike(views: dict[str, Any]) -> None:
+    changes: dict[str, Any] = {"architecture": "residual", "filters": (4, 6)}
+    assert_alike(new_network(CNNSettings(**changes, **views)))
 
 
 def test_another_architecture_comes_out_alike() -> None:

@@ -19,9 +19,14 @@ SEEN, NEW = np.split(generate_faces(12, seed=1).images, 2)
 
 @pytest.fixture(scope="module")
 def exact() -> onnx.ModelProto:
-    """Return a network that looks at the mirror image, too."""
+    """Return a network that looks at other views of the face, too."""
     settings = CNNSettings(
-        architecture="residual", filters=(8, 16), blocks=(1,), optimizer="muon", mirror=True
+        architecture="residual",
+        filters=(8, 16),
+        blocks=(1,),
+        optimizer="muon",
+        mirror=True,
+        shift=2,
     )
     network = new_network(settings)
     exported: ExportedGraph = build_graph([SeedModel(network, {})], "cnn", 3)

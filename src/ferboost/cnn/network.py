@@ -1,6 +1,7 @@
 """The networks: the published one with its relatives, and a residual one."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -126,7 +127,16 @@ def new_network(settings: CNNSettings, classes: int, seed: int) -> "FaceNetwork"
 
 
 class FaceNetwork(nn.Module):
-    """What all architectures have in common: gray faces in, taps and logits out."""
+    """What all architectures have in common: gray faces in, taps and logits out.
+
+    Attributes
+    ----------
+    is_hurried : bool
+        Whether views of the face that only refine a prediction are left out, as while it is
+        trained.
+    """
+
+    is_hurried: bool = False
 
     def taps(self, images: Tensor) -> dict[str, Tensor]:
         """Return what each tap gives to the trees.
@@ -303,7 +313,8 @@ class ResidualNetwork(FaceNetwork):
     The image enters as its 2 x 2 blocks, four channels at half the size, where the convolutions
     run. Each stage after the first halves the side again. Its taps are ``pooled``, the means of the
     last maps, and ``output``. Where the settings say ``mirror``, both are the means over the image
-    and its mirror image when the network is in evaluation mode.
+    and its mirror image when the network is in evaluation mode, and with ``shift`` over four
+    shifted ones, too, half of them mirrored.
 
     Parameters
     ----------
@@ -317,6 +328,9 @@ class ResidualNetwork(FaceNetwork):
         If there are more stages than the image can be halved.
     """
 
+    _later: Tensor
+    _earlier: Tensor
+
     def __init__(self, settings: CNNSettings, classes: int) -> None:
         super().__init__()
         widths = settings.filters
@@ -326,6 +340,11 @@ class ResidualNetwork(FaceNetwork):
                 "give cnn.filters fewer stages"
             )
         self.mirror = settings.mirror
+        self._shifts = bool(settings.shift)
+        places = torch.arange(IMAGE_SIZE)
+        for name, by in (("_later", settings.shift), ("_earlier", -settings.shift)):
+            moved = (places + by).clamp(0, IMAGE_SIZE - 1)
+            self.register_buffer(name, moved, persistent=False)
         self.stem = _Convolution(4, widths[0])
         self.stages = nn.ModuleList()
         wide_in = widths[0]
@@ -352,25 +371,19 @@ class ResidualNetwork(FaceNetwork):
 
     @override
     def last_maps(self, images: Tensor) -> Tensor:
-        maps = self._convolve_up(images)
-        if not self._mirrors:
-            return maps
-        # The mirror image's maps are turned back, so that a place in them is one of the face.
-        return torch.cat((maps, self._convolve_up(images.flip(-1)).flip(-1)), dim=1)
+        # A mirrored view's maps are turned back, so that a place in them is one of the face.
+        maps = [self._convolve_up(view) for view in self._views(images)]
+        return torch.cat(_mirror_every_second(maps), dim=1)
 
     @override
     def logits_of_maps(self, maps: Tensor) -> Tensor:
-        own, *mirrored = maps.chunk(2, dim=1) if self._mirrors else (maps,)
-        pooled = [self._pool_above(x) for x in (own, *(x.flip(-1) for x in mirrored))]
-        return self._logits(torch.stack(pooled).mean(dim=0))
+        views = _mirror_every_second(maps.chunk(self._view_count, dim=1))
+        return self._logits(torch.stack([self._pool_above(view) for view in views]).mean(dim=0))
 
     @override
     def taps(self, images: Tensor) -> dict[str, Tensor]:
-        if self._mirrors:
-            both = self._pooled(torch.cat((images, images.flip(-1))))
-            pooled = both.reshape(2, -1, self.output.in_features).mean(0)
-        else:
-            pooled = self._pooled(images)
+        pooled = self._pooled(torch.cat(self._views(images)))
+        pooled = pooled.reshape(self._view_count, -1, self.output.in_features).mean(0)
         logits = self._logits(pooled)
         return {"pooled": pooled, "output": logits.softmax(dim=1), "logits": logits}
 
@@ -385,8 +398,19 @@ class ResidualNetwork(FaceNetwork):
         return torch.zeros((), device=self.output.weight.device)  # muon decays the weights itself
 
     @property
-    def _mirrors(self) -> bool:
-        return self.mirror and not self.training
+    def _view_count(self) -> int:
+        if self.training or not self.mirror:
+            return 1
+        return 6 if self._shifts and not self.is_hurried else 2
+
+    def _views(self, images: Tensor) -> list[Tensor]:
+        """Return the image and what is looked at beside it; every second view is mirrored."""
+        views = [images, images]
+        if self._view_count > len(views):
+            for axis in (2, 1):
+                views += [images.index_select(axis, by) for by in (self._later, self._earlier)]
+        views = views[: self._view_count]
+        return _mirror_every_second(views)
 
     def _logits(self, pooled: Tensor) -> Tensor:
         logits: Tensor = self.output(self.dropout(pooled))
@@ -433,6 +457,10 @@ class _Block(nn.Module):
         y = self.second(functional.relu(self.first(x), inplace=True))
         x = functional.avg_pool2d(x, 2) if self.halve else x
         return functional.relu(y + self.shortcut(x), inplace=True)
+
+
+def _mirror_every_second(views: Sequence[Tensor]) -> list[Tensor]:
+    return [view.flip(-1) if k % 2 else view for k, view in enumerate(views)]
 
 
 def _in_blocks(images: Tensor) -> Tensor:

@@ -344,6 +344,7 @@ def _evaluate(
 ) -> tuple[float, float]:
     """Return the loss, penalty included as in Keras, and the accuracy on `data`."""
     network.eval()
+    network.is_hurried = True
     images, labels = _tensors(data)
     loss_sum, correct_sum = 0.0, 0.0
     first, step = group.rank * _EVALUATION_BATCH, group.size * _EVALUATION_BATCH
@@ -354,6 +355,7 @@ def _evaluate(
             logits = network(x)
         loss_sum += float(functional.cross_entropy(logits, y, reduction="sum"))
         correct_sum += int((logits.argmax(dim=1) == y).sum())
+    network.is_hurried = False
     loss_sum, correct_sum = group.sum((loss_sum, correct_sum))
     penalty = settings.l2 * float(network.penalty())
     return loss_sum / len(images) + penalty, correct_sum / len(images)

@@ -46,7 +46,8 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         set after fitting, too.
     architecture, filters, blocks, kernel_size, stride, padding, pooling, pool_size, dropout, dense
         The network; see `ferboost.config.CNNSettings`.
-    l2, mirror, optimizer, learning_rate, schedule, weight_decay, label_smoothing, averaging, keep
+    l2, mirror, shift, optimizer, learning_rate, schedule, weight_decay, label_smoothing, averaging,
+    keep
         Its training; see `ferboost.config.CNNSettings`.
     batch_size, epochs, patience, augmentation
         The same.
@@ -95,6 +96,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         dense: tuple[int, int] = (64, 7),
         l2: float = 1e-4,
         mirror: bool = False,
+        shift: int = 0,
         optimizer: Literal["adam", "muon"] = "adam",
         learning_rate: float = 1e-3,
         schedule: Literal["constant", "cosine"] = "constant",
@@ -123,6 +125,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         self.dense = dense
         self.l2 = l2
         self.mirror = mirror
+        self.shift = shift
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.schedule = schedule

@@ -225,6 +225,10 @@ def _reshape(graph: Graph, x: str, *shape: int) -> str:
     return graph.add("Reshape", x, _integers(graph, *shape))
 
 
+def _index_select(graph: Graph, x: str, dim: int, index: str) -> str:
+    return graph.add("Gather", x, index, axis=dim)
+
+
 def _flip(graph: Graph, x: str, *dims: int) -> str:
     whole = np.iinfo(np.int64)
     axes = len(dims)
@@ -262,6 +266,7 @@ _FUNCTIONS: dict[str, Callable[..., str]] = {
     "flatten": _flatten,
     "mean": _mean,
     "flip": _flip,
+    "index_select": _index_select,
     "reshape": _reshape,
     "softmax": lambda graph, x, dim: graph.add("Softmax", x, axis=dim),
     "pixel_unshuffle": _pixel_unshuffle,
