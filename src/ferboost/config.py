@@ -321,7 +321,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "boosted": {
         "cnn": {"patience": 10},
         "trees": {
-            "taps": ["fc1", "fc1+hog"],
+            "taps": ["fc1", "fc1-views"],
             "mode": "both",
             "features": "out-of-fold",
             "max_depth": 3,
