@@ -321,7 +321,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "boosted": {
         "cnn": {"patience": 10},
         "trees": {
-            "taps": ["fc1", "fc1-views"],
+            "taps": ["fc1-views+hog", "fc1"],
             "mode": "both",
             "features": "out-of-fold",
             "max_depth": 3,
