@@ -114,9 +114,11 @@ def predict(
 ) -> None:
     """Tell the emotions of the faces in pictures or a film.
 
-    Without --csv and --parquet the emotions are printed. A picture that cannot be read is reported,
-    the others are done, and the exit code is 1. When pictures were interrupted and a table is
-    written, the same command goes on. Films and cameras need: pip install 'ferboost[video]'.
+    Without --csv and --parquet the emotions are printed. A face that is darker, flatter, more
+    blurred or the like than what the model was trained on has a warning. A picture that cannot be
+    read is reported, the others are done, and the exit code is 1. When pictures were interrupted
+    and a table is written, the same command goes on. Films and cameras need: pip install
+    'ferboost[video]'.
     """
     from ferboost.inference.films import LOOKS_A_SECOND
     from ferboost.inference.photos import predict_photos
