@@ -19,6 +19,8 @@ __all__ = ["Box", "Scene", "draw_scene", "faces_hit", "write_film", "write_photo
 Box = tuple[float, float, float, float]
 
 _TICKS = 90_000
+# Seconds in which everyone in a film is back where they were.
+_ROUND = 10
 # Head and shoulders in the portrait, and the face in it; pixels of the portrait.
 _BUST = (100, 0, 356, 256)
 _FACE = (178, 62, 270, 184)
@@ -99,7 +101,7 @@ def write_film(
     """
     import av
 
-    period = min(frames, 10 * rate)
+    period = min(frames, _ROUND * rate)
     with av.open(str(path), "w") as film:
         stream = film.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "21"})
         stream.width, stream.height = size
@@ -143,7 +145,7 @@ def _walk(
     width, height = size
     empty = _background(size, 3)
     for number in range(period):
-        angle = 2 * math.pi * number / period
+        angle = 2 * math.pi * number / (_ROUND * rate)
         image = empty.copy()
         for person, (x, y) in enumerate(((0.08, 0.2), (0.58, 0.3))):
             side = height * (0.42 + 0.06 * math.sin(2 * angle + person))
