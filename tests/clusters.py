@@ -17,6 +17,7 @@ def two_nodes() -> Iterator[Any]:  # Any: Ray's Cluster is not typed
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_worker_niceness", "0")  # 15 would starve them beside other tests
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         cluster: Any = Cluster()
         try:
             for _ in range(2):

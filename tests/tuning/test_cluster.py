@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ import pytest
 from studies import FACES, begin, go_on
 
 from clusters import two_nodes
-from ferboost.errors import RunError, SettingsError
 from ferboost.tuning.outcomes import Outcome
 from ferboost.tuning.sampling import Sampling
 from ferboost.tuning.study import Study
@@ -24,8 +22,9 @@ pytest.importorskip("ray", reason="ray is not installed")
 import ray
 from ray.experimental import get_object_locations
 
+from ferboost.clusters import connected
 from ferboost.tuning import cluster as clusters_of_trials
-from ferboost.tuning.cluster import ClusterPool, ClusterWorker, connected, share_cores
+from ferboost.tuning.cluster import ClusterPool, ClusterWorker
 
 GRID = {"cnn": {"learning_rate": [1e-3, 1e-2], "dropout": [0.0, 0.5]}}
 
@@ -137,40 +136,3 @@ def test_a_node_that_goes_takes_no_trial_with_it(
         outcomes = go_on(study, cluster=joined, jobs=1)
     assert_each_once(study, outcomes)
     assert crashed == [False]
-
-
-@pytest.mark.parametrize(
-    ("address", "error", "message"),
-    [
-        ("127.0.0.1:1", RunError, "there is no Ray cluster at 127.0.0.1:1: .*refused; start one"),
-        ("nowhere.invalid:6379", RunError, "there is no Ray cluster at nowhere.invalid:6379: "),
-        ("ray://127.0.0.1:1", SettingsError, "--ray takes HOST:PORT of a head node"),
-        ("somewhere", SettingsError, "--ray takes HOST:PORT of a head node"),
-        ("host:99999999", RunError, "there is no Ray cluster at host"),
-    ],
-)
-def test_where_no_cluster_is_is_one_line_within_seconds(
-    address: str, error: type[Exception], message: str
-) -> None:
-    start = time.monotonic()
-    with pytest.raises(error, match=message) as caught, connected(address):
-        pass
-    assert "\n" not in str(caught.value)
-    assert time.monotonic() - start < 15
-
-
-def test_what_listens_but_is_no_ray_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters_of_trials, "_STATUS_SECONDS", 3)
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        address = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(RunError, match=f"{address}: what listens there does not answer"):
-            clusters_of_trials._check_address(address)
-
-
-def test_a_trial_gets_the_most_cores_that_leave_room_for_all() -> None:
-    assert share_cores([8, 4], 2) == 4
-    assert share_cores([8, 4], 3) == 4
-    assert share_cores([1, 1], 2) == 1
-    assert share_cores([2, 2], 1) == 2
-    with pytest.raises(SettingsError, match="has 3 cores, too few for 4 trials at a time"):
-        share_cores([2, 1], 4)

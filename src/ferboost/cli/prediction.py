@@ -3,8 +3,8 @@
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,11 +16,13 @@ from ferboost.cli.data import JsonOption
 from ferboost.cli.films import FilmOutputs, predict_one_film
 
 if TYPE_CHECKING:
+    from ferboost.clusters import Cluster
     from ferboost.inference.faces import Detector
-    from ferboost.inference.photos import Classifier, Photo, Unreadable
+    from ferboost.inference.photos import Classifier, Photo, Search, Unreadable
     from ferboost.inference.predictions import Prediction
     from ferboost.inference.records import Journal, Record
     from ferboost.inference.sources import Source
+    from ferboost.inference.spreading import Said
     from ferboost.progress import Tell
 
 __all__ = ["PREDICT_EXAMPLES", "predict"]
@@ -31,6 +33,7 @@ Examples:
   ferboost predict holiday/ --csv faces.csv --annotate holiday-annotated/
   ferboost predict --coverage 0.9 "photos/**/*.jpg" --json
   ferboost predict --model runs/paper-clean-1 faces/*.png --faces whole
+  ferboost predict millions/ --ray auto --parquet faces.parquet
   ferboost predict film.mp4 --csv f.csv --annotate framed.mp4 --timeline f.png
   ferboost predict --camera 0
 """
@@ -110,6 +113,13 @@ def predict(
             "[default: 6]",
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Predict on a Ray cluster: HOST:PORT of its head node, or auto. For tables.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Tell the emotions of the faces in pictures or a film.
@@ -120,8 +130,6 @@ def predict(
     and a table is written, the same command goes on. Films and cameras need: pip install
     'ferboost[video]'.
     """
-    from ferboost.inference.films import LOOKS_A_SECOND
-    from ferboost.inference.photos import predict_photos
     from ferboost.inference.sources import find_sources
     from ferboost.inference.tables import require_parquet
 
@@ -129,28 +137,30 @@ def predict(
         require_parquet()
     film = _film_of(inputs or [], camera)
     if film is not None:
-        refused = {"--coverage": coverage is not None, "--faces": faces == "whole"}
+        refused = {
+            "--coverage": coverage is not None,
+            "--faces": faces == "whole",
+            "--ray": ray is not None,
+        }
         _refuse(refused, "is for pictures, not for films and cameras")
-        loaded = _load(model, variant, None, _film_detector())
         outputs = FilmOutputs(csv, parquet, annotate, timeline, json)
-        predict_one_film(
-            film,
-            loaded.classifier,
-            loaded.classes,
-            loaded.detector,
-            outputs,
-            looks or LOOKS_A_SECOND,
-        )
+        _predict_film(film, _load(model, variant, None, _film_detector()), outputs, looks)
         return
     given = {"--timeline": timeline is not None, "--looks": looks is not None}
     _refuse(given, "is for films and cameras, not for pictures")
+    if ray is not None:
+        _check_spreading(model, annotate, [csv, parquet])
     sources = find_sources(inputs or [], leave_out=annotate)
     drawings = _plan_drawings(sources, annotate)
     loaded = _load(model, variant, coverage, _photo_detector(len(sources)))
     tables = [path for path in (csv, parquet) if path is not None]
     counts = _Counts()
     monitor = ConsoleMonitor()
-    with _journal(tables, loaded, faces, coverage) as journal, _how_to_go_on(tables):
+    with (
+        _connected(ray) as cluster,
+        _journal(tables, loaded, faces, coverage) as journal,
+        _how_to_go_on(tables),
+    ):
         done = set() if journal is None else journal.done
         left = [source for source in sources if str(source.path) not in done]
         if len(left) < len(sources):
@@ -158,36 +168,121 @@ def predict(
                 f"{len(sources) - len(left):,} of {len(sources):,} pictures are done already"
             )
 
-        def photos() -> "Iterator[Photo]":
+        def photos() -> "Generator[Photo | Said, None, None]":
             with monitor.stage("predict") as tell:
-                results = predict_photos(
-                    [source.path for source in left],
-                    loaded.classifier,
-                    loaded.detector,
-                    search=faces,
-                    keep_images=annotate is not None,
+                paths = [source.path for source in left]
+                results = (
+                    _predict_here(paths, loaded, faces, keep_images=annotate is not None)
+                    if cluster is None
+                    else _predict_spread(paths, model, cluster, faces, coverage)
                 )
                 for photo in _readable(_told(results, len(left), tell), monitor, counts):
-                    if photo.path in drawings:
-                        _draw(photo, drawings[photo.path])
+                    _draw_if_wanted(photo, drawings)
                     yield photo
 
-        if journal is not None:
-            _fill(journal, photos())
-            wanted = {str(source.path) for source in sources}
-            _write_tables(journal, wanted, loaded.classes, csv, parquet)
-            if json:
-                print_json_list(_chosen(journal, wanted))
+        with closing(photos()) as made:
+            if journal is not None:
+                _fill(journal, made)
+                wanted = {str(source.path) for source in sources}
+                _write_tables(journal, wanted, loaded.classes, csv, parquet)
+                if json:
+                    print_json_list(_chosen(journal, wanted))
+                else:
+                    _say_written(journal, wanted, tables, counts.unreadable)
+                journal.remove()
+            elif json:
+                print_json_list(_all_records(made))
             else:
-                _say_written(journal, wanted, tables, counts.unreadable)
-            journal.remove()
-        elif json:
-            print_json_list(_all_records(photos()))
-        else:
-            for photo in photos():
-                typer.echo(_describe(photo))
+                _print(made)
     if counts.unreadable:
         raise typer.Exit(1)
+
+
+def _predict_film(
+    film: Path | int, loaded: "_Loaded", outputs: FilmOutputs, looks: float | None
+) -> None:
+    from ferboost.inference.films import LOOKS_A_SECOND
+
+    predict_one_film(
+        film,
+        loaded.classifier,
+        loaded.classes,
+        loaded.detector,
+        outputs,
+        looks or LOOKS_A_SECOND,
+    )
+
+
+def _predict_here(
+    paths: list[Path], loaded: "_Loaded", faces: "Search", *, keep_images: bool
+) -> "Iterator[Photo | Unreadable]":
+    from ferboost.inference.photos import predict_photos
+
+    return predict_photos(
+        paths, loaded.classifier, loaded.detector, search=faces, keep_images=keep_images
+    )
+
+
+def _predict_spread(
+    paths: list[Path],
+    model: Path | None,
+    cluster: "Cluster",
+    faces: "Search",
+    coverage: float | None,
+) -> "Iterator[Said | Unreadable]":
+    from ferboost.inference import BUNDLED_MODEL
+    from ferboost.inference.spreading import predict_spread
+
+    file = model or BUNDLED_MODEL
+    return predict_spread(paths, file, cluster, search=faces, coverage=coverage)
+
+
+def _draw_if_wanted(photo: "Photo | Said", drawings: "Mapping[Path, Path]") -> None:
+    from ferboost.inference.photos import Photo
+
+    if isinstance(photo, Photo) and photo.path in drawings:
+        _draw(photo, drawings[photo.path])
+
+
+def _print(photos: "Iterable[Photo | Said]") -> None:
+    from ferboost.inference.photos import Photo
+
+    for photo in photos:
+        if isinstance(photo, Photo):  # what was said elsewhere goes into tables
+            typer.echo(_describe(photo))
+
+
+def _check_spreading(
+    model: Path | None, annotate: Path | None, tables: Sequence[Path | None]
+) -> None:
+    from ferboost.errors import SettingsError
+
+    if annotate is not None:
+        raise SettingsError("--annotate draws on this machine; leave out --ray")
+    if tables == [None, None]:
+        raise SettingsError("--ray is for many pictures, and so for a table; give --parquet FILE")
+    if model is not None and model.is_dir():
+        raise SettingsError(
+            f"--ray sends one file to the nodes; run: ferboost export {model} -o model.onnx"
+        )
+
+
+@contextmanager
+def _connected(address: str | None) -> "Iterator[Cluster | None]":
+    if address is None:
+        yield None
+        return
+    try:
+        from ferboost.clusters import connected
+    except ModuleNotFoundError as error:
+        from ferboost.errors import MissingExtraError
+
+        raise MissingExtraError(
+            "--ray needs the package ray, which is not installed; run: pip install 'ferboost[ray]'"
+        ) from error
+
+    with connected(address) as cluster:
+        yield cluster
 
 
 def _film_of(inputs: Sequence[Path], camera: int | None) -> Path | int | None:
@@ -291,8 +386,8 @@ def _how_to_go_on(tables: Sequence[Path]) -> AbstractContextManager[None]:
 
 
 def _told(
-    results: "Iterable[Photo | Unreadable]", total: int, tell: "Tell"
-) -> "Iterator[Photo | Unreadable]":
+    results: "Iterable[Photo | Said | Unreadable]", total: int, tell: "Tell"
+) -> "Iterator[Photo | Said | Unreadable]":
     start = time.monotonic()
     for number, result in enumerate(results, start=1):
         yield result
@@ -301,8 +396,8 @@ def _told(
 
 
 def _readable(
-    results: "Iterable[Photo | Unreadable]", monitor: ConsoleMonitor, counts: _Counts
-) -> "Iterator[Photo]":
+    results: "Iterable[Photo | Said | Unreadable]", monitor: ConsoleMonitor, counts: _Counts
+) -> "Iterator[Photo | Said]":
     from ferboost.inference.photos import Unreadable
 
     for result in results:
@@ -313,18 +408,21 @@ def _readable(
             yield result
 
 
-def _fill(journal: "Journal", photos: "Iterable[Photo]") -> None:
+def _fill(journal: "Journal", photos: "Iterable[Photo | Said]") -> None:
+    for photo in photos:
+        journal.add(_records(photo))
+
+
+def _all_records(photos: "Iterable[Photo | Said]") -> "Iterator[Record]":
+    for photo in photos:
+        yield from _records(photo)
+
+
+def _records(photo: "Photo | Said") -> "list[Record]":
+    from ferboost.inference.photos import Photo
     from ferboost.inference.records import records_of
 
-    for photo in photos:
-        journal.add(records_of(photo))
-
-
-def _all_records(photos: "Iterable[Photo]") -> "Iterator[Record]":
-    from ferboost.inference.records import records_of
-
-    for photo in photos:
-        yield from records_of(photo)
+    return records_of(photo) if isinstance(photo, Photo) else photo.records
 
 
 def _chosen(journal: "Journal", images: set[str]) -> "Iterator[Record]":

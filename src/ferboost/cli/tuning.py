@@ -21,10 +21,10 @@ from ferboost.cli.settings import (
 from ferboost.cli.training import command_line
 
 if TYPE_CHECKING:
+    from ferboost.clusters import Cluster
     from ferboost.config import Settings
     from ferboost.datasets import FaceDataset
     from ferboost.runs import Run
-    from ferboost.tuning.cluster import Cluster
     from ferboost.tuning.database import Database
     from ferboost.tuning.outcomes import Cost, Outcome
     from ferboost.tuning.study import Study
@@ -219,7 +219,7 @@ def _connected(address: str | None) -> "Iterator[Cluster | None]":
     if address is None:
         yield None
         return
-    from ferboost.tuning.cluster import connected
+    from ferboost.clusters import connected
 
     with connected(address) as cluster:
         yield cluster

@@ -1,17 +1,13 @@
 """Workers on the nodes of a Ray cluster."""
 
-import logging
 import os
 import queue
 import socket
-import subprocess
-import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +17,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from ray.exceptions import RayError
 
-from ferboost.errors import RunError, SettingsError
+from ferboost.clusters import cores_of_nodes, in_one_line, nodes, share_cores
+from ferboost.errors import RunError
 from ferboost.tuning.workers import Heard, Worker, WorkerPool
 
 if TYPE_CHECKING:
     pass
 
-__all__ = ["Cluster", "ClusterPool", "ClusterWorker", "cluster_pool", "connected", "share_cores"]
-
-_CONNECT_SECONDS = 5
-_STATUS_SECONDS = 20
+__all__ = ["ClusterPool", "ClusterWorker", "cluster_pool"]
 
 
 class _Trier:
@@ -129,7 +123,7 @@ class ClusterWorker(Worker):
 
     def was_taken_away(self) -> bool:
         """Say whether the node is no more."""
-        return self.node not in {node["NodeID"] for node in _nodes()}
+        return self.node not in {node["NodeID"] for node in nodes()}
 
     def _listen(self) -> None:
         try:
@@ -137,7 +131,7 @@ class ClusterWorker(Worker):
             while True:
                 self._inbox.put(Heard(self, ray.get(self._actor.hear.remote())))
         except RayError as error:
-            self._end = _in_one_line(error)
+            self._end = in_one_line(error)
             self._inbox.put(Heard(self, None))
 
 
@@ -169,124 +163,8 @@ class ClusterPool(WorkerPool):
 @contextmanager
 def cluster_pool(arrays: Mapping[str, NDArray[Any]], jobs: int) -> Iterator[ClusterPool]:
     """Yield a pool whose `jobs` processes share the cluster out, and that ends with the block."""
-    pool = ClusterPool(arrays, share_cores(_cores_of_nodes(), jobs))
+    pool = ClusterPool(arrays, share_cores(cores_of_nodes(), jobs))
     try:
         yield pool
     finally:
         pool.end_all()
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A cluster that this process is connected to; see `connected`."""
-
-    address: str
-
-    @property
-    def nodes(self) -> int:
-        """How many of its nodes have cores."""
-        return len(_cores_of_nodes())
-
-
-@contextmanager
-def connected(address: str) -> Iterator[Cluster]:
-    """Have a cluster while the block runs.
-
-    Parameters
-    ----------
-    address : str
-        HOST:PORT of its head node, or "auto" on a machine of the cluster.
-
-    Raises
-    ------
-    SettingsError
-        If that is no address.
-    RunError
-        If there is no cluster, or this machine is none of its nodes.
-    """
-    _check_address(address)
-    mine = not ray.is_initialized()
-    if mine:
-        try:
-            ray.init(
-                address=address, log_to_driver=False, logging_level=logging.ERROR,
-                configure_logging=False,
-            )  # fmt: skip
-        except (RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
-            how = "--address HOST:PORT" if address == "auto" else f"--address {address}"
-            raise RunError(
-                f"cannot join the Ray cluster at {address}: {_in_one_line(error)}; this machine "
-                f"must be a node of it, by: ray start {how}"
-            ) from error
-    try:
-        yield Cluster(address)
-    finally:
-        if mine:
-            ray.shutdown()
-
-
-def share_cores(nodes: Sequence[int], jobs: int) -> int:
-    """Return the most cores that each of some trials can have at a time.
-
-    Parameters
-    ----------
-    nodes : sequence of int
-        Cores of each.
-    jobs : int
-        How many trials; each is on one node.
-
-    Raises
-    ------
-    SettingsError
-        If there are fewer cores than trials.
-    """
-    for cores in range(max(nodes, default=0), 0, -1):
-        if sum(node // cores for node in nodes) >= jobs:
-            return cores
-    raise SettingsError(
-        f"the cluster has {sum(nodes)} cores, too few for {jobs} trials at a time; give fewer by "
-        "--jobs"
-    )
-
-
-def _cores_of_nodes() -> list[int]:
-    cores = (node["Resources"].get("CPU", 0) for node in _nodes())
-    return [int(number) for number in cores if number >= 1]
-
-
-def _nodes() -> list[dict[str, Any]]:  # Any: as Ray describes them
-    described = ray.nodes()  # type: ignore[no-untyped-call]
-    return [node for node in described if node["Alive"]]
-
-
-def _check_address(address: str) -> None:
-    """Check that there is a cluster: Ray itself would try for two minutes, and then exit."""
-    if address == "auto":
-        return
-    host, separator, port = address.rpartition(":")
-    if not host or not separator or not port.isdecimal() or "/" in host:
-        raise SettingsError(
-            f"--ray takes HOST:PORT of a head node, such as 10.0.0.1:6379, or auto; found {address}"
-        )
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS):
-            pass
-        subprocess.run(  # noqa: S603 - no shell reads the address
-            [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address],
-            check=True, capture_output=True, timeout=_STATUS_SECONDS,
-        )  # fmt: skip
-    except (OSError, OverflowError, subprocess.SubprocessError) as error:
-        said = "what listens there does not answer as Ray does"
-        if not isinstance(error, subprocess.SubprocessError):
-            said = _in_one_line(error)
-        raise RunError(
-            f"there is no Ray cluster at {address}: {said}; start one by: ray start --head"
-        ) from error
-
-
-def _in_one_line(error: BaseException) -> str:
-    """Return the sentence that says most: Ray's own last one, or the first of anybody else."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if not lines:
-        return type(error).__name__
-    return lines[-1] if isinstance(error, RayError) else lines[0].partition(". ")[0]

@@ -28,7 +28,7 @@ from ferboost.tuning.wording import describe_outcome, describe_value
 from ferboost.tuning.workers import Worker, WorkerPool, process_pool
 
 if TYPE_CHECKING:
-    from ferboost.tuning.cluster import Cluster
+    from ferboost.clusters import Cluster
     from ferboost.tuning.database import Database, Patience
 
 __all__ = ["execute_study"]
@@ -68,7 +68,7 @@ def execute_study(
     jobs : int, optional
         Trials at a time; they share the cores out. By default one, or one for each node.
     cluster : Cluster, optional
-        On whose nodes they are run, instead of here; see `ferboost.tuning.cluster.connected`.
+        On whose nodes they are run, instead of here; see `ferboost.clusters.connected`.
     database : Database, optional
         Where the study is, if it is in one.
     patience : Patience, optional
@@ -140,7 +140,7 @@ def _workers(
     else:
         from ferboost.tuning.cluster import cluster_pool
 
-        jobs = jobs or cluster.nodes
+        jobs = jobs or cluster.size
         with cluster_pool(face_arrays(prepared), jobs) as pool:
             yield _Crew(pool, folder, jobs)
 
