@@ -384,6 +384,7 @@ def test_progress_never_goes_back_and_ends_with_everything(tmp_path: Path) -> No
         "seed 0: trees on fc1",
         "seed 0: trees on pixels",
         "calibrate",
+        "what the CNN knows by heart",
         "evaluate",
     ]
     for told in stages.values():
