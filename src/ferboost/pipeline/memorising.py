@@ -55,17 +55,19 @@ def measure_memorised(
         return
     grown: dict[Familiarity, list[dict[str, Judged]]] = {"learnt": [], "unseen": []}
     rows, new_images = [], 0
+    total = len(run.settings.seeds)
     with monitor.stage("what the CNN knows by heart") as tell:
         for done, seed in enumerate(run.settings.seeds):
-            tell(done, len(run.settings.seeds), f"seed {seed}")
+            tell(done, total, f"seed {seed}")
             cases = list(_cases(run, seed, train, validation))
             if not cases or any(_lacks_a_class(case, len(train.classes)) for case in cases):
-                return  # too few images to tell anything
+                tell(total, total, "too few images to tell anything")
+                return
             for familiarity, seeds in grown.items():
                 seeds.append(_mean([_judge(case, familiarity, tap, seed) for case in cases]))
             rows += [len(case.rows["unseen"].labels) for case in cases]
             new_images = len(cases[0].new.labels)
-            tell(done + 1, len(run.settings.seeds), f"seed {seed}")
+            tell(done + 1, total, f"seed {seed}")
     found = MemorisedFeatures(tap, min(rows), new_images, grown)
     write_json(run.path / _FILE, found.to_dict())
 
