@@ -73,6 +73,12 @@ def test_few_images_are_noise_too() -> None:
     assert experiment_claim(few, None).word == "not told apart from noise"
 
 
+@pytest.mark.parametrize(("epochs", "word"), [(4, "not tested"), (5, "repeated")])
+def test_a_tenth_of_the_epochs_is_the_least_that_tells(epochs: int, word: str) -> None:
+    accuracies: dict[Any, tuple[float, ...]] = {0.3: (50.0,), 0.4: (55.0,)}
+    assert experiment_claim(result("dropout", accuracies, epochs=epochs), None).word == word
+
+
 def test_means_are_taken_along_what_the_authors_did_not_choose() -> None:
     tried = experiment("kernel-size")
     accuracies = {(3, "valid"): 50.0, (3, "zero"): 58.0, (4, "valid"): 53.0, (4, "zero"): 52.0}

@@ -14,6 +14,7 @@ from ferboost.evaluation.comparison import Comparison
 from ferboost.evaluation.summary import VariantSummary
 from ferboost.published import published
 from ferboost.reproduction.experiments import GRID, Experiment
+from ferboost.reproduction.planning import published_epochs
 from ferboost.tuning.outcomes import Outcome
 from ferboost.tuning.space import Point, Value
 from ferboost.tuning.study import Study
@@ -37,6 +38,8 @@ Word = Literal["repeated", "not repeated", "not told apart from noise", "not tes
 # A difference is one where it is more than so many of its standard errors.
 _SURE = 2.0
 _CNN_MARGIN = 1e-9
+# What a network is like after its first steps says nothing of what it becomes.
+_LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,10 @@ def experiment_claim(result: ExperimentResult, spread: float | None) -> Claim:
     means = _means_by(result, tuple(experiment.chosen))
     chosen = tuple(experiment.chosen.values())
     word, why = _judge(means, chosen, result, spread)
+    theirs = published_epochs(experiment.kind)
+    if experiment.kind != "trees" and result.epochs < _LEAST_SHARE * theirs:
+        word = "not tested"
+        why = f"{result.epochs} of their {theirs} epochs are too few to tell."
     printed = [p.printed for p in result.points if p.printed is not None]
     return Claim(
         what=experiment.claim,
