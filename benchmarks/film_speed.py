@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from ferboost.inference.films import (
     DETECTION_SIDE,
     LOOKS_A_SECOND,
     Moment,
+    TrackedPrediction,
     predict_film,
 )
 from ferboost.inference.video import Video
@@ -119,14 +121,14 @@ def _compare(reference: Sequence[Moment], moments: Sequence[Moment]) -> str:
     shared, same, apart = [], [], []
     for one, other in zip(reference, moments, strict=True):
         for face in one.faces:
-            best = max(
-                other.faces,
-                key=lambda o, face=face: _shared(face, o),  # type: ignore[misc]
-                default=None,
+            overlap_of, best = max(
+                ((_shared(face, near), near) for near in other.faces),
+                key=itemgetter(0),
+                default=(0.0, face),
             )
-            if best is None or _shared(face, best) < 0.2:
+            if overlap_of < 0.2:
                 continue
-            shared.append(_shared(face, best))
+            shared.append(overlap_of)
             same.append(face.prediction.emotion == best.prediction.emotion)
             difference = np.subtract(face.prediction.shares, best.prediction.shares)
             apart.append(np.abs(difference).sum() / 2)
@@ -137,8 +139,11 @@ def _compare(reference: Sequence[Moment], moments: Sequence[Moment]) -> str:
     )
 
 
-def _shared(one: object, other: object) -> float:
-    return overlap(one.prediction.face.box, other.prediction.face.box)  # type: ignore[attr-defined]
+def _shared(one: TrackedPrediction, other: TrackedPrediction) -> float:
+    first, second = one.prediction.face, other.prediction.face
+    if first is None or second is None:  # a film has faces alone
+        return 0.0
+    return overlap(first.box, second.box)
 
 
 def _portraits(data: Path, count: int) -> list[Image.Image]:

@@ -4,13 +4,14 @@ import shlex
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from ferboost.cli.clusters import cluster_at
 from ferboost.cli.console import ConsoleMonitor, one_line, print_json_list, resumable
 from ferboost.cli.predictors import LoadedModel, load_model, photo_detector
 
@@ -70,7 +71,7 @@ def predict_all_photos(inputs: Sequence[Path], asked: PhotoModel, outputs: Photo
     counts = _Counts()
     monitor = ConsoleMonitor()
     with (
-        _connected(asked.ray) as cluster,
+        _cluster_at(asked.ray) as cluster,
         _journal(tables, loaded, asked) as journal,
         _how_to_go_on(tables),
     ):
@@ -124,22 +125,15 @@ def _check_spreading(model: Path | None, outputs: PhotoOutputs) -> None:
         )
 
 
-@contextmanager
-def _connected(address: str | None) -> "Iterator[Cluster | None]":
-    if address is None:
-        yield None
-        return
+def _cluster_at(address: str | None) -> "AbstractContextManager[Cluster | None]":
     try:
-        from ferboost.clusters import connected
-    except ModuleNotFoundError as error:
+        return cluster_at(address)
+    except ModuleNotFoundError as error:  # predicting needs less beside ray than tuning does
         from ferboost.errors import MissingExtraError
 
         raise MissingExtraError(
             "--ray needs the package ray, which is not installed; run: pip install 'ferboost[ray]'"
         ) from error
-
-    with connected(address) as cluster:
-        yield cluster
 
 
 def _predict_here(

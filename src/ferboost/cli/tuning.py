@@ -2,13 +2,13 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ferboost.cli.clusters import cluster_at
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table, resumable
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.settings import (
@@ -21,7 +21,6 @@ from ferboost.cli.settings import (
 from ferboost.cli.training import command_line
 
 if TYPE_CHECKING:
-    from ferboost.clusters import Cluster
     from ferboost.config import Settings
     from ferboost.datasets import FaceDataset
     from ferboost.runs import Run
@@ -161,7 +160,7 @@ def tune(
         raise SettingsError("a study in a database has a name; give it by --out STUDY")
     if resume and storage is None and out is not None:
         storage = Study.open(out).record.storage
-    with _opened(storage) as database, _connected(ray) as cluster:
+    with _opened(storage) as database, cluster_at(ray) as cluster:
         if resume and out is not None:
             study, dataset = _resume(context, out, data, space, database)
         else:
@@ -203,26 +202,12 @@ def tune(
         typer.echo(f"figures: {page}")
 
 
-@contextmanager
-def _opened(storage: str | None) -> "Iterator[Database | None]":
+def _opened(storage: str | None) -> "AbstractContextManager[Database | None]":
     if storage is None:
-        yield None
-        return
+        return nullcontext()
     from ferboost.tuning.database import Database
 
-    with Database(storage) as database:
-        yield database
-
-
-@contextmanager
-def _connected(address: str | None) -> "Iterator[Cluster | None]":
-    if address is None:
-        yield None
-        return
-    from ferboost.clusters import connected
-
-    with connected(address) as cluster:
-        yield cluster
+    return Database(storage)
 
 
 def _command(storage: str | None) -> str:
