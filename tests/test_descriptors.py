@@ -39,3 +39,12 @@ def test_lbp_counts_every_pixel_and_a_blank_face_is_all_bright() -> None:
     np.testing.assert_array_equal(lbp_features(IMAGES).reshape(5, 36, 10).sum(2), 64)
     blank = lbp_features(np.zeros((1, 48, 48), np.uint8)).reshape(36, 10)
     np.testing.assert_array_equal(blank[:, 8], 64)
+
+
+def test_hog_is_that_of_scikit_image() -> None:
+    feature = pytest.importorskip("skimage.feature", reason="pip install scikit-image")
+    ramp = np.arange(48)
+    steep = [ramp[:, None] * down + ramp * right for down in range(-5, 6) for right in range(-5, 6)]
+    images = np.concatenate((IMAGES, np.stack(steep).astype(np.uint8)))
+    expected = [feature.hog(image, cells_per_block=(2, 2)) for image in images]
+    np.testing.assert_allclose(hog_features(images), expected, atol=1e-4)

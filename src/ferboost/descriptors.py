@@ -6,15 +6,44 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Describe", "hog_features", "lbp_features"]
+__all__ = [
+    "CELL",
+    "CIRCLE",
+    "CLIP",
+    "DIRECTIONS",
+    "LEAST_LENGTH",
+    "PATTERNS",
+    "TURNS",
+    "Describe",
+    "hog_features",
+    "lbp_features",
+]
 
 #: A descriptor: images to rows.
 Describe = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
-_CELL = 8
-_DIRECTIONS = 9
+#: Pixels along a side of a cell.
+CELL = 8
+#: Directions of a gradient, of half a circle.
+DIRECTIONS = 9
+#: Values of a normalised block of HOG are at most this before they are normalised again.
+CLIP = 0.2
+#: Least length that a block of HOG is divided by: blank ones stay blank.
+LEAST_LENGTH = 1e-6
+#: Cosine and sine of the limits between the directions, float32 of shape (8, 2).
+TURNS: NDArray[np.float32] = np.array(
+    [
+        (math.cos(turn * math.pi / DIRECTIONS), math.sin(turn * math.pi / DIRECTIONS))
+        for turn in range(1, DIRECTIONS)
+    ],
+    dtype=np.float32,
+)
+#: Pixels of the circle around a pixel, in order: rows and columns from 0 to 2.
+CIRCLE = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
+#: Patterns that LBP tells apart, the last of them all that are not uniform.
+PATTERNS = 10
+
 _ROWS = 1024
-_CLIP = 0.2
 
 
 def hog_features(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -77,24 +106,28 @@ def _hog(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     down, right = np.zeros_like(gray), np.zeros_like(gray)
     down[:, 1:-1] = gray[:, 2:] - gray[:, :-2]
     right[:, :, 1:-1] = gray[:, :, 2:] - gray[:, :, :-2]
-    angle = np.arctan2(down, right) % np.pi
-    direction = np.floor(angle * (_DIRECTIONS / np.pi)).astype(np.int64) % _DIRECTIONS
-    cells = _cell_histograms(direction, np.hypot(down, right), _DIRECTIONS)
+    # Opposite gradients are one direction, the number of its turns by a ninth of half a circle.
+    # Compared by products, as an exported model does: no angle, and no rounding near a limit.
+    opposite = (down < 0) | ((down == 0) & (right < 0))
+    sign = np.where(opposite, np.float32(-1), np.float32(1))
+    direction = np.zeros(gray.shape, np.int64)
+    for cosine, sine in TURNS:
+        direction += sign * (down * cosine - right * sine) >= 0
+    cells = _cell_histograms(direction, np.sqrt(down**2 + right**2), DIRECTIONS)
     blocks = np.concatenate(
         (cells[:, :-1, :-1], cells[:, :-1, 1:], cells[:, 1:, :-1], cells[:, 1:, 1:]), axis=3
     )
-    clipped = np.minimum(_unit(blocks), _CLIP)
+    clipped = np.minimum(_unit(blocks), CLIP)
     return _unit(clipped).reshape(len(images), math.prod(clipped.shape[1:]))
 
 
 def _lbp(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), mode="edge")
     side = images.shape[1]
-    circle = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
-    bright = np.stack([padded[:, y : y + side, x : x + side] >= images for y, x in circle])
+    bright = np.stack([padded[:, y : y + side, x : x + side] >= images for y, x in CIRCLE])
     changes = (bright != np.roll(bright, 1, axis=0)).sum(axis=0)
-    pattern = np.where(changes <= 2, bright.sum(axis=0), 9)
-    histograms = _cell_histograms(pattern, np.ones(images.shape, np.float32), 10)
+    pattern = np.where(changes <= 2, bright.sum(axis=0), PATTERNS - 1)
+    histograms = _cell_histograms(pattern, np.ones(images.shape, np.float32), PATTERNS)
     return histograms.reshape(len(images), math.prod(histograms.shape[1:]))
 
 
@@ -103,8 +136,8 @@ def _cell_histograms(
 ) -> NDArray[np.float32]:
     """Return the sum of the weights by image, row and column of cells, and bin."""
     images, side = bins.shape[0], bins.shape[1]
-    cells = side // _CELL
-    row, column = np.indices((side, side)) // _CELL
+    cells = side // CELL
+    row, column = np.indices((side, side)) // CELL
     place = np.arange(images)[:, None, None] * cells**2 + row * cells + column
     flat = (place * count + bins).ravel()
     sums = np.bincount(flat, weights.ravel(), minlength=images * cells**2 * count)
@@ -113,5 +146,5 @@ def _cell_histograms(
 
 def _unit(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.sqrt((blocks**2).sum(axis=3, keepdims=True))
-    unit: NDArray[np.float32] = blocks / np.maximum(length, 1e-6)
+    unit: NDArray[np.float32] = blocks / np.maximum(length, LEAST_LENGTH)
     return unit

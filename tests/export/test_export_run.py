@@ -132,11 +132,16 @@ def test_models_of_folds_are_exported_as_their_mean(dataset: FaceDataset, tmp_pa
         assert near.mean() >= 0.8
 
 
-def test_descriptors_that_onnx_lacks_are_refused(dataset: FaceDataset, tmp_path: Path) -> None:
-    run, _ = finish(tmp_path / "run", dataset, run_settings(trees={"taps": ("fc1+hog",)}))
-    with pytest.raises(ExportError, match="trees that see hog cannot be exported"):
-        export_run(run, tmp_path / "model.onnx", "fc1+hog")
-    assert not (tmp_path / "model.onnx").exists()
+def test_trees_on_descriptors_are_exported(dataset: FaceDataset, tmp_path: Path) -> None:
+    trees = {"taps": ("fc1+hog", "lbp"), "mode": "residual", "rounds": 3}
+    run, results = finish(tmp_path / "run", dataset, run_settings(trees=trees))
+    for variant in ("fc1+hog residual", "lbp residual"):
+        done = export_run(run, tmp_path / "model.onnx", variant, calibration="none")
+        found = Predictor(done.path).predict_proba(dataset.split("test").images)
+        near = np.abs(found - results.seeds[0].probabilities[variant]).max(axis=1) <= 1e-5
+        assert near.mean() >= 0.8
+        assert done.parity.probability <= 1e-5
+        assert np.abs(found - results.seeds[0].probabilities["cnn"]).max() > 1e-3
 
 
 def test_a_run_without_calibration_is_not_exported_with_one(

@@ -12,6 +12,7 @@ from ferboost.centres import ClassCentres
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import ExportError
 from ferboost.evaluation.scaling import SMALLEST_PROBABILITY, Scaling
+from ferboost.export.descriptors import add_hog, add_lbp
 from ferboost.export.graph import FACES, PROBABILITIES, Graph, WeightFormat
 from ferboost.export.network import add_network
 from ferboost.export.trees import add_trees
@@ -32,9 +33,6 @@ from ferboost.variants import (
 from ferboost.views import views_of
 
 __all__ = ["ExportedGraph", "build_graph", "members_of"]
-
-#: The feature groups that ONNX can compute.
-_UNEXPORTED = ("hog", "lbp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,13 +131,8 @@ def _add_features(graph: Graph, model: SeedModel, tap: str, taps: Mapping[str, s
     parts = []
     layers = _add_layers(graph, model, tap, taps)
     for group in groups_of(tap):
-        if group in _UNEXPORTED:
-            raise ExportError(
-                f"trees that see {group} cannot be exported: ONNX has no such operation; boost "
-                "without it"
-            )
-        if group == "pixels":
-            parts.append(_add_pixels(graph))
+        if group in _OF_IMAGES:
+            parts.append(_OF_IMAGES[group](graph))
         elif group == STACKED:
             parts += [add_network(graph, own, FACES)["logits"] for own in model.stacked]
         elif is_distance(group):
@@ -195,3 +188,7 @@ def _add_pixels(graph: Graph) -> str:
     sums = graph.add("ReduceSum", blocks, axes, keepdims=0)
     flat = graph.add("Flatten", sums, axis=1)
     return graph.add("Div", flat, graph.constant(np.array(block**2, dtype=np.float32)))
+
+
+#: The feature groups that need no network.
+_OF_IMAGES = {"pixels": _add_pixels, "hog": add_hog, "lbp": add_lbp}
