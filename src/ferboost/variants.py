@@ -19,6 +19,7 @@ __all__ = [
     "tap_of",
     "tree_variants",
     "trees_beside",
+    "variant_phrase",
 ]
 
 #: The network itself.
@@ -105,3 +106,16 @@ def in_words(variant: str) -> str:
     baseline = baseline_of(variant)
     kind = "trees" if baseline is None else BASELINES[baseline]
     return f"{'residual ' if is_residual(variant) else ''}{kind} on {tap_of(variant)}"
+
+
+def variant_phrase(variant: str) -> str:
+    """Return a variant as what is done to the CNN, or in its stead, inside a sentence."""
+    if baseline_of(variant) is not None:
+        words = in_words(variant)
+        return f"{'an' if words.startswith('MLP') else 'a'} {words}"
+    if not has_trees(variant):
+        return in_words(variant)
+    if variant == "pixels":
+        return "XGBoost on pixels"
+    kind = "residual boosting" if is_residual(variant) else "boosting"
+    return f"{kind} on {tap_of(variant)}"

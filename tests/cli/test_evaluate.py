@@ -153,7 +153,7 @@ def test_compare_pairs_the_variants_of_one_run(trained: Trained) -> None:
         "compare", trained.run, trained.faces, "--variant", "cnn", "--variant", "fc1", "--json"
     )
     (pair,) = json.loads(outcome.out)
-    assert (pair["a"], pair["b"]) == ("the CNN", "trees on fc1")
+    assert (pair["a"], pair["b"]) == ("the CNN", "boosting on fc1")
     low, high = pair["interval_points"]
     assert low <= pair["difference_points"] <= high
     assert 0 < pair["mcnemar_p"] <= 1
@@ -163,7 +163,7 @@ def test_compare_pairs_the_variants_of_one_run(trained: Trained) -> None:
 def test_compare_pairs_each_variant_with_itself_in_another_run(trained: Trained, run: Path) -> None:
     outcome = ferboost("compare", trained.run, run, trained.faces, "--json")
     pairs = json.loads(outcome.out)
-    variants = ("the CNN", "trees on fc1", "trees on pixels")
+    variants = ("the CNN", "boosting on fc1", "XGBoost on pixels")
     assert [pair["a"] for pair in pairs] == [f"{name} of {trained.run}" for name in variants]
     assert [pair["b"] for pair in pairs] == [f"{name} of run" for name in variants]
     assert all(pair["difference_points"] == 0 for pair in pairs)

@@ -1,14 +1,16 @@
 """Numbers and sentences of the report."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from fabricated import fabricate_results
 
-from ferboost.evaluation.summary import VariantSummary, summarize
+from ferboost.evaluation.summary import VariantSummary, against_baselines, summarize
 from ferboost.report.wording import (
     answer,
+    baseline_comparisons,
     comparisons,
     enumerate_words,
     flatten_settings,
@@ -94,6 +96,16 @@ def test_each_variant_with_trees_has_its_comparison(summaries: tuple[VariantSumm
     on_fc1, on_pixels = comparisons(summaries)
     assert "oosting on fc1" in on_fc1
     assert on_pixels.startswith("XGBoost on pixels is")
+
+
+def test_trees_are_told_from_a_baseline_by_a_whole_sentence() -> None:
+    results = fabricate_results(images=400, variants=("cnn", "fc1", "fc1 logistic"))
+    (sentence,) = baseline_comparisons(against_baselines(results))
+    assert re.match(
+        r"Boosting on fc1 (adds|is) .* a logistic regression on fc1\.|No difference shown between "
+        r"a logistic regression on fc1 and boosting on fc1 ",
+        sentence,
+    )
 
 
 def test_settings_become_dotted_keys_and_words() -> None:

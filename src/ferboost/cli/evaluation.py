@@ -11,7 +11,7 @@ from ferboost.cli.data import JsonOption, load
 from ferboost.cli.results import describe_results, print_groups, print_results
 from ferboost.cli.splits import SplitOption, check_split, select_split
 from ferboost.cli.trust import describe_trust, measure_run_trust, print_trust
-from ferboost.variants import in_words
+from ferboost.variants import variant_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -269,4 +269,5 @@ def _pairs(
 def _name(model: tuple[Path, str], runs: "dict[Path, Run]") -> str:
     """Return what a sentence calls a model."""
     path, variant = model
-    return in_words(variant) if len(runs) == 1 else f"{in_words(variant)} of {path}"
+    words = variant_phrase(variant)
+    return words if len(runs) == 1 else f"{words} of {path}"

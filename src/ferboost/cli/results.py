@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ferboost.cli.console import print_table
-from ferboost.variants import baseline_of, has_trees, in_words
+from ferboost.variants import baseline_of, has_trees, variant_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,9 +102,11 @@ def print_results(results: "Results", run: "Run | None", *, own_test_split: bool
         typer.echo("The models were selected on these very images, as in the published study.")
     for summary in summaries:
         if summary.against_cnn is not None:
-            typer.echo(summary.against_cnn.sentence(in_words("cnn"), in_words(summary.variant)))
+            typer.echo(
+                summary.against_cnn.sentence(variant_phrase("cnn"), variant_phrase(summary.variant))
+            )
     for baseline, trees, comparison in against_baselines(results):
-        typer.echo(comparison.sentence(in_words(baseline), in_words(trees)))
+        typer.echo(comparison.sentence(variant_phrase(baseline), variant_phrase(trees)))
     added = ", ".join(
         f"{row_name(summary.variant)} {summary.predict_time.trees / summary.predict_time.cnn:.0%}"
         for summary in summaries

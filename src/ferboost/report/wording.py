@@ -8,15 +8,7 @@ import numpy as np
 
 from ferboost.evaluation.comparison import Comparison, in_points
 from ferboost.evaluation.summary import VariantSummary
-from ferboost.variants import (
-    CNN,
-    FOLD_CNNS,
-    baseline_of,
-    has_trees,
-    in_words,
-    is_residual,
-    tap_of,
-)
+from ferboost.variants import CNN, FOLD_CNNS, in_words, variant_phrase
 
 __all__ = [
     "answer",
@@ -31,7 +23,6 @@ __all__ = [
     "signed",
     "typeset",
     "variant_name",
-    "variant_phrase",
 ]
 
 _BRACKETS = re.compile(r"\[(\S+), (\S+)\]")
@@ -72,26 +63,10 @@ def p_value(p: float) -> str:
     return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def variant_phrase(variant: str) -> str:
-    """Return a variant as what is done to the CNN, or in its stead, inside a sentence."""
-    if baseline_of(variant) is not None:
-        return f"{_article(in_words(variant))} {in_words(variant)}"
-    if not has_trees(variant):
-        return in_words(variant)
-    if variant == "pixels":
-        return "XGBoost on pixels"
-    kind = "residual boosting" if is_residual(variant) else "boosting"
-    return f"{kind} on {tap_of(variant)}"
-
-
 def variant_name(variant: str) -> str:
     """Return a variant as the name of a model inside a sentence."""
     words = in_words(variant)
     return words if variant in {CNN, FOLD_CNNS} else f"the {words}"
-
-
-def _article(words: str) -> str:
-    return "an" if words.startswith("MLP") else "a"
 
 
 def enumerate_words(words: Sequence[str]) -> str:
@@ -142,7 +117,7 @@ def comparisons(summaries: Sequence[VariantSummary]) -> tuple[str, ...]:
 def baseline_comparisons(found: Sequence[tuple[str, str, Comparison]]) -> tuple[str, ...]:
     """Return a sentence for each baseline: what trees add to it, if anything."""
     return tuple(
-        typeset(comparison.sentence(variant_phrase(baseline), variant_name(trees)))
+        typeset(comparison.sentence(variant_phrase(baseline), variant_phrase(trees)))
         for baseline, trees, comparison in found
     )
 
