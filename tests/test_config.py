@@ -4,7 +4,6 @@ import pytest
 from pydantic import ValidationError
 
 from ferboost.config import (
-    PRESETS,
     TAPS,
     Settings,
     change_settings,
@@ -12,6 +11,7 @@ from ferboost.config import (
     parse_settings,
 )
 from ferboost.errors import SettingsError
+from ferboost.presets import PRESETS
 
 
 def refusal(*overrides: str) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ferboost.config import PRESETS, Settings
+from ferboost.config import Settings
 from ferboost.errors import SettingsError
+from ferboost.presets import PRESETS
 
 __all__ = [
     "difference",

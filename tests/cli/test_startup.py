@@ -9,7 +9,8 @@ import pytest
 from shell import Trained, ferboost, ferboost_process, process
 
 from ferboost.cli.application import app
-from ferboost.config import PRESETS, TAPS
+from ferboost.config import TAPS
+from ferboost.presets import PRESETS
 
 COMMANDS = (
     "train",

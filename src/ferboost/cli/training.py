@@ -130,7 +130,7 @@ def train(
 
 def _seeds(preset: str, count: int | None, first: int) -> dict[str, tuple[int, ...]]:
     """Return the seeds that the options ask for, if they do."""
-    from ferboost.config import PRESETS
+    from ferboost.presets import PRESETS
 
     if count is None and first == 0:
         return {}
