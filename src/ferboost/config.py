@@ -53,7 +53,7 @@ RESIDUAL_TAPS: tuple[Tap, ...] = ("pooled", "output", "pixels")
 LAYERS: tuple[str, ...] = ("flatten", "fc1", "fc2", "pooled", "output", "logits")
 
 #: What trees can see, alone or joined by ``+``.
-FEATURE_GROUPS: tuple[str, ...] = (*LAYERS, "pixels", "hog", "lbp", STACKED)
+FEATURE_GROUPS: tuple[str, ...] = (*LAYERS, "pixels", "hog", "lbp", "words", STACKED)
 
 
 def taps_of(architecture: Architecture) -> tuple[Tap, ...]:

@@ -11,7 +11,7 @@ from ferboost.centres import ClassCentres
 from ferboost.cnn.network import FaceNetwork
 from ferboost.config import Views
 from ferboost.datasets.dataset import IMAGE_SIZE
-from ferboost.descriptors import hog_features, lbp_features
+from ferboost.descriptors import hog_features, lbp_features, word_features
 from ferboost.errors import SettingsError
 from ferboost.variants import STACKED, groups_of, is_averaged, is_distance, layer_of, measured_of
 from ferboost.views import view_faces, views_of
@@ -117,8 +117,8 @@ def feature_matrix(
         ``"pixels"`` needs none.
     images : ndarray of uint8, shape (n, 48, 48)
     tap : str
-        A feature group, or several joined by ``+``: ``"pixels"``, ``"hog"``, ``"lbp"``, and
-        what `tap_features` knows.
+        A feature group, or several joined by ``+``: ``"pixels"``, ``"hog"``, ``"lbp"``,
+        ``"words"``, and what `tap_features` knows.
 
     Returns
     -------
@@ -213,7 +213,12 @@ def join_features(features: Mapping[str, NDArray[np.float32]], tap: str) -> NDAr
     return parts[0] if len(parts) == 1 else np.hstack(parts)
 
 
-_IMAGE_FEATURES = {"pixels": pixel_features, "hog": hog_features, "lbp": lbp_features}
+_IMAGE_FEATURES = {
+    "pixels": pixel_features,
+    "hog": hog_features,
+    "lbp": lbp_features,
+    "words": word_features,
+}
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""HOG and LBP as ONNX nodes give what their NumPy code gives."""
+"""Descriptors as ONNX nodes give what their NumPy code gives."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ferboost.descriptors import Describe, hog_features, lbp_features
-from ferboost.export.descriptors import add_hog, add_lbp
+from ferboost.descriptors import Describe, hog_features, lbp_features, word_features
+from ferboost.export.descriptors import add_hog, add_lbp, add_words
 from ferboost.export.graph import Graph
 from ferboost.export.parity import run_graph
 from tiny import faces
@@ -32,7 +32,8 @@ IMAGES = np.concatenate(
 
 
 @pytest.mark.parametrize(
-    ("describe", "add", "tolerance"), [(hog_features, add_hog, 1e-6), (lbp_features, add_lbp, 0)]
+    ("describe", "add", "tolerance"),
+    [(hog_features, add_hog, 1e-6), (lbp_features, add_lbp, 0), (word_features, add_words, 1e-6)],
 )
 def test_the_nodes_give_what_the_arrays_do(
     describe: Describe, add: Callable[[Graph], str], tolerance: float

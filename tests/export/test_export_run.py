@@ -133,9 +133,9 @@ def test_models_of_folds_are_exported_as_their_mean(dataset: FaceDataset, tmp_pa
 
 
 def test_trees_on_descriptors_are_exported(dataset: FaceDataset, tmp_path: Path) -> None:
-    trees = {"taps": ("fc1+hog", "lbp"), "mode": "residual", "rounds": 3}
+    trees = {"taps": ("fc1+hog", "lbp", "words"), "mode": "residual", "rounds": 3}
     run, results = finish(tmp_path / "run", dataset, run_settings(trees=trees))
-    for variant in ("fc1+hog residual", "lbp residual"):
+    for variant in ("fc1+hog residual", "lbp residual", "words residual"):
         done = export_run(run, tmp_path / "model.onnx", variant, calibration="none")
         found = Predictor(done.path).predict_proba(dataset.split("test").images)
         near = np.abs(found - results.seeds[0].probabilities[variant]).max(axis=1) <= 1e-5

@@ -154,8 +154,8 @@ def boost(
         typer.Option(
             metavar="NAME",
             help="What to put trees on: flatten, fc1, fc2, output, logits, also as fc1-views and "
-            "fc1-centres, pixels, hog, lbp, stacked, or several joined by +; may be repeated. "
-            "Default: what RUN has.",
+            "fc1-centres, pixels, hog, lbp, words, stacked, or several joined by +; may be "
+            "repeated. Default: what RUN has.",
         ),
     ] = None,
     mode: Annotated[

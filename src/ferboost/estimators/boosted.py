@@ -48,7 +48,7 @@ class BoostedCNNClassifier(FaceClassifier):
         parameters as ``cnn__epochs`` and the like.
     tap : str
         What the trees see: a layer ("flatten", "fc1", "fc2", "pooled", "output", "logits"), a
-        descriptor ("hog", "lbp"), the image at 8 x 8 pixels ("pixels"), or several, as in
+        descriptor ("hog", "lbp", "words"), the image at 8 x 8 pixels ("pixels"), or several, as in
         "fc1+hog". "fc1-views" and the like are means of a layer over views of the face,
         "fc1-centres" and the like distances to the classes' centres in a layer.
     views : {"mirror", "jitter"}

@@ -12,7 +12,7 @@ from ferboost.centres import ClassCentres
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import ExportError
 from ferboost.evaluation.scaling import SMALLEST_PROBABILITY, Scaling
-from ferboost.export.descriptors import add_hog, add_lbp
+from ferboost.export.descriptors import add_hog, add_lbp, add_words
 from ferboost.export.graph import FACES, PROBABILITIES, Graph, WeightFormat
 from ferboost.export.network import add_network
 from ferboost.export.trees import add_trees
@@ -191,4 +191,4 @@ def _add_pixels(graph: Graph) -> str:
 
 
 #: The feature groups that need no network.
-_OF_IMAGES = {"pixels": _add_pixels, "hog": add_hog, "lbp": add_lbp}
+_OF_IMAGES = {"pixels": _add_pixels, "hog": add_hog, "lbp": add_lbp, "words": add_words}
