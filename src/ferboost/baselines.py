@@ -19,10 +19,10 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from ferboost.config import TreeSettings
-from ferboost.errors import DataError, RunError
+from ferboost.errors import RunError
 from ferboost.files import write_bytes
 from ferboost.progress import Tell
-from ferboost.soft_targets import soft_objective
+from ferboost.soft_targets import class_weights, soft_objective
 
 __all__ = ["Baseline", "LightGBMBaseline", "NeuralBaseline", "load_baseline", "new_baseline"]
 
@@ -97,18 +97,6 @@ class Baseline(ABC):
     def _scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what is added to the logits, or stands in their place."""
 
-    def _class_weights(self, labels: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the weight of each class's rows."""
-        counts = np.bincount(labels, minlength=self.classes)
-        if counts.min() == 0:
-            raise DataError(
-                f"class {counts.argmin()} of {self.classes} has no image to learn from; add some"
-            )
-        if self.settings.class_weights == "none":
-            return np.ones(self.classes, dtype=np.float32)
-        weights: NDArray[np.float32] = (len(labels) / (self.classes * counts)).astype(np.float32)
-        return weights
-
 
 class NeuralBaseline(Baseline):
     """A softmax regression, or a perceptron with one hidden layer of 64 ReLU units.
@@ -149,7 +137,7 @@ class NeuralBaseline(Baseline):
         targets: NDArray[np.float32] | None = None,
     ) -> "NeuralBaseline":
         """Fit it; see `ferboost.boosting.BoostedTrees.fit`."""
-        weights = self._class_weights(labels)
+        weights = class_weights(labels, self.classes, self.settings.class_weights)
         deviation = features.std(axis=0)
         self._center = torch.from_numpy(features.mean(axis=0))
         self._scale = torch.from_numpy(np.where(deviation > 0, deviation, 1).astype(np.float32))
@@ -324,7 +312,7 @@ class LightGBMBaseline(Baseline):
         import lightgbm
 
         settings = self.settings
-        weights = self._class_weights(labels)[labels]
+        weights = class_weights(labels, self.classes, self.settings.class_weights)[labels]
         # LightGBM's own start would be lost where its trees are added to given scores.
         shares = np.bincount(labels, weights, self.classes) / weights.sum()
         if targets is not None:

@@ -13,7 +13,7 @@ from ferboost.config import TreeSettings
 from ferboost.errors import DataError, RunError
 from ferboost.files import write_bytes, write_text
 from ferboost.progress import Tell
-from ferboost.soft_targets import soft_objective, soft_start
+from ferboost.soft_targets import class_weights, soft_objective, soft_start
 
 __all__ = ["BoostedTrees"]
 
@@ -92,14 +92,10 @@ class BoostedTrees:
         Residual trees that early stopping watches may be none at all: where no round gives a lower
         validation loss than the logits alone.
         """
-        counts = np.bincount(labels, minlength=self.classes)
-        if counts.min() == 0:
-            raise DataError(
-                f"class {counts.argmin()} of {self.classes} has no image for the trees to learn "
-                "from; add some"
-            )
-        self._check_logits(logits)
         settings = self.settings
+        weights = class_weights(labels, self.classes, settings.class_weights)
+        of_rows = weights[labels]
+        self._check_logits(logits)
         parameters = {
             "objective": "multi:softprob",
             "eval_metric": "mlogloss",
@@ -115,24 +111,17 @@ class BoostedTrees:
             "seed": self.seed,
             "verbosity": 0,
         }
-        weights = None
-        if settings.class_weights == "balanced":
-            weights = (len(labels) / (self.classes * counts)).astype(np.float32)
         objective = None
         if targets is not None:
-            of_rows = _of(weights, labels)
-            of_rows = np.ones(len(labels), dtype=np.float32) if of_rows is None else of_rows
             objective = soft_objective(targets, of_rows)
             if logits is None:  # which XGBoost estimates for losses of its own alone
                 parameters["base_score"] = soft_start(targets, of_rows).tolist()
-        train = xgboost.QuantileDMatrix(
-            features, labels, weight=_of(weights, labels), base_margin=logits
-        )
+        train = xgboost.QuantileDMatrix(features, labels, weight=of_rows, base_margin=logits)
         watched, patience, unboosted = [], None, np.inf
         if validation is not None and settings.early_stopping is not None:
             self._check_logits(validation_logits)
             seen, true = validation
-            weight = _of(weights, true)
+            weight = weights[true]
             matrix = xgboost.QuantileDMatrix(
                 seen, true, weight=weight, base_margin=validation_logits, ref=train
             )
@@ -264,12 +253,6 @@ class BoostedTrees:
         trees.rounds_ = trees.booster_.num_boosted_rounds()
         trees.residual = trees.booster_.attr("residual") == "true"
         return trees
-
-
-def _of(
-    weights: NDArray[np.float32] | None, labels: NDArray[np.int64]
-) -> NDArray[np.float32] | None:
-    return None if weights is None else weights[labels]
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.errors import FerboostError, SettingsError
+from ferboost.errors import FerboostError
 from ferboost.inference.faces import Face
 from ferboost.inference.pictures import read_faces
 from ferboost.inference.predictions import Predictions
@@ -14,7 +14,7 @@ from ferboost.models import load_seed_model
 from ferboost.pipeline import load_calibration
 from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.runs import Run
-from ferboost.variants import CNN, FOLD_CNNS, tree_variants
+from ferboost.variants import CNN, FOLD_CNNS, require_variant, tree_variants
 
 __all__ = ["RunPredictor", "predict_files"]
 
@@ -42,10 +42,7 @@ class RunPredictor:
         trees = run.settings.trees
         folds = (FOLD_CNNS,) if trees.features == "out-of-fold" else ()
         known = (CNN, *folds, *tree_variants(trees.taps, trees.mode, trees.baselines))
-        if variant not in known:
-            raise SettingsError(
-                f"{run.path} has no variant {variant!r}; it has: {', '.join(known)}"
-            )
+        require_variant(run.path, variant, known)
         for model, seed in zip(models, run.settings.seeds, strict=True):
             if variant not in model.variants:
                 raise run.unfinished(f"seed {seed} has no trees on {variant}")

@@ -1,16 +1,52 @@
-"""Learning shares of votes instead of single labels: the targets, and the loss for the trees."""
+"""What trees learn of a row: votes instead of its label, and how much it weighs."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Objective", "mix_targets", "soft_objective", "soft_start"]
+from ferboost.errors import DataError
+
+__all__ = ["Objective", "class_weights", "mix_targets", "soft_objective", "soft_start"]
 
 #: From margins, shape (n, classes), to the first and second derivatives of the loss by them.
 Objective = Callable[[NDArray[np.float32], object], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 _LEAST_CURVATURE = np.float32(1e-16)
+
+
+def class_weights(
+    labels: NDArray[np.int64], classes: int, kind: Literal["none", "balanced"]
+) -> NDArray[np.float32]:
+    """Return how much a row of each class weighs.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+    classes : int
+    kind : {"none", "balanced"}
+        All the same, or such that all classes weigh the same.
+
+    Returns
+    -------
+    ndarray of float32, shape (classes,)
+        The rows weigh n in all.
+
+    Raises
+    ------
+    DataError
+        If a class has no row.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    if counts.min() == 0:
+        raise DataError(
+            f"class {counts.argmin()} of {classes} has no image to learn from; add some"
+        )
+    if kind == "none":
+        return np.ones(classes, dtype=np.float32)
+    weights: NDArray[np.float32] = (len(labels) / (classes * counts)).astype(np.float32)
+    return weights
 
 
 def mix_targets(

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from ferboost.errors import SettingsError
+
 __all__ = [
     "BASELINES",
     "CNN",
@@ -16,6 +18,7 @@ __all__ = [
     "is_residual",
     "layer_of",
     "measured_of",
+    "require_variant",
     "tap_of",
     "tree_variants",
     "trees_beside",
@@ -44,6 +47,18 @@ def tree_variants(taps: Sequence[str], mode: str, baselines: Sequence[str] = ())
     endings = {"replace": ("",), "residual": (f" {_RESIDUAL}",), "both": ("", f" {_RESIDUAL}")}
     variants = tuple(tap + ending for tap in taps for ending in endings[mode])
     return variants + tuple(f"{v} {baseline}" for v in variants for baseline in baselines)
+
+
+def require_variant(owner: object, variant: str, known: Sequence[str]) -> None:
+    """Refuse a variant that is not among the known ones of its owner, such as a run's path.
+
+    Raises
+    ------
+    SettingsError
+        If it is not; the message names those that are.
+    """
+    if variant not in known:
+        raise SettingsError(f"{owner} has no variant {variant!r}; it has: {', '.join(known)}")
 
 
 def is_residual(variant: str) -> bool:

@@ -11,7 +11,7 @@ from ferboost.cli.data import JsonOption, load
 from ferboost.cli.results import describe_results, print_groups, print_results
 from ferboost.cli.splits import SplitOption, check_split, select_split
 from ferboost.cli.trust import describe_trust, measure_run_trust, print_trust
-from ferboost.variants import variant_phrase
+from ferboost.variants import require_variant, variant_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -251,10 +251,7 @@ def _pairs(
 
     for path, result in results.items():
         for name in wanted or ():
-            if name not in result.variants:
-                raise SettingsError(
-                    f"{path} has no variant {name!r}; it has: {', '.join(result.variants)}"
-                )
+            require_variant(path, name, result.variants)
     models = [(path, name) for path, r in results.items() for name in wanted or r.variants]
     pairs = list(combinations(models, 2))
     if wanted is None and len(results) > 1:

@@ -39,6 +39,7 @@ from ferboost.pipeline.drifting import find_trait_limits
 from ferboost.pipeline.evaluating import load_training_hashes
 from ferboost.pipeline.examples import load_examples
 from ferboost.runs import Run
+from ferboost.variants import require_variant
 
 __all__ = ["Export", "ExportedCalibration", "export_run"]
 
@@ -128,9 +129,7 @@ def export_run(
     """
     chosen = _checked_seeds(run, seeds)
     results = load_results(run)
-    if variant not in results.variants:
-        names = ", ".join(results.variants)
-        raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {names}")
+    require_variant(run.path, variant, results.variants)
     classes = run.record.classes
     method, scaling, sets = _calibrate(run, variant, chosen, calibration)
     models = [load_seed_model(run, seed) for seed in chosen]

@@ -1,14 +1,11 @@
 """Explaining what a run's models say, and keeping whether their explanations hold."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import draw_faces
-from ferboost.errors import SettingsError
 from ferboost.explanation import (
     Explanation,
     ExplanationCheck,
@@ -21,6 +18,7 @@ from ferboost.pipeline.calibrating import load_calibration
 from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor
 from ferboost.runs import Run
+from ferboost.variants import require_variant
 
 __all__ = ["check_run_explanations", "explain_run", "load_explanation_check"]
 
@@ -115,7 +113,5 @@ def load_explanation_check(run: Run) -> ExplanationCheck | None:
 
 def _model(run: Run, seed: int, variant: str) -> SeedModel:
     model = load_seed_model(run, seed)
-    if variant not in model.variants:
-        known: Sequence[str] = model.variants
-        raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {', '.join(known)}")
+    require_variant(run.path, variant, model.variants)
     return model

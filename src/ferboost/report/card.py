@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ferboost.errors import SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.summary import VariantSummary, summarize
 from ferboost.evaluation.trust import VariantTrust, measure_trust
@@ -17,7 +16,7 @@ from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.report import wording
 from ferboost.report.templates import template_environment
 from ferboost.runs import Run
-from ferboost.variants import in_words
+from ferboost.variants import in_words, require_variant
 
 __all__ = ["model_card"]
 
@@ -52,9 +51,7 @@ def model_card(run: Run, variant: str = "cnn") -> str:
     .. [1] Mitchell, M. et al. (2019). Model cards for model reporting. FAT*.
     """
     results = load_results(run)
-    if variant not in results.variants:
-        known = ", ".join(results.variants)
-        raise SettingsError(f"{run.path} has no variant {variant!r}; it has: {known}")
+    require_variant(run.path, variant, results.variants)
     (summary,) = [s for s in summarize(results) if s.variant == variant]
     calibration = load_calibration(run)
     trust = None
