@@ -74,6 +74,31 @@ def test_without_anything_to_learn_a_residual_one_stays_near_the_cnn(kind: str) 
     assert (baseline.predict_proba(noise, sure).argmax(1) == LABELS).all()
 
 
+@pytest.mark.parametrize("kind", ["lightgbm"])
+def test_stopping_can_choose_no_tree_and_then_changes_nothing(kind: str, tmp_path: Path) -> None:
+    settings = TreeSettings(rounds=10, max_depth=3, early_stopping=2)
+    others = (LABELS + 1) % CLASSES  # what is learnt is wrong for these
+    certain = 10 * np.eye(CLASSES, dtype=np.float32)[others]
+    baseline = new_baseline(kind, settings, CLASSES, 0, residual=True)
+    baseline.fit(FEATURES, LABELS, (FEATURES, others), logits=LOGITS, validation_logits=certain)
+    assert baseline.rounds_ == 0
+    baseline.save(tmp_path / "kept")
+    for own in (baseline, load_baseline(kind, tmp_path / "kept", settings, CLASSES)):
+        np.testing.assert_allclose(own.predict_proba(FRESH, LOGITS), softmax(LOGITS), atol=1e-6)
+
+
+def test_balanced_trees_are_stopped_by_a_balanced_loss() -> None:
+    """Few rows of a rare class, which get ever worse, stop what gets better for all others."""
+    settings = TreeSettings(rounds=40, max_depth=3, early_stopping=3, class_weights="balanced")
+    rare = np.flatnonzero(LABELS == 0)[8:]
+    kept = np.setdiff1d(np.arange(len(LABELS)), rare)
+    seen, true = FEATURES[kept], LABELS[kept]
+    misleading = np.where((true == 0)[:, None], seen[true == 1][0], seen)
+    trees = new_baseline("lightgbm", settings, CLASSES, 0, residual=False)
+    trees.fit(seen, true, (misleading, true))
+    assert trees.rounds_ < 10
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("residual", [False, True])
 def test_what_is_kept_predicts_the_same(kind: str, residual: bool, tmp_path: Path) -> None:

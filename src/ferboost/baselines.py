@@ -312,7 +312,8 @@ class LightGBMBaseline(Baseline):
         import lightgbm
 
         settings = self.settings
-        weights = class_weights(labels, self.classes, self.settings.class_weights)[labels]
+        of_class = class_weights(labels, self.classes, settings.class_weights)
+        weights = of_class[labels]
         # LightGBM's own start would be lost where its trees are added to given scores.
         shares = np.bincount(labels, weights, self.classes) / weights.sum()
         if targets is not None:
@@ -326,11 +327,16 @@ class LightGBMBaseline(Baseline):
             features, labels, weight=weights, init_score=self._from(logits, len(labels))
         )
         callbacks: list[Callable[..., Any]] = []
-        watched = []
+        watched, unboosted = [], np.inf
         if validation is not None and settings.early_stopping is not None:
             seen, true = validation
             start = self._from(validation_logits, len(true))
-            watched = [lightgbm.Dataset(seen, true, reference=train, init_score=start)]
+            weight = of_class[true]
+            watched = [
+                lightgbm.Dataset(seen, true, weight=weight, reference=train, init_score=start)
+            ]
+            if self.residual:
+                unboosted = _mean_log_loss(start, true, weight)
             callbacks.append(lightgbm.early_stopping(settings.early_stopping, verbose=False))
         if on_round is not None:
             callbacks.append(lambda at: on_round(at.iteration + 1, settings.rounds, ""))
@@ -346,6 +352,8 @@ class LightGBMBaseline(Baseline):
             callbacks=callbacks,
         )
         self.rounds_ = booster.best_iteration if watched else settings.rounds
+        if watched and min(booster.best_score["valid_0"].values()) >= unboosted:
+            self.rounds_ = 0
         self._booster = booster
         return self
 
@@ -375,6 +383,8 @@ class LightGBMBaseline(Baseline):
         return start.astype(np.float64)
 
     def _scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not self.rounds_:  # LightGBM would take 0 for all of them
+            return np.zeros((len(features), self.classes), dtype=np.float32)
         raw = self._booster.predict(features, raw_score=True, num_iteration=self.rounds_)
         return (np.asarray(raw) + self._start).astype(np.float32)
 
@@ -420,9 +430,15 @@ class LightGBMBaseline(Baseline):
 
 def _log_loss(margins: NDArray[np.float64], data: Any) -> tuple[str, float, bool]:
     """Return the mean cross-entropy of labels, as LightGBM takes a metric, for own losses."""
+    loss = _mean_log_loss(margins, data.get_label().astype(np.int64), data.get_weight())
+    return "log loss", loss, False
+
+
+def _mean_log_loss(
+    margins: NDArray[np.float64], labels: NDArray[np.int64], weights: NDArray[np.float32]
+) -> float:
     logs = margins - np.logaddexp.reduce(margins, axis=1, keepdims=True)
-    labels = data.get_label().astype(np.int64)
-    return "log loss", float(-logs[np.arange(len(labels)), labels].mean()), False
+    return float(np.average(-logs[np.arange(len(labels)), labels], weights=weights))
 
 
 def new_baseline(
