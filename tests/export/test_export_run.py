@@ -1,24 +1,29 @@
 """A run as one ONNX file, and the proof that it computes the same."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
 from ferboost.config import TreeSettings
+from ferboost.datasets import hash_images, load_dataset
 from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.writing import write_dataset
 from ferboost.errors import ExportError, RunError, SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.export import export_run
 from ferboost.export.ensemble import build_graph
-from ferboost.export.parity import check_parity, run_graph
+from ferboost.export.parity import Parity, check_parity, run_graph
 from ferboost.inference import Predictor
 from ferboost.models import SeedModel, load_seed_model
-from ferboost.pipeline import load_calibration
+from ferboost.pipeline import execute_run, load_calibration
 from ferboost.pipeline.drifting import load_trait_limits
+from ferboost.progress import Monitor
 from ferboost.runs import Run
 from tiny import begin, faces, finish, run_settings
 
@@ -259,3 +264,39 @@ def test_residual_trees_add_no_base_score_where_classes_differ_in_size(
     boosted = SeedModel(model.network, {"fc1 residual": trees})
     exported = build_graph([boosted], "fc1 residual", 3)
     assert check_parity(exported, [boosted], "fc1 residual", images).probability <= 1e-5
+
+
+def test_the_run_s_own_test_images_are_not_looked_at(
+    dataset: FaceDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data without a test split, of which the run has cut one off."""
+    write_dataset(
+        replace(dataset, splits=np.full(len(dataset.labels), "train")), tmp_path / "d.csv"
+    )
+    run, prepared = begin(tmp_path / "run", load_dataset(tmp_path / "d.csv"), run_settings())
+    execute_run(run, prepared, Monitor())
+    compared: list[NDArray[np.uint8]] = []
+
+    def remember(*arguments: Any) -> Parity:
+        compared.append(arguments[3])
+        return check_parity(*arguments)
+
+    monkeypatch.setattr("ferboost.export.writing.check_parity", remember)
+    for limit in (1000, 7):
+        monkeypatch.setattr("ferboost.export.writing._PARITY_FACES", limit)
+        export_run(run, tmp_path / f"{limit}.onnx")
+    own = prepared.hashes[prepared.splits != "test"]
+    examples = len(compared[1]) - 7
+    assert len(compared[0]) == len(own) + examples
+    assert np.isin(hash_images(compared[0]), own).all()
+    (tmp_path / "d.csv").unlink()
+    write_dataset(faces(seed=2), tmp_path / "d.csv")
+    export_run(run, tmp_path / "other.onnx")
+    assert len(compared[2]) == examples
+
+
+def test_two_faces_are_enough_to_compare_on(
+    finished: tuple[Run, Results], dataset: FaceDataset, tmp_path: Path
+) -> None:
+    done = export_run(finished[0], tmp_path / "model.onnx", faces=dataset.select(np.arange(2)))
+    assert done.parity.faces == 2

@@ -109,7 +109,9 @@ def check_parity(
         float(np.abs(probabilities - expected).max()),
         float(np.abs(probabilities - inspected).max()),
     )
-    alone = np.concatenate([run_graph(exported.model, faces[i : i + 1])[0] for i in range(3)])
+    alone = np.concatenate(
+        [run_graph(exported.model, faces[i : i + 1])[0] for i in range(min(3, len(faces)))]
+    )
     difference = max(difference, float(np.abs(alone - probabilities[:3]).max()))
     disagreeing = int((probabilities.argmax(1) != expected.argmax(1)).sum())
     crossings = int((np.abs(probabilities - whole).max(1) > TOLERANCE).sum())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ferboost.datasets import load_dataset
 from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.splitting import prepare_splits
 from ferboost.errors import ExportError, FerboostError, SettingsError
 from ferboost.evaluation.conformal import fit_conformal
 from ferboost.evaluation.metrics import evaluate_probabilities
@@ -219,17 +220,21 @@ def _calibrate(
 def _data_of(run: Run) -> FaceDataset | None:
     """Return a run's data where it still is; None where the run has moved, or its data has."""
     try:
-        return load_dataset(Path(run.record.data.path))
+        found = load_dataset(Path(run.record.data.path))
     except FerboostError:
         return None
+    return found if found.fingerprint == run.record.data.fingerprint else None
 
 
 def _parity_faces(run: Run, data: FaceDataset | None) -> NDArray[np.uint8]:
     examples = load_examples(run)
     found = [] if examples is None else [examples.images]
     if data is not None:
-        images = data.images[data.splits != "test"]
-        found.append(images[:: max(1, len(images) // _PARITY_FACES)])
+        validation = run.settings.protocol == "clean"
+        known = prepare_splits(data, run.settings.data, validation=validation)
+        own = np.flatnonzero(known.splits != "test")
+        spread = np.linspace(0, len(own) - 1, min(len(own), _PARITY_FACES)).round()
+        found.append(known.images[own[spread.astype(np.intp)]])
     if not found:
         raise ExportError(
             f"there are no faces to compare the export on: neither the examples of {run.path} nor "
