@@ -15,7 +15,7 @@ from ferboost.evaluation.scaling import SCALING_METHODS, Scaling, ScalingMethod
 from ferboost.evaluation.trust import RunCalibration, fit_calibration
 from ferboost.files import atomic_path, write_json
 from ferboost.models import load_seed_model
-from ferboost.pipeline.evaluating import load_training_hashes
+from ferboost.pipeline.evaluating import load_training_hashes, require_finished
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 
@@ -56,6 +56,7 @@ def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCal
     """
     if run.settings.protocol == "paper":
         raise RunError(f"{run.path}: {why_uncalibrated(run)}")
+    require_finished(run)
     known = validation.with_classes(run.record.classes)
     probabilities = {}
     with monitor.stage("calibrate") as tell:

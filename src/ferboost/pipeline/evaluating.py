@@ -24,6 +24,7 @@ __all__ = [
     "has_training_hashes",
     "load_results",
     "load_training_hashes",
+    "require_finished",
     "save_results",
     "save_training_hashes",
 ]
@@ -47,8 +48,7 @@ def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
         If the run is not finished.
     """
     known = evaluated.with_classes(run.record.classes)
-    for seed in run.settings.seeds:
-        read_train_accuracy(run, seed)  # refuses an unfinished run before anything is computed
+    require_finished(run)
     clean = ~np.isin(known.hashes, load_training_hashes(run))
     seeds = []
     with monitor.stage("evaluate") as tell:
@@ -57,6 +57,18 @@ def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
             seeds.append(_evaluate_seed(run, seed, known))
             tell(done + 1, len(run.settings.seeds), f"seed {seed}")
     return Results(run.record.classes, known.labels, clean, tuple(seeds))
+
+
+def require_finished(run: Run) -> None:
+    """Refuse a run whose models are not all finished.
+
+    Raises
+    ------
+    RunError
+        If a CNN or trees are missing.
+    """
+    for seed in run.settings.seeds:
+        read_train_accuracy(run, seed)
 
 
 def _evaluate_seed(run: Run, seed: int, evaluated: FaceDataset) -> SeedResults:

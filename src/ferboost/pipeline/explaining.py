@@ -15,6 +15,7 @@ from ferboost.explanation import (
 from ferboost.files import write_json
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.calibrating import load_calibration
+from ferboost.pipeline.evaluating import require_finished
 from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor
 from ferboost.runs import Run
@@ -85,6 +86,7 @@ def check_run_explanations(
     StorageError
         If the run cannot be written.
     """
+    require_finished(run)
     seed = run.settings.seeds[0]
     drawn = draw_faces(evaluated.with_classes(run.record.classes), faces)
 

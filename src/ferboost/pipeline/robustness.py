@@ -11,6 +11,7 @@ from ferboost.evaluation.robustness import Robustness, measure_robustness
 from ferboost.files import write_json
 from ferboost.models import load_seed_model
 from ferboost.pipeline.calibrating import load_calibration
+from ferboost.pipeline.evaluating import require_finished
 from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor
 from ferboost.runs import Run
@@ -46,6 +47,7 @@ def measure_run_robustness(
     StorageError
         If the run cannot be written.
     """
+    require_finished(run)
     known = draw_faces(evaluated.with_classes(run.record.classes), faces)
     models = {seed: load_seed_model(run, seed) for seed in run.settings.seeds}
     calibration = load_calibration(run)
