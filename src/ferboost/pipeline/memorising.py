@@ -15,7 +15,9 @@ from ferboost.features import group_features, join_features, needs_network
 from ferboost.files import write_json
 from ferboost.growing import cut_watched
 from ferboost.models import SeedModel, load_seed_model
+from ferboost.pipeline.doubting import believed_images
 from ferboost.pipeline.kept import read_kept
+from ferboost.pipeline.training import fold_seed, training_images
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 from ferboost.variants import groups_of, is_residual, tap_of, tree_variants
@@ -98,15 +100,18 @@ def _cases(run: Run, seed: int, train: FaceDataset, validation: FaceDataset) -> 
     model = load_seed_model(run, seed)
     random = np.random.default_rng(seed)
     held_out = LabelledImages(validation.images, validation.labels)
-    learnt = LabelledImages(train.images, train.labels)
+    settings = run.settings
     if not model.folds:
         unseen, new = cut_watched(validation.hashes, held_out)
         if len(new.labels) and len(unseen.labels):
+            learnt = training_images(train, settings, seed, copies=False)
             yield _Case(model, _as_many(learnt, unseen, random), new)
         return
     numbers = number_folds(train.labels, train.hashes, len(model.folds), FOLD_SEED)
     for fold, own in enumerate(model.folds):
-        rows = _as_many(learnt.select(numbers != fold), learnt.select(numbers == fold), random)
+        others = train.select(numbers != fold)
+        learnt = training_images(others, settings, fold_seed(seed, fold), copies=False)
+        rows = _as_many(learnt, believed_images(train.select(numbers == fold), "keep"), random)
         yield _Case(own, rows, held_out)
 
 

@@ -52,6 +52,7 @@ __all__ = [
     "CNN_FILES",
     "CurvesRecord",
     "SeedTraining",
+    "fold_seed",
     "labelled",
     "read_curves",
     "read_precision",
@@ -210,7 +211,7 @@ class SeedTraining:
             self._train.labels, self._train.hashes, settings.trees.folds, FOLD_SEED
         )
         for fold in range(settings.trees.folds):
-            seed = int(np.random.SeedSequence((self.seed, fold)).generate_state(1)[0])
+            seed = fold_seed(self.seed, fold)
             name = f"seed {self.seed}, fold {fold + 1} of {settings.trees.folds}"
             part = _Part(fold_path(self.folder, fold), name, seed)
             others = self._train.select(numbers != fold)
@@ -391,20 +392,36 @@ class _Part:
 
 
 def training_images(
-    train: FaceDataset | LabelledImages, settings: Settings, seed: int
+    train: FaceDataset | LabelledImages, settings: Settings, seed: int, *, copies: bool = True
 ) -> LabelledImages:
-    """Return what a CNN of this seed trains on, after doubts and balancing where they are set."""
+    """Return what a CNN of this seed trains on, after doubts and balancing where they are set.
+
+    Parameters
+    ----------
+    train : FaceDataset or LabelledImages
+    settings : Settings
+    seed : int
+    copies : bool
+        Whether the augmented copies of balancing are among them.
+    """
     if isinstance(train, FaceDataset):
         train = labelled(train, settings)
     believed = believed_images(train, settings.data.doubted)
     if not settings.data.balance:
         return believed
     index, copied = balance(believed.labels, seed)
+    if not copies:
+        return believed.select(index[~copied])
     images = believed.images[index]
     generator = torch.Generator().manual_seed(seed)
     changed = augment_as_published(torch.from_numpy(images[copied]), generator)
     images[copied] = changed.round().to(torch.uint8).numpy()
     return replace(believed.select(index), images=images)
+
+
+def fold_seed(seed: int, fold: int) -> int:
+    """Return the seed of the CNN that is trained without a fold."""
+    return int(np.random.SeedSequence((seed, fold)).generate_state(1)[0])
 
 
 def labelled(dataset: FaceDataset, settings: Settings) -> LabelledImages:
