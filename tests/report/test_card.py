@@ -1,12 +1,20 @@
 """The model card of a run."""
 
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ferboost.datasets import load_dataset
+from ferboost.datasets.writing import write_dataset
 from ferboost.errors import RunError, SettingsError
 from ferboost.evaluation.results import Results
+from ferboost.export import export_run
+from ferboost.inference import Predictor
+from ferboost.pipeline import execute_run
+from ferboost.progress import Monitor
 from ferboost.report.card import model_card
 from ferboost.runs import Run
 from tiny import begin, faces, finish, run_settings
@@ -39,6 +47,43 @@ def test_it_has_what_a_reader_must_know(finished: tuple[Run, Results]) -> None:
 
 def test_it_names_no_folder_of_this_machine(finished: tuple[Run, Results]) -> None:
     assert str(finished[0].path.parent) not in model_card(finished[0])
+
+
+def test_its_commands_make_it_again(tmp_path: Path) -> None:
+    run, _ = finish(tmp_path / "run", DATASET, run_settings())
+    command = (
+        "ferboost train '/home/me/my data.zip' --set data.doubts=doubts/labels.csv --out a/b "
+        """--set 'trees.stacked=["runs/fast-1"]'"""
+    )
+    replaced = Run(run.path, run.record.model_copy(update={"command": command}))
+    first, second = re.findall("^    (ferboost .*)$", model_card(replaced), re.MULTILINE)
+    assert shlex.split(first) == [
+        "ferboost", "train", "my data.zip", "--set", "data.doubts=labels.csv", "--set",
+        'trees.stacked=["fast-1"]', "--out", "made",
+    ]  # fmt: skip
+    assert second == "ferboost export made -o model.onnx --variant cnn"
+
+
+def test_it_says_what_was_exported_and_measures_it(tmp_path: Path) -> None:
+    write_dataset(faces(40), tmp_path / "faces.zip")
+    data = load_dataset(tmp_path / "faces.zip")
+    run, prepared = begin(tmp_path / "run", data, run_settings())
+    execute_run(run, prepared, Monitor())
+    export_run(run, tmp_path / "model.onnx", weight_format="int8", calibration="vector")
+    card = model_card(run, "cnn", tmp_path / "model.onnx")
+    test = data.split("test")
+    said = Predictor(tmp_path / "model.onnx").predict_proba(test.images).argmax(axis=1)
+    part = card[card.index("## The exported file") : card.index("## Calibration")]
+    assert f"| accuracy | {100 * np.mean(said == test.labels):.2f} [" in part
+    for words in ("| weights | int8", "vector scaled", "calibration error", " MB |"):
+        assert words in part
+    assert "--weights int8 --calibration vector" in card
+    with pytest.raises(SettingsError, match=r"model\.onnx is 'cnn' of data .*, not 'fc1' of"):
+        model_card(run, "fc1", tmp_path / "model.onnx")
+    (tmp_path / "faces.zip").unlink()
+    write_dataset(faces(30), tmp_path / "faces.zip")
+    with pytest.raises(RunError, match="is not what .* was made with any more"):
+        model_card(run, "cnn", tmp_path / "model.onnx")
 
 
 def test_it_is_the_same_each_time(finished: tuple[Run, Results]) -> None:

@@ -229,6 +229,7 @@ CARD_EXAMPLES = """\b
 Examples:
   ferboost card runs/fast-clean-1 -o model-card.md
   ferboost card runs/paper-clean-1 --variant fc1
+  ferboost card runs/paper-clean-1 --exported model.onnx
 """
 
 
@@ -237,6 +238,12 @@ def card(
     variant: Annotated[
         str, typer.Option(metavar="NAME", help="A model of the run, as evaluate names it.")
     ] = "cnn",
+    exported: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL", help="What export made of it: said and measured, too, on RUN's data."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write it there instead of printing it."),
@@ -251,7 +258,7 @@ def card(
     from ferboost.report.card import model_card
     from ferboost.runs import Run
 
-    text = model_card(Run.open(run), variant)
+    text = model_card(Run.open(run), variant, exported)
     if out is None:
         typer.echo(text, nl=False)
     else:

@@ -1,14 +1,21 @@
 """A model card: what a model of a run is, how good it is, and what it should not be used for."""
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ferboost.datasets import load_dataset
+from ferboost.datasets.splitting import prepare_splits
+from ferboost.errors import RunError, SettingsError
+from ferboost.evaluation.model_files import evaluate_model_file
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.summary import VariantSummary, summarize
 from ferboost.evaluation.trust import VariantTrust, measure_trust
+from ferboost.inference import ModelInfo, Predictor
 from ferboost.models import load_seed_model
 from ferboost.pipeline import load_calibration, load_results
 from ferboost.pipeline.calibrating import why_uncalibrated
@@ -25,9 +32,16 @@ _PROTOCOLS = {
     "paper": "The weights were chosen on these very images, as in the published study: flattering.",
 }
 _SHOWN_MISTAKES = 5
+#: The folders before a name, also inside of KEY=VALUE.
+_FOLDER = re.compile(r"""[^\s"'=\[\],]*/""")
+_WEIGHTS: dict[str, str] = {
+    "float32": "float32",
+    "float16": "kept in float16, computed in float32",
+    "int8": "int8, computed in 8 bits",
+}
 
 
-def model_card(run: Run, variant: str = "cnn") -> str:
+def model_card(run: Run, variant: str = "cnn", exported: Path | None = None) -> str:
     """Return the model card of one variant of a finished run, in Markdown.
 
     It holds no date and no path of this machine but what the run recorded, so that the same run
@@ -38,13 +52,20 @@ def model_card(run: Run, variant: str = "cnn") -> str:
     run : Run
     variant : str
         ``"cnn"``, or trees as the run names them.
+    exported : Path, optional
+        What ``ferboost export`` made of it: measured on the run's test images, too, which takes
+        the run's data.
 
     Raises
     ------
     RunError
-        If the run is not finished, or a file of it is damaged.
+        If the run is not finished, a file of it is damaged, or its data is not what it was.
     SettingsError
-        If it has no such variant.
+        If it has no such variant, or the file is of another run or variant.
+    ModelError
+        If the file is no model.
+    DataError
+        If the run's data cannot be read.
 
     References
     ----------
@@ -57,6 +78,7 @@ def model_card(run: Run, variant: str = "cnn") -> str:
     trust = None
     if calibration is not None:
         (trust,) = measure_trust(results, calibration, variants=[variant])
+    file = None if exported is None else _measure_file(run, variant, exported)
     settings = run.settings
     environment = template_environment(escape=False)
     clean = summary.per_seed[0].n_clean
@@ -64,20 +86,8 @@ def model_card(run: Run, variant: str = "cnn") -> str:
         title=f"{settings.preset}, {in_words(variant).removeprefix('the ')}",
         about=_about(run, variant),
         facts=_facts(run),
-        commands=[
-            _without_folders(run.record.command),
-            shlex.join(
-                [
-                    "ferboost",
-                    "export",
-                    run.path.resolve().name,
-                    "-o",
-                    "model.onnx",
-                    "--variant",
-                    variant,
-                ]
-            ),
-        ],
+        commands=_commands(run, variant, file),
+        file=None if file is None else file.facts,
         notes=run.record.data.notes,
         protocol=_PROTOCOLS[settings.protocol],
         count=summary.per_seed[0].n,
@@ -129,9 +139,54 @@ def _trained_on(run: Run) -> str | None:
     )
 
 
-def _without_folders(command: str) -> str:
-    words = [Path(word).name if "/" in word else word for word in shlex.split(command)]
-    return shlex.join(words)
+@dataclass(frozen=True)
+class _File:
+    """An exported model: what it is, and what it scores on the run's test images."""
+
+    info: ModelInfo
+    facts: Sequence[tuple[str, str]]
+
+
+def _measure_file(run: Run, variant: str, path: Path) -> _File:
+    predictor = Predictor(path)
+    info = predictor.info
+    if (info.data_fingerprint, info.variant) != (run.record.data.fingerprint, variant):
+        raise SettingsError(
+            f"{path} is {info.variant!r} of data {info.data_fingerprint}, not {variant!r} of "
+            f"{run.path}"
+        )
+    data = load_dataset(Path(run.record.data.path))
+    if data.fingerprint != run.record.data.fingerprint:
+        raise RunError(f"{run.record.data.path} is not what {run.path} was made with any more")
+    validation = run.settings.protocol == "clean"
+    test = prepare_splits(data, run.settings.data, validation=validation).split("test")
+    results = evaluate_model_file(predictor, test)
+    (summary,) = summarize(results)
+    error = summary.per_seed[0].ece
+    scaled = "as they come" if info.calibration == "none" else f"{info.calibration} scaled"
+    facts = [
+        ("size", f"{path.stat().st_size / 1e6:.2f} MB"),
+        ("weights", _WEIGHTS[info.weight_format]),
+        ("probabilities", scaled),
+        *list(_measures(summary))[:2],
+        ("expected calibration error, points", wording.percent(error)),
+    ]
+    return _File(info, facts)
+
+
+def _commands(run: Run, variant: str, file: _File | None) -> list[str]:
+    """Return what makes the run again, as `made`, and exports it."""
+    recorded = shlex.split(run.record.command)
+    out = ["--out", "made"] if recorded[1:2] in (["train"], ["boost"]) else []
+    for option in ("--out", "-o"):
+        if option in recorded:
+            at = recorded.index(option)
+            del recorded[at : at + 2]
+    made = [_FOLDER.sub("", word) for word in recorded]
+    export = ["ferboost", "export", "made", "-o", "model.onnx", "--variant", variant]
+    if file is not None:
+        export += ["--weights", file.info.weight_format, "--calibration", file.info.calibration]
+    return [shlex.join([*made, *out]), shlex.join(export)]
 
 
 def _measures(summary: VariantSummary) -> Iterator[tuple[str, str]]:
@@ -142,7 +197,7 @@ def _measures(summary: VariantSummary) -> Iterator[tuple[str, str]]:
         values = [getattr(metrics, name) for metrics in summary.per_seed]
         yield name.replace("_", " "), wording.percent(float(np.mean(values)))
     yield "log loss, nats", f"{np.mean([m.log_loss for m in summary.per_seed]):.3f}"
-    yield "accuracy on the training images", wording.percent(summary.train_accuracy)
+    yield "accuracy on the CNN's training images", wording.percent(summary.train_accuracy)
 
 
 def _with_interval(value: float, interval: tuple[float, float]) -> str:
