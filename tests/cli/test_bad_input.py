@@ -260,7 +260,7 @@ MISTAKES = {
     "demo where something is": Mistake("demo run", ("run", "new folder"), 2),
     "unknown split": Mistake("evaluate run data.zip --split half", ("'half'", "validation"), 2),
     "split that is not there": Mistake(
-        "evaluate run faces",
+        "evaluate run faces --split test",
         ("faces", "no test split", "--split all"),
         prepare=pictures("faces/happy/a.png"),
     ),

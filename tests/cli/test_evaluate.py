@@ -67,6 +67,18 @@ def test_evaluate_takes_a_folder_that_holds_nothing_but_test(trained: Trained) -
     assert result["per_class"]["angry"]["n"] == 0
 
 
+def test_evaluate_takes_all_of_a_folder_without_splits(trained: Trained) -> None:
+    for emotion in ("happy", "sad"):
+        Path("faces", emotion).mkdir(parents=True)
+        face = np.full((48, 48), len(emotion), np.uint8)
+        Path("faces", emotion, "a.png").write_bytes(encode_png(face))
+    outcome = ferboost("evaluate", trained.run, "faces", "--json")
+    assert (outcome.code, json.loads(outcome.out)["n"]) == (0, 2)
+    ferboost("export", trained.run, "-o", "model.onnx")
+    outcome = ferboost("evaluate", "model.onnx", "faces", "--json")
+    assert (outcome.code, json.loads(outcome.out)["n"]) == (0, 2)
+
+
 def test_evaluate_prints_a_table_of_at_most_80_columns(trained: Trained) -> None:
     outcome = ferboost("evaluate", trained.run, trained.faces)
     assert (outcome.code, outcome.err) == (0, "")

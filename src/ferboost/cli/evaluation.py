@@ -51,7 +51,7 @@ def evaluate(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="A folder, zip, CSV or Parquet file.")
     ],
-    split: SplitOption = "test",
+    split: SplitOption = None,
     coverage: Annotated[
         float | None,
         typer.Option(
@@ -70,8 +70,8 @@ def evaluate(
 ) -> None:
     """Evaluate the CNN and the trees of a run on labelled faces.
 
-    Any labelled faces will do, also a folder that holds nothing but test/. On the data that the
-    run was trained on, the splits are those that the run has cut.
+    Any labelled faces will do: all of them, or where they are in splits, those of the test. On
+    the data that the run was trained on, the splits are those that the run has cut.
     """
     from ferboost.errors import SettingsError
     from ferboost.evaluation.groups import read_groups
@@ -96,7 +96,7 @@ def evaluate(
         described = describe_results(results) | {"trust": describe_trust(trust, why_not)}
         print_json(described | _describe_groups(by_group))
     else:
-        own = split == "test" and dataset.fingerprint == run.record.data.fingerprint
+        own = split in {None, "test"} and dataset.fingerprint == run.record.data.fingerprint
         print_results(results, run, own_test_split=own)
         print_trust(trust, why_not)
         if by_group:
@@ -106,7 +106,7 @@ def evaluate(
 def _evaluate_file(
     model: Path,
     data: Path,
-    split: str,
+    split: str | None,
     coverage: float | None,
     groups: Path | None,
     *,
@@ -118,7 +118,7 @@ def _evaluate_file(
     from ferboost.inference import Predictor
 
     predictor = Predictor(model)
-    evaluated = select_split(load(data), None, split)
+    evaluated = select_split(load(data), None, split, predictor.info.data_fingerprint)
     members = {} if groups is None else read_groups(groups, evaluated.names)
     with ConsoleMonitor().stage("evaluate"):
         results = evaluate_model_file(predictor, evaluated)
@@ -195,7 +195,7 @@ def compare(
             metavar="NAME", help="cnn or a tap; may be repeated: these, each against each."
         ),
     ] = None,
-    split: SplitOption = "test",
+    split: SplitOption = None,
     json: JsonOption = False,
 ) -> None:
     """Compare runs on the same faces, in pairs, with intervals.
@@ -213,7 +213,9 @@ def compare(
     dataset = load(data)
     evaluated = {path: select_split(dataset, run, split) for path, run in runs.items()}
     if len({faces.fingerprint for faces in evaluated.values()}) > 1:
-        raise SettingsError(f"the runs have cut other {split} images off {data}; use --split all")
+        raise SettingsError(
+            f"the runs have cut other {split or 'test'} images off {data}; use --split all"
+        )
     results = {p: evaluate_run(runs[p], evaluated[p], ConsoleMonitor()) for p in runs}
     if len({len(result.seeds) for result in results.values()}) > 1:
         counts = ", ".join(f"{path} has {len(result.seeds)}" for path, result in results.items())

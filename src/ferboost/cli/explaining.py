@@ -45,7 +45,7 @@ def explain(
     check: Annotated[
         bool, typer.Option("--check", help="Check on labelled data whether the maps hold.")
     ] = False,
-    split: SplitOption = "test",
+    split: SplitOption = None,
     faces: Annotated[
         int, typer.Option(metavar="N", min=2, help="How many faces --check looks at.")
     ] = 200,
@@ -121,7 +121,7 @@ def _draw(names: list[str], found: "list[Explanation]", out: Path) -> "Iterable[
 
 
 def _check(
-    run: "Run", paths: list[Path], variant: str, split: str, faces: int, *, json: bool
+    run: "Run", paths: list[Path], variant: str, split: str | None, faces: int, *, json: bool
 ) -> None:
     from ferboost.errors import SettingsError
     from ferboost.pipeline import check_run_explanations

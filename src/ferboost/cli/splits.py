@@ -11,33 +11,46 @@ if TYPE_CHECKING:
 __all__ = ["SplitOption", "check_split", "select_split"]
 
 SplitOption = Annotated[
-    str, typer.Option(metavar="SPLIT", help="Which images: train, validation, test or all.")
+    str | None,
+    typer.Option(
+        metavar="SPLIT",
+        help="Which images: train, validation, test or all.  [default: test; all, where the data "
+        "has no splits]",
+    ),
 ]
 
 
-def check_split(split: str) -> None:
+def check_split(split: str | None) -> None:
     """Refuse a name that is no split."""
     from ferboost.datasets import SPLITS
     from ferboost.errors import SettingsError
 
-    if split not in (*SPLITS, "all"):
+    if split not in (None, *SPLITS, "all"):
         raise SettingsError(f"no split {split!r}; there are: {', '.join(SPLITS)}, all")
 
 
-def select_split(dataset: "FaceDataset", run: "Run | None", split: str) -> "FaceDataset":
-    """Return the images of a split; of the run's own data, as the run has cut it."""
+def select_split(
+    dataset: "FaceDataset", run: "Run | None", split: str | None, learnt: str | None = None
+) -> "FaceDataset":
+    """Return the images of a split; of the run's own data, as the run has cut it.
+
+    None stands for the test split, or for all images of data that is in no splits and is not what
+    the model was made with: the data with the fingerprint of the run, or `learnt`.
+    """
     from ferboost.datasets.splitting import prepare_splits
     from ferboost.errors import DataError
 
-    if split == "all":
+    own = dataset.fingerprint == (learnt if run is None else run.record.data.fingerprint)
+    if split == "all" or (split is None and not own and [*dataset.split_counts()] == ["train"]):
         return dataset
-    if run is not None and dataset.fingerprint == run.record.data.fingerprint:
+    wanted = split or "test"
+    if run is not None and own:
         validation = run.settings.protocol == "clean"
         dataset = prepare_splits(dataset, run.settings.data, validation=validation)
-    if not dataset.has(split):
+    if not dataset.has(wanted):
         present = ", ".join(dataset.split_counts())
         raise DataError(
-            f"{dataset.source} has no {split} split (it has {present}); choose by --split, or "
+            f"{dataset.source} has no {wanted} split (it has {present}); choose by --split, or "
             "take --split all"
         )
-    return dataset.split(split)
+    return dataset.split(wanted)

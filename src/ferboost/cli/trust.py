@@ -38,7 +38,7 @@ Examples:
 ROBUSTNESS_EXAMPLES = """\b
 Examples:
   ferboost robustness runs/fast-clean-1 fer2013.zip
-  ferboost robustness runs/paper-clean-1 my-faces/ --split all --faces 300
+  ferboost robustness runs/paper-clean-1 my-faces/ --faces 300
 """
 
 
@@ -83,7 +83,7 @@ def robustness(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="A folder, zip, CSV or Parquet file.")
     ],
-    split: SplitOption = "test",
+    split: SplitOption = None,
     faces: Annotated[
         int, typer.Option(metavar="N", min=20, help="How many faces, of each class in proportion.")
     ] = 1000,
