@@ -55,7 +55,7 @@ def test_baselines_stand_beside_the_trees_and_are_compared_with_them(tmp_path: P
     for name in names:
         np.testing.assert_array_equal(read_back[name], results.seeds[1].probabilities[name])
     page = write_report(run).read_text("utf-8")
-    assert "Whether it takes trees" in page
+    assert "Are trees needed at all?" in page
     for words in ("logistic regression", "MLP", "LightGBM"):
         assert f"residual {words} on fc1" in page
     with pytest.raises(ExportError, match="there to be compared with"):

@@ -68,7 +68,7 @@ def reproduce(
     Every table and figure, beside the published one: both protocols, the trees on every tap, the
     sweeps of the layers, the tables of the trees, augmentation, and the grid of 125 points. Without
     a budget, as long as the authors had. Everything is kept in a folder, by default
-    reproductions/study-NUMBER. Stop at any moment and go on by --resume.
+    reproductions/study-NUMBER. Stop at any moment and continue with --resume.
     """
     from ferboost.config import load_settings
     from ferboost.errors import SettingsError

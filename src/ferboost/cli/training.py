@@ -98,7 +98,7 @@ def train(
     """Train a CNN, put trees on it, evaluate, report.
 
     Everything is kept in a run directory, by default runs/PRESET-PROTOCOL-NUMBER. Stop at any
-    moment and go on by --resume.
+    moment and continue with --resume.
     """
     from ferboost.cnn.group import training_group
     from ferboost.cnn.training import follow
@@ -166,7 +166,7 @@ def boost(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="What else to fit to the same features, to see whether it takes trees: logistic, "
+            help="What else to fit to the same features, to see whether trees matter: logistic, "
             "mlp or lightgbm; may be repeated.",
         ),
     ] = None,

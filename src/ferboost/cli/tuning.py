@@ -143,7 +143,7 @@ def tune(
 
     Points are compared on validation images, the test images are not touched. Everything is kept in
     a study directory, by default studies/PRESET-SAMPLER-NUMBER, with the best settings as
-    best.toml. Stop at any moment and go on by --resume. In a database the study has the name of
+    best.toml. Stop at any moment and continue with --resume. In a database the study has the name of
     its directory.
     """
     from ferboost.errors import SettingsError
@@ -339,7 +339,7 @@ def _print(study: "Study", outcomes: "tuple[Outcome, ...]") -> None:
         rows = [row(outcome) for outcome in study.front()]
         print_table("the front: no other trial beats these, cheapest first", columns, rows)
         typer.echo(f"settings of the front: {shlex.quote(str(study.path / 'front'))}")
-    typer.echo("The best of many trials flatters: it was chosen on these images.")
+    typer.echo("The best of many trials is optimistic: it was chosen on these images.")
     source = shlex.quote(study.record.data.path)
     settings = shlex.quote(str(study.best_path))
     if study.plan.run is None:

@@ -29,7 +29,7 @@ __all__ = ["model_card"]
 
 _PROTOCOLS = {
     "clean": "Nothing was chosen on them: the weights were, on images cut off the training images.",
-    "paper": "The weights were chosen on these very images, as in the published study: flattering.",
+    "paper": "The weights were chosen on these very images, as in the published study: optimistic.",
 }
 _SHOWN_MISTAKES = 5
 #: The folders before a name, also inside of KEY=VALUE.
