@@ -62,8 +62,8 @@ def predict(
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Name as many emotions as it takes to have the true one among them so often, "
-            'such as 0.9; a face with several is "not sure".',
+            help="Name the fewest emotions that hold the true one this often, such as 0.9; a "
+            'face with several is "not sure".',
         ),
     ] = None,
     csv: Annotated[

@@ -29,7 +29,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 is all of this machine's.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(help="0 picks a free one.", min=0, max=65535)] = 8000,
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -63,9 +63,9 @@ def serve(
         ),
     ] = 256,
     max_pictures: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Pictures of a request.")
+        int, typer.Option(metavar="N", min=1, help="Most pictures in a request.")
     ] = 64,
-    max_megabytes: Annotated[int, typer.Option(metavar="N", min=1, help="Size of a request.")] = 32,
+    max_megabytes: Annotated[int, typer.Option(metavar="N", min=1, help="Largest request.")] = 32,
     max_megapixels: Annotated[
         int, typer.Option(metavar="N", min=1, help="Size of a picture.")
     ] = 50,
@@ -74,7 +74,7 @@ def serve(
     ] = 64,
     timeout: Annotated[
         float,
-        typer.Option(metavar="SECONDS", min=1, help="For the body of a request to arrive."),
+        typer.Option(metavar="SECONDS", min=1, help="Time for the body of a request to arrive."),
     ] = 30,
 ) -> None:
     """Answer over HTTP what emotions the faces in pictures show.

@@ -82,7 +82,9 @@ def tune(
     ] = "tpe",
     trials: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="How many in the end, unless it is a grid."),
+        typer.Option(
+            metavar="N", min=1, help="How many in all; a grid has as many as it has points."
+        ),
     ] = None,
     pruner: Annotated[
         Literal["none", "halving", "hyperband"],
@@ -95,8 +97,8 @@ def tune(
     against: Annotated[
         Literal["size", "time", "both"] | None,
         typer.Option(
-            help="What else is to be small: the bytes of a model, or the time for a face. What no "
-            "other trial beats is the front."
+            help="Also minimise the bytes of a model, the time for a face, or both; trials that no "
+            "other beats are the front (Pareto)."
         ),
     ] = None,
     seeds: Annotated[
