@@ -145,8 +145,8 @@ def tune(
 
     Points are compared on validation images, the test images are not touched. Everything is kept in
     a study directory, by default studies/PRESET-SAMPLER-NUMBER, with the best settings as
-    best.toml. Stop at any moment and continue with --resume. In a database the study has the name of
-    its directory.
+    best.toml. Stop at any moment and continue with --resume. In a database the study has the name
+    of its directory.
     """
     from ferboost.errors import SettingsError
     from ferboost.report.study_page import write_study_page
