@@ -54,13 +54,13 @@ def main() -> int:
         tempfile.TemporaryDirectory() as folder,
         _start(arguments.keras, folder, train, validation) as keras,
     ):
-        about = _read(keras)
+        about = read_answer(keras)
         print(f"Keras {about['keras']}: {about['parameters']} parameters, float32")
         print(f"{'epoch':>5} {'Keras':>9} {'ferboost':>9} {'ratio':>6}  validation accuracy")
         theirs: list[float] = []
 
         def on_epoch(history: Sequence[EpochRecord]) -> None:
-            ours, other = history[-1], _read(keras, "epoch")
+            ours, other = history[-1], read_answer(keras, "epoch")
             theirs.append(other["seconds"])
             print(
                 f"{ours.epoch:5} {other['seconds']:7.2f} s {ours.seconds:7.2f} s "
@@ -79,15 +79,16 @@ def main() -> int:
             on_epoch=on_epoch,
         )
     ours = [record.seconds for record in state.history]
-    print(f"Keras    {_spread(theirs)}")
-    print(f"ferboost {_spread(ours)}")
+    print(f"Keras    {spread(theirs)}")
+    print(f"ferboost {spread(ours)}")
     print(f"ratio of the medians {statistics.median(theirs) / statistics.median(ours):.2f}")
     return 0
 
 
-def _spread(seconds: Sequence[float]) -> str:
+def spread(seconds: Sequence[float]) -> str:
+    """Return seconds as a median with its spread."""
     return (
-        f"median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to {max(seconds):.2f} s, "
+        f"median {statistics.median(seconds):.4g} s, {min(seconds):.4g} to {max(seconds):.4g} s, "
         f"n = {len(seconds)}"
     )
 
@@ -109,7 +110,7 @@ def _start(
     )
 
 
-def _read(process: "subprocess.Popen[str]", request: str | None = None) -> dict[str, float]:
+def read_answer(process: "subprocess.Popen[str]", request: str | None = None) -> dict[str, float]:
     """Return the next line of `process`, asked for by a line if `request` is given."""
     if request is not None:
         print(request, file=process.stdin, flush=True)
