@@ -80,6 +80,7 @@ def test_json_holds_a_record_for_each_face_and_frame(film: Path) -> None:
         ("a.png --timeline out.png", "--timeline is for films", 2),
         ("a.png --looks 3", "--looks is for films", 2),
         ("film.mp4 --looks 0", "'--looks': Input should be greater than or equal to 0.1", 2),
+        ("film.mp4 --looks nan", "'--looks'", 2),
         ("damaged.mp4 --csv out.csv", "cannot read damaged.mp4 as a film", 1),
         ("missing.mp4 --csv out.csv", "No such file", 1),
         ("--camera 99", "cannot read camera 99", 1),

@@ -97,6 +97,8 @@ def test_what_cannot_be_served_is_one_line(workplace: Path) -> None:
         (("--port", "70000"), 2, "--port"),
         (("--runs", "nowhere"), 2, "nowhere is no folder"),
         (("--queue", "0"), 2, "--queue"),
+        (("--timeout", "inf"), 2, "--timeout"),
+        (("--timeout", "nan"), 2, "--timeout"),
     ):
         outcome = ferboost("serve", *options)
         assert (outcome.code, outcome.out) == (code, ""), options

@@ -136,6 +136,8 @@ def test_a_page_of_nothing_is_refused(tmp_path: Path) -> None:
     [
         (["dropuot"], None, "no part 'dropuot'; did you mean dropout"),
         (["dropout"], 0.0, "a budget is a number of minutes above 0; found 0"),
+        (["dropout"], float("nan"), "a budget is a number of minutes above 0; found nan"),
+        (["dropout"], float("inf"), "a budget is a number of minutes above 0; found inf"),
         (["dropout"], -1.0, "found -1"),
     ],
 )

@@ -74,7 +74,12 @@ def serve(
     ] = 64,
     timeout: Annotated[
         float,
-        typer.Option(metavar="SECONDS", min=1, help="Time for the body of a request to arrive."),
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            max=3600,
+            help="Time for the body of a request to arrive.",
+        ),
     ] = 30,
 ) -> None:
     """Answer over HTTP what emotions the faces in pictures show.

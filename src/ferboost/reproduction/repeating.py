@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 
 from ferboost.cnn.network import build_network
@@ -85,7 +86,7 @@ def start_reproduction(
             raise SettingsError(f"the study has no part {part!r}; {nearest(part, PARTS)}")
     if settings.protocol != "clean":
         raise SettingsError("reproduce has both protocols by itself; leave out --protocol")
-    if budget is not None and budget <= 0:
+    if budget is not None and not (budget > 0 and isfinite(budget)):
         raise SettingsError(f"a budget is a number of minutes above 0; found {budget:g}")
     chosen = set(parts or PARTS)
     if any(e.kind == "trees" and e.key in chosen for e in EXPERIMENTS):
