@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ferboost.errors import DataError
-from ferboost.inference import Face
+from ferboost.inference import Face, Predictions
 from ferboost.inference.films import Moment, predict_film
 from ferboost.inference.timeline import Timeline, write_timeline
 from ferboost.inference.video import FilmWriter, Frame, Video
@@ -91,6 +91,29 @@ def test_films_are_looked_at_as_often_as_asked(film: Path) -> None:
             )
         assert detector.asked == expected
         assert len(moments) == 3 * RATE
+
+
+class Alternating(Brightness):
+    """Is sure of another class at every look."""
+
+    def predict_crops(
+        self,
+        crops: Sequence[NDArray[np.uint8]],
+        sources: Sequence[str | None],
+        faces: Sequence[Face | None] | None = None,
+    ) -> Predictions:
+        self.asked += 1
+        shares = np.eye(2, dtype=np.float32)[[self.asked % 2] * len(crops)]
+        return Predictions.of(CLASSES, shares, sources, faces)
+
+
+def test_faces_that_are_seldom_looked_for_keep_their_numbers_and_are_smoothed() -> None:
+    picture = av.VideoFrame.from_ndarray(np.asarray(draw([(40, 40)])), format="rgb24")
+    frames = [Frame(number, 3.0 * number, picture) for number in range(6)]
+    moments = list(predict_film(frames, 1 / 3, Alternating(), Squares(), smoothing=6.0))
+    assert [[face.track for face in moment.faces] for moment in moments] == [[1]] * 6
+    shares = [moment.faces[0].prediction.shares[0] for moment in moments[1:]]
+    assert all(0.1 < share < 0.9 for share in shares)
 
 
 def test_what_is_read_is_what_is_in_the_crop(film: Path) -> None:

@@ -37,6 +37,16 @@ def test_a_face_comes_back_within_a_second_and_is_another_one_later() -> None:
     assert tracks(tracker, 2.0, 51) == [2]
 
 
+def test_a_face_is_waited_for_as_long_as_asked() -> None:
+    tracker = Tracker(lost=4.5)
+    assert tracks(tracker, 0.0, 50) == [1]
+    assert tracks(tracker, 3.0, 51) == [1]
+    assert tracks(tracker, 8.0, 51) == [2]
+    smoother = Smoother(10.0, lost=4.5)
+    smoother.smooth(1, 0.0, (1.0, 0.0))
+    assert smoother.smooth(1, 3.0, (0.0, 1.0))[0] > 0.7
+
+
 def test_of_two_near_faces_each_takes_the_nearer() -> None:
     tracker = Tracker()
     assert tracks(tracker, 0.0, 0, 12) == [1, 2]

@@ -9,7 +9,7 @@ from typing import TypeVar
 from ferboost.inference.faces import Detector, Face, crop_face
 from ferboost.inference.photos import Classifier
 from ferboost.inference.predictions import Prediction
-from ferboost.inference.tracking import Smoother, Tracked, Tracker, between
+from ferboost.inference.tracking import SECONDS_LOST, Smoother, Tracked, Tracker, between
 from ferboost.inference.video import Frame
 
 __all__ = [
@@ -104,8 +104,10 @@ def predict_film(
         One for each frame, in their order.
     """
     length = max(1, round(rate / looks))
-    reader = _Reader(classifier, smoothing)
-    stretches = _Ahead(_detect(_Ahead(_cut(frames, length)), detector))
+    # However seldom faces are looked for, those of one look are known at the next.
+    lost = max(SECONDS_LOST, 1.5 * length / rate)
+    reader = _Reader(classifier, Smoother(smoothing, lost))
+    stretches = _Ahead(_detect(_Ahead(_cut(frames, length)), detector, Tracker(lost)))
     try:
         before: _Stretch | None = None
         for stretch in stretches:
@@ -130,9 +132,8 @@ def _cut(frames: Iterable[Frame], length: int) -> Generator[tuple[Frame, ...], N
 
 
 def _detect(
-    stretches: "_Ahead[tuple[Frame, ...]]", detector: Detector
+    stretches: "_Ahead[tuple[Frame, ...]]", detector: Detector, tracker: Tracker
 ) -> Generator[_Stretch, None, None]:
-    tracker = Tracker()
     try:
         for frames in stretches:
             first = frames[0]
@@ -157,9 +158,9 @@ def _scaled(face: Face, scale: tuple[float, float]) -> Face:
 class _Reader:
     """Reads the emotions of faces where they were detected."""
 
-    def __init__(self, classifier: Classifier, smoothing: float) -> None:
+    def __init__(self, classifier: Classifier, smoother: Smoother) -> None:
         self._classifier = classifier
-        self._smoother = Smoother(smoothing)
+        self._smoother = smoother
 
     def read(self, stretch: _Stretch, after: _Stretch | None) -> Iterator[Moment]:
         """Yield the moments of a stretch."""
