@@ -113,6 +113,18 @@ def test_reports_are_opened_and_run_nothing(client: TestClient) -> None:
     assert "default-src 'none'" in opened[0].headers["Content-Security-Policy"]
 
 
+def test_a_run_or_a_study_can_be_the_folder_itself(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", {"cnn": [0.5]})
+    make_study(tmp_path / "study")
+    (tmp_path / "study/study.html").write_text("<h1>Study</h1>")
+    for name, title in (("run", "Report of run"), ("study", "Study")):
+        with TestClient(create_app(Gate(), runs=tmp_path / name)) as client:
+            page = client.get("/runs").text
+            assert f"of {name}</span>" in page
+            (link,) = re.findall(r'href="(/runs/files/[^"]*)"', page)
+            assert f"<h1>{title}</h1>" in client.get(link).text
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -52,7 +52,9 @@ class RunEntry:
     Attributes
     ----------
     name : str
-        Its folder, from the library's on.
+        Its folder, from the library's on; the library's own name where that is it.
+    place : str
+        The same as a part of addresses; empty where that is it.
     record : RunRecord
     path : Path
     pages : tuple of str
@@ -60,6 +62,7 @@ class RunEntry:
     """
 
     name: str
+    place: str
     record: RunRecord
     path: Path
     pages: tuple[str, ...]
@@ -121,8 +124,8 @@ class StudyEntry:
 
     Attributes
     ----------
-    name : str
-        Its folder, from the library's on.
+    name, place : str
+        As of a run.
     created : str
     objective : str
     counted : str
@@ -134,6 +137,7 @@ class StudyEntry:
     """
 
     name: str
+    place: str
     created: str
     objective: str
     counted: str
@@ -207,7 +211,7 @@ class Library:
     def page(self, name: str) -> Path | None:
         """Return an HTML file by its place from the folder on; None where it is none of a run's."""
         folder, _, file = name.rpartition("/")
-        if file not in _PAGES or folder not in {self._name(f) for f in self._folders()}:
+        if file not in _PAGES or folder not in {self._place(f) for f in self._folders()}:
             return None
         path = self._root / name
         inside = path.is_file() and path.resolve().is_relative_to(self._root)
@@ -216,7 +220,7 @@ class Library:
     def pages(self) -> list[str]:
         """Return the places of the pages that belong to no run and no study."""
         return [
-            f"{self._name(folder)}/{page}".removeprefix("/")
+            f"{self._place(folder)}/{page}".removeprefix("/")
             for folder in self._folders()
             if not (folder / _RUN).exists() and not (folder / _STUDY).exists()
             for page in _pages_of(folder)
@@ -233,9 +237,9 @@ class Library:
             if marker in files or (marker is None and (is_made or not {*_PAGES}.isdisjoint(files))):
                 yield folder
 
-    def _name(self, folder: Path) -> str:
-        name = folder.relative_to(self._root).as_posix()
-        return "" if name == "." else name
+    def _place(self, folder: Path) -> str:
+        place = folder.relative_to(self._root).as_posix()
+        return "" if place == "." else place
 
     def _run(self, folder: Path) -> RunEntry:
         changed = max(
@@ -245,9 +249,10 @@ class Library:
         key = (folder, changed)
         if key not in self._known:
             run = Run.open(folder)
+            place = self._place(folder)
             self._known = {k: entry for k, entry in self._known.items() if k[0] != folder}
             self._known[key] = RunEntry(
-                self._name(folder) or self._root.name, run.record, folder, _pages_of(folder)
+                place or self._root.name, place, run.record, folder, _pages_of(folder)
             )
         return self._known[key]
 
@@ -257,8 +262,10 @@ class Library:
         outcomes = read_outcomes(folder / "trials")
         best = best_outcome(outcomes, objective)
         value = None if best is None else best.value(objective)
+        place = self._place(folder)
         return StudyEntry(
-            name=self._name(folder) or self._root.name,
+            name=place or self._root.name,
+            place=place,
             created=str(record["created"]),
             objective=str(objective).replace("_", " "),
             counted=count_outcomes(outcomes) if outcomes else "no trial yet",
