@@ -101,6 +101,11 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "base64 beyond ASCII": ({"json": {"pictures": ["é"]}}, 422, "pictures[0] is not base64"),
     "an address": ({"json": {"pictures": ["http://a.example/a.png"]}}, 422, "not base64"),
     "many in JSON": ({"json": {"pictures": ["AA=="] * 4}}, 413, "at most 3 pictures"),
+    "many in JSON, not even decoded": (
+        {"json": {"pictures": ["%%%"] * 4}},
+        413,
+        "at most 3 pictures",
+    ),
     "many in a form": (form(*[PICTURE + "a"] * 4), 413, "at most 3 pictures"),
     "no boundary": (body("x", "multipart/form-data"), 400, "boundary"),
     "long boundary": (body("x", "multipart/form-data; boundary=" + "x" * 300), 400, "boundary"),

@@ -73,12 +73,8 @@ async def read_pictures(request: Request, limits: Limits, held: Held) -> list[by
             {"Connection": "close"},
         ) from None
     if isinstance(sink, _Json) and len(sink.body) > _IN_THREAD_BYTES:
-        pictures = await asyncio.to_thread(sink.pictures)
-    else:
-        pictures = sink.pictures()
-    if len(pictures) > limits.pictures:
-        raise _too_many(limits)
-    return pictures
+        return await asyncio.to_thread(sink.pictures)
+    return sink.pictures()
 
 
 def _sink_for(request: Request, limits: Limits) -> _Sink:
@@ -92,7 +88,7 @@ def _sink_for(request: Request, limits: Limits) -> _Sink:
     if kind == b"multipart/form-data":
         return _Multipart(options.get(b"boundary", b""), limits)
     if kind == b"application/json":
-        return _Json()
+        return _Json(limits)
     if kind.startswith(b"image/") or kind == b"application/octet-stream":
         return _Raw()
     raise ProblemError(
@@ -145,11 +141,17 @@ class _Raw:
 class _Json(_Raw):
     """The body is JSON."""
 
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self._limits = limits
+
     def pictures(self) -> list[bytes]:
         try:
             texts = PicturesInJson.model_validate_json(self.body).pictures
         except ValidationError as error:
             raise _wrong_json(error) from None
+        if len(texts) > self._limits.pictures:
+            raise _too_many(self._limits)
         self.body.clear()
         return [_from_base64(text, place) for place, text in enumerate(texts)]
 
