@@ -1,5 +1,6 @@
 import io
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -101,6 +102,31 @@ def test_an_opaque_alpha_channel_is_not_worth_a_word() -> None:
     face, changes = decode_face(encode(image), "face.png")
     assert (face == draw(0)).all()
     assert not changes
+
+
+@pytest.mark.parametrize(
+    ("kind", "top", "white"),
+    [("uint16", 900, 65535), ("int32", 900, 65535), ("int32", 70_000, 2**31 - 1)]
+    + [("float32", top, white) for top, white in ((0.7, 1), (200, 255), (5e9, 5e9))],
+)
+def test_deep_pictures_become_8_bits_strip_by_strip(
+    kind: str, top: float, white: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "_STRIP_PIXELS", 350)  # three rows, and one in the end
+    values = (np.random.default_rng(0).random((100, 100)) * top).astype(kind)
+    values[40, 40] = top
+    expected = (np.clip(values / np.float64(white), 0, 1) * 255).round()
+    picture = images.picture_of_image(Image.fromarray(values), "deep")
+    assert (np.asarray(picture) == expected).all()
+
+
+def test_a_deep_picture_takes_little_memory_beside_itself() -> None:
+    deep = Image.fromarray(np.full((2048, 2048), 9000, dtype=np.uint16))
+    tracemalloc.start()
+    images.picture_of_image(deep, "deep")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * 2048 * 2048
 
 
 def test_16_bits_become_8() -> None:

@@ -3,7 +3,7 @@
 import io
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -72,6 +72,7 @@ _GRAY_MODES = ("1", "L", "LA")
 
 # White in images of more than 8 bits: floats from 0 to 1, 8-bit values as floats, 16 and 32 bits.
 _WHITE_POINTS = (1.0, 2.0**8 - 1, 2.0**16 - 1, 2.0**31 - 1)
+_STRIP_PIXELS = 2**18
 
 
 def decode_face(
@@ -278,13 +279,26 @@ def _to_upright(image: Image.Image) -> tuple[Image.Image, set[str]]:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("some pixels are not numbers")
-    top = values.max()
+    top = -np.inf
+    for _, values in _strips(image):
+        if not np.isfinite(values).all():
+            raise ValueError("some pixels are not numbers")
+        top = max(top, float(values.max()))
     candidates = _WHITE_POINTS if image.mode == "F" else _WHITE_POINTS[2:]
     white = next((candidate for candidate in candidates if top <= candidate), top)
-    return Image.fromarray((np.clip(values / white, 0, 1) * 255).round().astype(np.uint8))
+    gray = np.empty((image.height, image.width), dtype=np.uint8)
+    for rows, values in _strips(image):
+        gray[rows] = (np.clip(values / white, 0, 1) * 255).round()
+    return Image.fromarray(gray)
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Yield some rows of an image after the other: all at once take up to 24 bytes a pixel."""
+    height = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, height):
+        bottom = min(top + height, image.height)
+        strip = image.crop((0, top, image.width, bottom))
+        yield slice(top, bottom), np.asarray(strip, dtype=np.float64)
 
 
 def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:
