@@ -59,6 +59,13 @@ def test_the_output_says_what_was_taken_as_a_face(folder: Path) -> None:
     assert "no face found" in ferboost("predict", "photos/a.png", "--faces", "detect").out
 
 
+def test_broken_metadata_is_not_talked_about(folder: Path) -> None:
+    broken = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01"
+    Image.open(folder / "a.png").save("broken.jpg", exif=broken)
+    outcome = ferboost_process("predict", "broken.jpg")
+    assert (outcome.code, outcome.err) == (0, "")
+
+
 def test_a_face_outside_of_what_was_trained_is_said_so(folder: Path) -> None:
     warning = "outside of what was trained: sharper or noisier (sharpness "
     assert f"; {warning}" in ferboost("predict", "photos/a.png").out

@@ -1,6 +1,7 @@
 import io
 import struct
 import tracemalloc
+import warnings
 import zlib
 
 import numpy as np
@@ -127,6 +128,13 @@ def test_a_deep_picture_takes_little_memory_beside_itself() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5 * 2048 * 2048
+
+
+def test_the_warnings_of_the_process_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, during = warnings.filters, []
+    monkeypatch.setattr(images, "_refuse_bomb", lambda *_: during.append(warnings.filters))
+    decode_face(png(), "face.png")
+    assert during[0] is before
 
 
 def test_16_bits_become_8() -> None:

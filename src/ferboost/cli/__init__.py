@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
@@ -40,6 +41,8 @@ _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 def main() -> None:
     """Run ``ferboost``, and turn its errors into one line and an exit code."""
     _tolerate_any_file_name()
+    # Pillow's, of metadata and sizes: a picture that cannot be used has a line of its own.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         code = app(prog_name="ferboost", standalone_mode=False)
         sys.stdout.flush()

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -191,10 +190,8 @@ def _decode(
     if len(content) > MAX_IMAGE_BYTES:
         raise ImageError(f"{name} has {len(content):,} bytes; at most {MAX_IMAGE_BYTES:,} are read")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's size and metadata warnings; sizes: below
-            with Image.open(io.BytesIO(content), formats=_available_formats()) as image:
-                return _convert(image, name, convert, max_pixels)
+        with Image.open(io.BytesIO(content), formats=_available_formats()) as image:
+            return _convert(image, name, convert, max_pixels)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
