@@ -148,6 +148,23 @@ def test_what_was_interrupted_goes_on_by_the_same_command(
     assert sorted(path.name for path in Path().iterdir()) == ["out.csv", "photos", "whole.csv"]
 
 
+def test_what_was_interrupted_before_drawings_were_asked_for_is_drawn(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict_photos = photos.predict_photos
+
+    def interrupted(paths: list[Path], *arguments: Any, **options: Any) -> Iterator[Any]:
+        yield next(iter(predict_photos(paths, *arguments, **options)))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(photos, "predict_photos", interrupted)
+        assert ferboost("predict", folder, "--csv", "out.csv").code == 130
+    outcome = ferboost("predict", folder, "--csv", "out.csv", "--annotate", "drawn")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert len(list(Path("drawn").rglob("*.png"))) == len(table("out.csv")) == 5
+
+
 def test_annotated_pictures_are_written_and_not_read_again(folder: Path) -> None:
     Image.new("L", (48, 48)).save("photos/a.bmp")
     for _ in range(2):

@@ -72,7 +72,7 @@ def predict_all_photos(inputs: Sequence[Path], asked: PhotoModel, outputs: Photo
     monitor = ConsoleMonitor()
     with (
         _cluster_at(asked.ray) as cluster,
-        _journal(tables, loaded, asked) as journal,
+        _journal(outputs, loaded, asked) as journal,
         _how_to_go_on(tables),
     ):
         done = set() if journal is None else journal.done
@@ -157,9 +157,9 @@ def _predict_spread(
 
 
 def _journal(
-    tables: Sequence[Path], loaded: LoadedModel, asked: PhotoModel
+    outputs: PhotoOutputs, loaded: LoadedModel, asked: PhotoModel
 ) -> "AbstractContextManager[Journal | None]":
-    if not tables:
+    if not outputs.tables:
         return nullcontext()
     from importlib.metadata import version
 
@@ -170,8 +170,10 @@ def _journal(
         "model": loaded.identity,
         "faces": asked.search,
         "coverage": asked.coverage,
+        # A picture that is done is drawn, too.
+        "drawings": None if outputs.annotate is None else str(outputs.annotate),
     }
-    return Journal(tables[0], conditions)
+    return Journal(outputs.tables[0], conditions)
 
 
 def _how_to_go_on(tables: Sequence[Path]) -> AbstractContextManager[None]:
