@@ -102,6 +102,32 @@ def test_a_journal_goes_on_after_its_last_whole_line(tmp_path: Path, cut: int) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("damage", [b"\xff\xfe", b"{", b"7", b"[7]", b"[{}]"])
+def test_a_damaged_line_of_a_journal_counts_as_not_there(tmp_path: Path, damage: bytes) -> None:
+    target = tmp_path / "out.csv"
+    with Journal(target, CONDITIONS) as journal:
+        for name in ("a", "b", "c"):
+            journal.add(records_of(photo(name, FACE)))
+    head, first, _, last = journal.path.read_bytes().splitlines()
+    journal.path.write_bytes(b"\n".join((head, first, damage, last, b"")))
+    with Journal(target, CONDITIONS) as journal:
+        assert journal.done == {"a", "c"}
+        journal.add(records_of(photo("b", FACE)))
+        assert [record["image"] for record in journal.records()] == ["a", "c", "b"]
+
+
+def test_two_cannot_write_a_journal_at_a_time(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    with Journal(target, CONDITIONS) as journal:
+        journal.add(records_of(photo("a", FACE)))
+        with pytest.raises(StorageError, match=r"another process is writing .*out\.csv"):
+            Journal(target, CONDITIONS)
+        Journal(tmp_path / "other.csv", CONDITIONS).remove()
+        assert [record["image"] for record in journal.records()] == ["a"]
+    with Journal(target, CONDITIONS) as journal:
+        assert journal.done == {"a"}
+
+
 def test_a_journal_of_something_else_starts_anew(tmp_path: Path) -> None:
     with Journal(tmp_path / "out.csv", CONDITIONS) as journal:
         journal.add(records_of(photo("a", FACE)))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,7 +38,8 @@ class Journal:
     """The records of a prediction under way, so that one that was killed can go on.
 
     A file of one JSON document a line, beside the file that it will become. Its first line says
-    what the records depend on.
+    what the records depend on. A line that is damaged counts as not there. One process at a time
+    has a journal.
 
     Parameters
     ----------
@@ -53,22 +54,30 @@ class Journal:
         Of the journal.
     done : set of str
         The images whose records are there already.
+
+    Raises
+    ------
+    StorageError
+        If the target cannot be written, or another process is at it.
     """
 
     def __init__(self, target: Path, conditions: Mapping[str, object]) -> None:
         self.path = target.with_name(f".{target.name}.part.jsonl")
         self.done: set[str] = set()
         head = json.dumps(dict(conditions))
-        with storage_errors(target):
+        with ExitStack() as opened, storage_errors(target):
             if target.exists() and not target.is_file():
                 raise StorageError(f"cannot write {target}: that is a folder, a pipe or a device")
             target.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = target.with_name(f".{target.name}.lock")
+            opened.enter_context(_locked(self._lock, target))
             end = self._read(head)
-            self._stream = self.path.open("r+b" if end else "wb")
+            self._stream = opened.enter_context(self.path.open("r+b" if end else "wb"))
             self._stream.truncate(end)  # a line that was cut off goes
             self._stream.seek(end)
             if not end:
                 self._write(head)
+            self._opened = opened.pop_all()
 
     def _read(self, head: str) -> int:
         """Return where the last whole line ends; 0 where the journal is of something else."""
@@ -82,8 +91,7 @@ class Journal:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break
-                with suppress(ValueError):
-                    self.done.update(record["image"] for record in json.loads(line))
+                self.done.update(record["image"] for record in _records_in(line))
                 end += len(line)
         return end
 
@@ -101,18 +109,49 @@ class Journal:
         with self.path.open("rb") as lines:
             next(lines, None)
             for line in lines:
-                yield from json.loads(line)
+                yield from _records_in(line)
 
     def remove(self) -> None:
         """Remove the journal, when the records are where they belong."""
         self._stream.close()
         self.path.unlink(missing_ok=True)
+        self._opened.close()
+        with suppress(OSError):  # someone else's by now
+            self._lock.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.close()
+        self._opened.close()
+
+
+@contextmanager
+def _locked(path: Path, target: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StorageError(
+            f"another process is writing {target}; wait for it, or choose another place"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _records_in(line: bytes) -> list[Record]:
+    """Return the records in a line of a journal; none if it is damaged."""
+    try:
+        records = json.loads(line)
+    except ValueError:
+        return []
+    if not isinstance(records, list):
+        return []
+    return records if all(isinstance(r, dict) and "image" in r for r in records) else []
 
 
 def write_csv(path: Path, records: Iterable[Record], classes: Sequence[str]) -> None:
