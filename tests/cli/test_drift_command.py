@@ -48,13 +48,14 @@ def test_unreadable_pictures_are_named_and_the_rest_is_compared(trained: Trained
 def test_misuse_is_one_line(trained: Trained) -> None:
     Path("empty").mkdir()
     Image.fromarray(np.zeros((48, 48), np.uint8)).save("face.png")
-    for arguments, message in (
-        (("empty",), "there is no picture"),
-        (("gone.png",), "cannot read gone.png"),
-        (("face.png",), "10 faces or more, found 1 new ones"),
-        (("face.png", "--data", "gone.zip"), "gone.zip"),
+    for arguments, message, code in (
+        (("empty",), "no file below the folder empty", 2),
+        (("*.jpg",), "no file fits the pattern *.jpg", 2),
+        (("gone.png",), "cannot read gone.png", 1),
+        (("*.png",), "10 faces or more, found 1 new ones", 1),
+        (("face.png", "--data", "gone.zip"), "gone.zip", 1),
     ):
         outcome = ferboost("drift", trained.run, *arguments)
-        assert (outcome.code, outcome.out) == (1, "")
+        assert (outcome.code, outcome.out) == (code, "")
         assert message in outcome.err
         assert outcome.err.count("\n") == 1

@@ -9,6 +9,8 @@ from PIL import Image
 from shell import Trained, ferboost
 
 from ferboost.datasets.images import encode_png
+from ferboost.models import SeedModel, load_seed_model
+from ferboost.runs import Run
 
 
 @pytest.fixture
@@ -19,7 +21,9 @@ def photo(workplace: Path) -> Path:
 
 
 def test_a_picture_is_explained_by_a_figure(trained: Trained, photo: Path) -> None:
-    outcome = ferboost("explain", trained.run, photo, photo, "--variant", "fc1")
+    Path("others").mkdir()
+    Path("others/photo.png").write_bytes(photo.read_bytes())
+    outcome = ferboost("explain", trained.run, photo, "others", "--variant", "fc1")
     assert outcome.code == 0
     first, second = outcome.out.splitlines()
     assert first.endswith(": explanations/photo.png")
@@ -35,6 +39,22 @@ def test_the_numbers_are_printed_instead(trained: Trained, photo: Path) -> None:
     assert (found["image"], found["explained"]) == ("photo.png", "sad")
     assert np.shape(found["maps"]["Grad-CAM"]) == (48, 48)
     assert not Path("explanations").exists()
+
+
+def test_the_models_of_a_run_are_loaded_once(
+    trained: Trained, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+
+    def load(run: Run, seed: int) -> SeedModel:
+        loaded.append(seed)
+        return load_seed_model(run, seed)
+
+    monkeypatch.setattr("ferboost.pipeline.explaining.load_seed_model", load)
+    Path("again.png").write_bytes(photo.read_bytes())
+    outcome = ferboost("explain", trained.run, "*.png", "--json")
+    assert [found["image"] for found in json.loads(outcome.out)] == ["again.png", "photo.png"]
+    assert loaded == [0, 1]
 
 
 def test_what_is_no_picture_is_named_and_the_rest_is_done(trained: Trained, photo: Path) -> None:
@@ -67,6 +87,10 @@ def test_maps_are_checked_and_the_report_shows_how(trained: Trained, run: Path) 
         (("a.zip", "b.zip", "--check"), "--check takes one data set, found 2 paths"),
         (("a.zip", "--check", "--split", "best"), "no split 'best'"),
         (("a.zip", "--check"), "there is no"),
+        (("a.zip", "--check", "--emotion", "sad"), "--emotion has no effect with --check"),
+        (("a.zip", "--check", "-o", "why"), "--out has no effect with --check"),
+        (("photo.png", "--split", "all"), "--split is for --check"),
+        (("photo.png", "--faces", "20"), "--faces is for --check"),
     ],
 )
 def test_misuse_is_one_line(

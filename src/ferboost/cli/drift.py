@@ -9,8 +9,6 @@ from ferboost.cli.console import ConsoleMonitor, print_json, print_table
 from ferboost.cli.data import JsonOption, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ferboost.evaluation.drift import Drift
 
 __all__ = ["DRIFT_EXAMPLES", "drift"]
@@ -26,7 +24,10 @@ def drift(
     model: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
     pictures: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURE", help="Pictures that a face fills, or folders of them."),
+        typer.Argument(
+            metavar="PICTURE",
+            help="Pictures that a face fills, folders of them, or patterns in quotes.",
+        ),
     ],
     data: Annotated[
         Path | None,
@@ -44,17 +45,17 @@ def drift(
     """
     import numpy as np
 
-    from ferboost.errors import DataError
     from ferboost.inference.pictures import read_faces
+    from ferboost.inference.sources import find_sources
     from ferboost.pipeline.drifting import measure_run_drift
     from ferboost.runs import Run
 
     run = Run.open(model)
-    paths = [path for picture in pictures for path in _pictures_of(picture)]
+    paths = [source.path for source in find_sources(pictures)]
     with ConsoleMonitor().stage("read pictures") as tell:
         faces, _, failures = read_faces(paths, tell)
     if not faces:
-        raise failures[0] if failures else DataError("there is no picture in what was given")
+        raise failures[0]
     dataset = load(Path(run.record.data.path) if data is None else data)
     found = measure_run_drift(run, dataset, np.stack(faces), ConsoleMonitor())
     if json:
@@ -65,17 +66,6 @@ def drift(
         typer.echo(f"ferboost: error: {failure}", err=True)
     if failures:
         raise typer.Exit(1)
-
-
-def _pictures_of(path: Path) -> "Iterable[Path]":
-    """Return a picture, or those of a folder and of the folders in it."""
-    from ferboost.datasets.images import IMAGE_SUFFIXES
-
-    if not path.is_dir():
-        return (path,)
-    return sorted(
-        own for own in path.rglob("*") if own.suffix.lower() in IMAGE_SUFFIXES and own.is_file()
-    )
 
 
 def _print(found: "Drift") -> None:

@@ -7,10 +7,11 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table
 from ferboost.cli.data import JsonOption, load
+from ferboost.cli.settings import is_given
 from ferboost.cli.splits import SplitOption, check_split, select_split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ferboost.explanation import Explanation, ExplanationCheck
     from ferboost.runs import Run
@@ -27,10 +28,15 @@ Examples:
 
 
 def explain(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
     pictures: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURE", help="Pictures that a face fills; labelled data."),
+        typer.Argument(
+            metavar="PICTURE",
+            help="Pictures that a face fills, folders of them, or patterns in quotes; labelled data "
+            "for --check.",
+        ),
     ],
     variant: Annotated[
         str, typer.Option(metavar="NAME", help="A model of the run, as evaluate names it.")
@@ -64,10 +70,20 @@ def explain(
     from ferboost.runs import Run
 
     run = Run.open(model)
+    _refuse_what_has_no_effect(context, check=check)
     if check:
         _check(run, pictures, variant, split, faces, json=json)
         return
     _explain(run, pictures, variant, emotion, out, json=json)
+
+
+def _refuse_what_has_no_effect(context: typer.Context, *, check: bool) -> None:
+    from ferboost.errors import SettingsError
+
+    for name in ("emotion", "out") if check else ("split", "faces"):
+        if is_given(context, name):
+            where = "has no effect with --check" if check else "is for --check"
+            raise SettingsError(f"--{name} {where}; leave it out")
 
 
 def _explain(
@@ -82,14 +98,14 @@ def _explain(
     import numpy as np
 
     from ferboost.inference.pictures import read_faces
+    from ferboost.inference.sources import find_sources
     from ferboost.pipeline import explain_run
 
-    images, names, failures = read_faces(paths)
-    found: list[Explanation] = []
-    with ConsoleMonitor().stage("explain") as tell:
-        for done, image in enumerate(images):
-            tell(done, len(images), names[done])
-            found += explain_run(run, np.stack([image]), variant, emotion=emotion)
+    images, names, failures = read_faces([source.path for source in find_sources(paths)])
+    found: tuple[Explanation, ...] = ()
+    if images:
+        with ConsoleMonitor().stage("explain") as tell:
+            found = explain_run(run, np.stack(images), variant, emotion=emotion, tell=tell)
     if json:
         print_json([
             {"image": name, **own.to_dict()} for name, own in zip(names, found, strict=True)
@@ -104,7 +120,7 @@ def _explain(
         raise typer.Exit(1)
 
 
-def _draw(names: list[str], found: "list[Explanation]", out: Path) -> "Iterable[Path]":
+def _draw(names: list[str], found: "Sequence[Explanation]", out: Path) -> "Iterable[Path]":
     from ferboost.files import atomic_path
     from ferboost.report.explanation_figures import plot_explanation
 

@@ -17,7 +17,7 @@ from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.calibrating import load_calibration
 from ferboost.pipeline.evaluating import require_finished
 from ferboost.pipeline.kept import read_kept
-from ferboost.progress import Monitor
+from ferboost.progress import Monitor, Tell
 from ferboost.runs import Run
 from ferboost.variants import require_variant
 
@@ -27,7 +27,12 @@ _FILE = "explanations.json"
 
 
 def explain_run(
-    run: Run, images: NDArray[np.uint8], variant: str = "cnn", *, emotion: str | None = None
+    run: Run,
+    images: NDArray[np.uint8],
+    variant: str = "cnn",
+    *,
+    emotion: str | None = None,
+    tell: Tell | None = None,
 ) -> tuple[Explanation, ...]:
     """Explain what a run says of faces: all seeds together, calibrated where the run is.
 
@@ -39,6 +44,8 @@ def explain_run(
         ``"cnn"``, or the trees that decide.
     emotion : str, optional
         What to explain; by default each face's verdict.
+    tell : callable, optional
+        Told how many of the faces are done.
 
     Raises
     ------
@@ -50,14 +57,19 @@ def explain_run(
     models = [_model(run, seed, variant) for seed in run.settings.seeds]
     calibration = load_calibration(run)
     scalings = {} if calibration is None else calibration.ensemble.get(variant, {})
-    return explain_faces(
-        models,
-        run.record.classes,
-        images,
-        variant,
-        emotion=emotion,
-        scaling=scalings.get("temperature"),
-    )
+    found: list[Explanation] = []
+    for done in range(len(images)):  # the maps of many faces at a time would fill the memory
+        if tell is not None:
+            tell(done, len(images), "")
+        found += explain_faces(
+            models,
+            run.record.classes,
+            images[done : done + 1],
+            variant,
+            emotion=emotion,
+            scaling=scalings.get("temperature"),
+        )
+    return tuple(found)
 
 
 def check_run_explanations(
