@@ -98,6 +98,14 @@ def test_check_draws_and_lists_the_worst(trained: Trained) -> None:
     assert doubted["test/happy/happy-test-1.png"][0] == "happy"
     again = join_doubts(load_dataset("faces"), Path("new/again.csv"))
     assert again.doubted.sum() == 3  # of the training images
+    Path("new/again.csv").write_text("edited")
+    outcome = ferboost("data", "check", "faces", *options, "--list", "new/again.csv")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "new/again.csv exists already and may have been edited" in outcome.err
+    assert Path("new/again.csv").read_text() == "edited"
+    outcome = ferboost("data", "check", "faces", *options, "--list", "new/again.csv", "--force")
+    assert outcome.code == 0
+    assert Path("new/again.csv").read_text() != "edited"
 
 
 def test_check_of_good_data_has_nothing_to_draw(trained: Trained) -> None:

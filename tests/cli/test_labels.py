@@ -42,13 +42,23 @@ def test_votes_judge_the_finder_and_say_who_agrees(trained: Trained) -> None:
     assert found["agreement"]["test"]["vote_by_best"] == 1
     assert 0 <= found["agreement"]["all"]["model_with_majority"] <= 1
     assert Path("labels/finder.png").is_file()
-    printed = ferboost("labels", trained.run, trained.faces, "--votes", "votes.csv")
+    printed = ferboost("labels", trained.run, trained.faces, "--votes", "votes.csv", "--force")
     assert "who agrees with whom" in printed.out
     page = (trained.run / "report.html").read_text()
     assert "Can its labels be believed?" in page
     assert "no voter gave the label" in page
     assert ferboost("report", trained.run).code == 0
     assert (trained.run / "report.html").read_text() == page
+
+
+def test_a_table_that_may_have_been_edited_is_kept(trained: Trained) -> None:
+    Path("labels").mkdir()
+    Path("labels/labels.csv").write_text("edited")
+    outcome = ferboost("labels", trained.run, trained.faces)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "labels/labels.csv exists already and may have been edited" in outcome.err
+    assert [path.name for path in Path("labels").iterdir()] == ["labels.csv"]
+    assert Path("labels/labels.csv").read_text() == "edited"
 
 
 def test_labels_of_other_data_are_not_kept_in_the_run(trained: Trained) -> None:

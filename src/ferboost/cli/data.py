@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ferboost.datasets import FaceDataset
     from ferboost.datasets.worst import BadImage
 
-__all__ = ["JsonOption", "app", "load"]
+__all__ = ["ForceOption", "JsonOption", "app", "load", "refuse_edited"]
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -22,6 +22,9 @@ OutArgument = Annotated[
     Path, typer.Argument(metavar="OUT", help="A new folder, or a .zip, .csv or .parquet file.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Write over a table that may have been edited by hand.")
+]
 
 CHECK_EXAMPLES = """\b
 Examples:
@@ -55,6 +58,16 @@ def load(path: Path, votes: Path | None = None) -> "FaceDataset":
     from ferboost.datasets.votes import join_votes, read_votes
 
     return join_votes(dataset, read_votes(votes))
+
+
+def refuse_edited(table: Path, *, force: bool) -> None:
+    """Refuse to write over a table that is there for people to edit."""
+    from ferboost.errors import SettingsError
+
+    if table.exists() and not force:
+        raise SettingsError(
+            f"{table} exists already and may have been edited; choose another name, or --force"
+        )
 
 
 @app.command(epilog=INFO_EXAMPLES)
@@ -149,6 +162,7 @@ def check(
             "--list", metavar="FILE", help="Write the worst images as CSV, to be labelled again."
         ),
     ] = None,
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Look for copies, leaks, contradictions, tampering.
@@ -162,6 +176,8 @@ def check(
     from ferboost.datasets.doubts import read_beliefs
     from ferboost.datasets.worst import worst_images
 
+    if list_ is not None:
+        refuse_edited(list_, force=force)
     dataset = load(data)
     beliefs = None if doubts is None else read_beliefs(dataset, doubts)
     with ConsoleMonitor().stage(f"check {len(dataset):,} images"):

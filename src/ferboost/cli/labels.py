@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table
-from ferboost.cli.data import JsonOption, load
+from ferboost.cli.data import ForceOption, JsonOption, load, refuse_edited
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ def labels(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the results go.")
     ] = Path("labels"),
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Find labels that are probably wrong, for people to look at.
@@ -67,6 +68,7 @@ def labels(
     from ferboost.runs import Run
 
     run = Run.open(model)
+    refuse_edited(out / "labels.csv", force=force)
     dataset = load(data)
     if votes is not None:
         from ferboost.datasets.votes import join_votes, read_votes
