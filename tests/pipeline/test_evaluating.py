@@ -95,6 +95,8 @@ class TestKeptResults:
         run, expected = finished
         found = load_results(Run.open(run.path))
         assert found.classes == expected.classes
+        assert found.images == expected.images == DATASET.split("test").order_fingerprint
+        assert found.images != DATASET.split("train").order_fingerprint
         np.testing.assert_array_equal(found.labels, expected.labels)
         assert found.clean is not None
         assert expected.clean is not None

@@ -21,11 +21,16 @@ LABELS = np.arange(600) % 3
 
 
 def make_run(
-    path: Path, right: dict[str, list[float]], created: str = "2026-01-01", labels: Any = LABELS
+    path: Path,
+    right: dict[str, list[float]],
+    created: str = "2026-01-01",
+    labels: Any = LABELS,
+    images: str | None = None,
+    fingerprint: str = "f" * 32,
 ) -> Run:
     """Make a run whose variants are right as often as said, by seed; unfinished if none is."""
     seeds = max(map(len, right.values()), default=1)
-    data = DataRecord(path="/data.zip", fingerprint="f" * 32, counts={}, notes=())
+    data = DataRecord(path="/data.zip", fingerprint=fingerprint, counts={}, notes=())
     record = RunRecord(
         settings=parse_settings({"seeds": list(range(seeds))}),
         classes=("a", "b", "c"),
@@ -37,6 +42,8 @@ def make_run(
     run = Run.create(path, record)
     if right:
         arrays = {"labels": labels, "clean": np.arange(len(labels)) >= 100}
+        if images is not None:
+            arrays["images"] = np.array(images)
         for variant, shares in right.items():
             for seed, share in enumerate(shares):
                 said = np.where(np.arange(len(labels)) < share * len(labels), labels, labels + 1)
@@ -168,6 +175,25 @@ def test_runs_are_compared_on_the_images_they_share(client: TestClient, root: Pa
     assert found.points == pytest.approx(20)
     assert (found.seeds, found.verdict) == (2, "better")
     assert found.interval[0] < 20 < found.interval[1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "count"),
+    [
+        ({"images": "a"}, {"images": "b"}, 0),
+        ({"images": "a", "fingerprint": "1" * 32}, {"images": "a", "fingerprint": "2" * 32}, 1),
+        ({"images": "a", "fingerprint": "1" * 32}, {"fingerprint": "2" * 32}, 0),
+        ({"images": "a"}, {}, 1),
+    ],
+    ids=["other images", "same images", "older run of other data", "older run of the same data"],
+)
+def test_equal_labels_alone_make_no_images_the_same(
+    tmp_path: Path, one: dict[str, str], other: dict[str, str], count: int
+) -> None:
+    make_run(tmp_path / "one", {"cnn": [0.5]}, **one)
+    make_run(tmp_path / "other", {"cnn": [0.6]}, **other)
+    first, second = Library(tmp_path).runs()
+    assert len(differences(first, [second])) == count
 
 
 def test_a_run_is_not_different_from_itself(root: Path) -> None:

@@ -34,7 +34,7 @@ def explain(
         list[Path],
         typer.Argument(
             metavar="PICTURE",
-            help="Pictures that a face fills, folders of them, or patterns in quotes; labelled data "
+            help="Pictures that a face fills, folders of them, patterns in quotes; labelled data "
             "for --check.",
         ),
     ],

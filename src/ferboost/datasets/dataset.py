@@ -173,6 +173,11 @@ class FaceDataset:
         """A hash per image (see `hash_images`), computed once."""
         return hash_images(self.images)
 
+    @property
+    def order_fingerprint(self) -> str:
+        """A hash of the pixels of all images, which depends on their order."""
+        return hashlib.blake2b(self.hashes.tobytes(), digest_size=16).hexdigest()
+
     @cached_property
     def votes_fingerprint(self) -> str | None:
         """A hash of the images with their votes, independent of the order; None without votes."""

@@ -62,12 +62,15 @@ class Results:
     clean : ndarray of bool, shape (n,), or None
         False where the image is an exact copy of a training image; None where it is not known.
     seeds : tuple of SeedResults
+    images : str or None
+        The fingerprint of the evaluated images in their order; None in results of an older version.
     """
 
     classes: tuple[str, ...]
     labels: NDArray[np.int64]
     clean: NDArray[np.bool_] | None
     seeds: tuple[SeedResults, ...]
+    images: str | None = None
 
     @property
     def variants(self) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
             tell(done, len(run.settings.seeds), f"seed {seed}")
             seeds.append(_evaluate_seed(run, seed, known))
             tell(done + 1, len(run.settings.seeds), f"seed {seed}")
-    return Results(run.record.classes, known.labels, clean, tuple(seeds))
+    return Results(run.record.classes, known.labels, clean, tuple(seeds), known.order_fingerprint)
 
 
 def require_finished(run: Run) -> None:
@@ -120,6 +120,8 @@ def save_results(run: Run, results: Results) -> None:
     arrays: dict[str, NDArray[np.generic]] = {"labels": results.labels}
     if results.clean is not None:
         arrays["clean"] = results.clean
+    if results.images is not None:
+        arrays["images"] = np.array(results.images)
     for seed in results.seeds:
         for variant, probabilities in seed.probabilities.items():
             time = seed.predict_times[variant]
@@ -150,7 +152,8 @@ def load_results(run: Run) -> Results:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = dict(archive)
         seeds = tuple(_load_seed(run, seed, arrays) for seed in run.settings.seeds)
-        return Results(run.record.classes, arrays["labels"], arrays.get("clean"), seeds)
+        images = str(arrays["images"]) if "images" in arrays else None
+        return Results(run.record.classes, arrays["labels"], arrays.get("clean"), seeds, images)
     except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
         raise RunError(
             f"{path} is damaged ({error}); remove it and go on with: "

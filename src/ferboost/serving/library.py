@@ -73,6 +73,12 @@ class RunEntry:
         found = self._arrays.get("labels")
         return None if found is None else found.astype(np.int64)
 
+    @property
+    def images(self) -> str | None:
+        """The fingerprint of the test images; None where the run is older or not finished."""
+        found = self._arrays.get("images")
+        return None if found is None else str(found)
+
     @cached_property
     def correct(self) -> dict[str, NDArray[np.bool_]]:
         """Which test images each seed of each variant gets right, shape (seeds, n)."""
@@ -282,7 +288,7 @@ def differences(base: RunEntry, others: list[RunEntry]) -> list[Difference]:
     """
     found = []
     for other in others:
-        if not np.array_equal(base.labels, other.labels):  # type: ignore[arg-type]  # None is unequal
+        if not _have_same_images(base, other):
             continue
         for variant, right in other.correct.items():
             if variant in base.correct:
@@ -292,6 +298,14 @@ def differences(base: RunEntry, others: list[RunEntry]) -> list[Difference]:
                 points = 100 * float(values.mean())
                 found.append(Difference(other.name, variant, points, (low, high), count))
     return found
+
+
+def _have_same_images(one: RunEntry, other: RunEntry) -> bool:
+    if one.labels is None or other.labels is None or not np.array_equal(one.labels, other.labels):
+        return False
+    if one.images is None or other.images is None:  # an older run knows its whole data set alone
+        return one.record.data.fingerprint == other.record.data.fingerprint
+    return one.images == other.images
 
 
 def _pages_of(folder: Path) -> tuple[str, ...]:
