@@ -10,6 +10,8 @@ from shell import SMALL, Trained, ferboost
 
 from ferboost.datasets.images import encode_png
 from ferboost.emotions import EMOTIONS
+from ferboost.pipeline.calibrating import load_calibration
+from ferboost.runs import Run
 
 
 def test_evaluate_gives_every_measure_as_json(trained: Trained) -> None:
@@ -138,6 +140,15 @@ def test_calibrate_makes_what_a_run_lacks(trained: Trained, run: Path) -> None:
         "CNN", "trees: fc1", "trees: pixels",
     ]  # fmt: skip
     assert (run / "calibration.json").read_bytes() == before
+    outcome = ferboost("calibrate", run, trained.faces, "--json")
+    found = json.loads(outcome.out)
+    assert found["faces"] > 0
+    assert set(found["temperatures"]) == {"0", "1"}
+    assert set(found["temperatures"]["0"]) == {"cnn", "fc1", "pixels"}
+    kept = load_calibration(Run.open(run))
+    assert kept is not None
+    temperature = kept.ensemble["cnn"]["temperature"].temperature
+    assert found["temperatures_of_mean"]["cnn"] == pytest.approx(temperature)
 
 
 def test_calibrate_refuses_other_data(trained: Trained, run: Path) -> None:

@@ -175,6 +175,15 @@ def test_annotated_pictures_are_written_and_not_read_again(folder: Path) -> None
         assert image.width == 320
 
 
+def test_a_single_picture_is_drawn_to_a_file(folder: Path) -> None:
+    assert ferboost("predict", folder / "a.png", "--annotate", "drawn/out.jpg").code == 0
+    with Image.open("drawn/out.jpg") as image:
+        assert image.format == "JPEG"
+    Path("folder.png").mkdir()
+    assert ferboost("predict", folder / "a.png", "--annotate", "folder.png").code == 0
+    assert Path("folder.png/a.png").is_file()
+
+
 def test_pictures_of_the_same_name_are_drawn_beside_each_other(folder: Path) -> None:
     given = ("photos/a.png", "photos/other/a.png")
     Path("photos/other").mkdir()
@@ -198,6 +207,8 @@ def test_a_run_looks_for_faces_too(trained: Trained, astronaut: Path) -> None:
         ("photos --csv photos/a.png/out.csv", "cannot write photos/a.png/out.csv", 1),
         ("photos --csv empty", "cannot write empty", 1),
         ("photos --faces none", "'none' is not one of", 2),
+        ("photos --annotate out.jpg", "--annotate out.jpg is one picture for 5", 2),
+        ("photos/a.png --annotate photos/a.png", "would write over photos/a.png", 2),
     ],
 )
 def test_mistakes_are_one_line(folder: Path, arguments: str, named: str, code: int) -> None:

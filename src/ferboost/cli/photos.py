@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PhotoModel", "PhotoOutputs", "predict_all_photos"]
 
+#: The endings of pictures that are drawn in the same form.
+_DRAWN = frozenset({".jpg", ".jpeg", ".png"})
+
 
 @dataclass(frozen=True)
 class PhotoModel:
@@ -294,11 +297,13 @@ def _plan_drawings(sources: "Sequence[Source]", folder: Path | None) -> dict[Pat
 
     if folder is None:
         return {}
+    if folder.suffix.lower() in _DRAWN and not folder.is_dir():
+        return _plan_one_drawing(sources, folder)
     plan: dict[Path, Path] = {}
     taken: set[Path] = set()
     originals = {source.path.resolve() for source in sources}
     for source in sources:
-        kept = source.name.suffix.lower() in {".jpg", ".jpeg", ".png"}
+        kept = source.name.suffix.lower() in _DRAWN
         name = source.name if kept else source.name.with_name(f"{source.name.name}.png")
         target, number = folder / name, 2
         while target in taken:
@@ -312,6 +317,16 @@ def _plan_drawings(sources: "Sequence[Source]", folder: Path | None) -> dict[Pat
         taken.add(target)
         plan[source.path] = target
     return plan
+
+
+def _plan_one_drawing(sources: "Sequence[Source]", file: Path) -> dict[Path, Path]:
+    from ferboost.errors import SettingsError
+
+    if len(sources) > 1:
+        raise SettingsError(f"--annotate {file} is one picture for {len(sources)}; name a folder")
+    if file.resolve() == sources[0].path.resolve():
+        raise SettingsError(f"--annotate would write over {file}; choose another name")
+    return {sources[0].path: file}
 
 
 def _draw_if_wanted(photo: "Photo | Said", drawings: "Mapping[Path, Path]") -> None:

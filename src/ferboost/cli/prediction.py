@@ -77,8 +77,8 @@ def predict(
         Path | None,
         typer.Option(
             metavar="OUT",
-            help="Write each picture with its faces framed into this folder, or the film to this "
-            "file.",
+            help="Write each picture with its faces framed into this folder; a single picture, or "
+            "the film, to this file.",
         ),
     ] = None,
     timeline: Annotated[

@@ -54,7 +54,11 @@ def serve(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="[default: as many as there are cores]"),
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Threads that decode and predict.  [default: as many as there are cores]",
+        ),
     ] = None,
     queue: Annotated[
         int,

@@ -11,11 +11,12 @@ from ferboost.cli.results import row_name
 from ferboost.cli.splits import SplitOption, check_split, select_split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ferboost.datasets import FaceDataset
     from ferboost.evaluation.bootstrap import Measure
     from ferboost.evaluation.results import Results
+    from ferboost.evaluation.scaling import Scaling, ScalingMethod
     from ferboost.evaluation.trust import CalibrationStep, VariantTrust
     from ferboost.runs import Run
 
@@ -47,6 +48,7 @@ def calibrate(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="The data that the run was trained on.")
     ],
+    json: JsonOption = False,
 ) -> None:
     """Calibrate a run on its validation images.
 
@@ -69,6 +71,15 @@ def calibrate(
     validation = prepare_splits(dataset, run.settings.data, validation=True).split("validation")
     with run.lock():
         calibration = calibrate_run(run, validation, ConsoleMonitor())
+    if json:
+        print_json({
+            "faces": len(validation),
+            "temperatures": {
+                str(seed): _temperatures(own) for seed, own in calibration.scalings.items()
+            },
+            "temperatures_of_mean": _temperatures(calibration.ensemble),
+        })  # fmt: skip
+        return
     rows = [
         [row_name(variant), *(f"{own[variant]['temperature'].temperature:.3f}" for own in by_seed)]
         for by_seed in [list(calibration.scalings.values())]
@@ -76,6 +87,12 @@ def calibrate(
     ]
     columns = ["temperature", *(f"seed {seed}" for seed in calibration.scalings)]
     print_table(f"{len(validation):,} validation faces", columns, rows)
+
+
+def _temperatures(
+    scalings: "Mapping[str, Mapping[ScalingMethod, Scaling]]",
+) -> dict[str, float]:
+    return {variant: own["temperature"].temperature for variant, own in scalings.items()}
 
 
 def robustness(
