@@ -104,6 +104,23 @@ def test_boost_makes_a_new_run_of_the_same_cnns(
     assert "report: run-boost-1/report.html" in outcome.out
 
 
+def test_boost_is_told_where_the_data_is(trained: Trained, run: Path, no_report: None) -> None:
+    record = json.loads((run / "run.json").read_bytes())
+    record["data"]["path"] = "moved.zip"
+    (run / "run.json").write_text(json.dumps(record))
+    small = ("--tap", "output", "--set", "trees.max_depth=2")
+    outcome = ferboost("boost", run, *small)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "moved.zip" in outcome.err
+    assert ferboost("data", "generate", "other.zip", "--count-per-class=9", "--seed=9").code == 0
+    outcome = ferboost("boost", run, *small, "--data", "other.zip")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "other.zip" in outcome.err
+    outcome = ferboost("boost", run, *small, "--data", trained.faces)
+    assert outcome.code == 0
+    assert Run.open(Path("run-boost-1")).record.data.path == str(trained.faces)
+
+
 def test_report_is_written_again(run: Path) -> None:
     page = (run / "report.html").read_text("utf-8")
     (run / "report.html").unlink()

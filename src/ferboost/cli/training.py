@@ -170,6 +170,12 @@ def boost(
             "mlp or lightgbm; may be repeated.",
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA", help="The data that the run was made with.  [default: where it was]"
+        ),
+    ] = None,
     votes: VotesOption = None,
     file: FileOption = None,
     changes: SetOption = None,
@@ -198,7 +204,7 @@ def boost(
     known = origin.record.data.votes
     if votes is None and settings.trees.votes and known is not None:
         votes = Path(known)
-    dataset = load(Path(origin.record.data.path), votes)
+    dataset = load(Path(origin.record.data.path) if data is None else data, votes)
     with new_run_path(out, run.parent, f"{run.name}-boost") as path:
         branch, prepared = branch_run(origin, path, dataset, settings, command_line())
     _finish(branch, prepared, json=json)
