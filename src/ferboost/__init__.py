@@ -162,17 +162,10 @@ def __getattr__(name: str) -> object:
         return version("ferboost")
     if name not in _MODULES:
         raise AttributeError(f"module 'ferboost' has no attribute {name!r}")
-    try:
-        value = getattr(import_module(_MODULES[name]), name)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "ferboost":
-            raise
-        from ferboost.errors import MissingExtraError
+    from ferboost.extras import needed_for
 
-        raise MissingExtraError(
-            f"{name} needs the package {error.name}, which is not installed; "
-            "install it: pip install 'ferboost[train]'"
-        ) from error
+    with needed_for(name):
+        value = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 

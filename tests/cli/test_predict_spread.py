@@ -113,6 +113,6 @@ def test_a_missing_ray_is_one_line(workplace: Path) -> None:
     )
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == (
-        "ferboost: error: --ray needs the package ray, which is not installed; run: "
+        "ferboost: error: --ray needs the package ray, which is not installed; install it: "
         "pip install 'ferboost[ray]'\n"
     )

@@ -12,28 +12,10 @@ from typer import TyperException
 from ferboost.cli.application import app
 from ferboost.cli.console import Interrupted, one_line
 from ferboost.errors import FerboostError
+from ferboost.extras import what_brings
 
 __all__ = ["app", "main"]
 
-#: The packages that may be missing, and what brings them.
-_EXTRAS = {
-    "train": (
-        "jinja2",
-        "matplotlib",
-        "onnx",
-        "pyarrow",
-        "safetensors",
-        "scipy",
-        "sklearn",
-        "torch",
-        "xgboost",
-    ),
-    "train,lightgbm": ("lightgbm",),
-    "train,tune": ("optuna",),
-    "train,tune,postgres": ("psycopg",),
-    "train,tune,ray": ("ray",),
-    "serve": ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn"),
-}
 #: What torch and XGBoost say, which have no MemoryError.
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
@@ -54,10 +36,10 @@ def main() -> None:
         _stop(f"error: {error}", error.exit_code)
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
-        for extras, modules in _EXTRAS.items():
-            if module in modules:
-                _stop(f"error: this needs {module}; run: pip install 'ferboost[{extras}]'", 2)
-        raise
+        source = what_brings(module)
+        if source is None:
+            raise
+        _stop(f"error: this needs {module}; run: pip install {source}", 2)
     except BrokenPipeError:
         _drop_output()  # whoever read it has left, as head does
         sys.exit(1)

@@ -129,14 +129,10 @@ def _check_spreading(model: Path | None, outputs: PhotoOutputs) -> None:
 
 
 def _cluster_at(address: str | None) -> "AbstractContextManager[Cluster | None]":
-    try:
-        return cluster_at(address)
-    except ModuleNotFoundError as error:  # predicting needs less beside ray than tuning does
-        from ferboost.errors import MissingExtraError
+    from ferboost.extras import needed_for
 
-        raise MissingExtraError(
-            "--ray needs the package ray, which is not installed; run: pip install 'ferboost[ray]'"
-        ) from error
+    with needed_for("--ray", "'ferboost[ray]'"):  # predicting needs less beside ray than tuning
+        return cluster_at(address)
 
 
 def _predict_here(

@@ -14,7 +14,8 @@ from ferboost.datasets.assembly import LabelledFace, Progress, parse_split
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.datasets.images import decode_face
 from ferboost.emotions import FER2013_ORDER
-from ferboost.errors import DataError, MissingExtraError
+from ferboost.errors import DataError
+from ferboost.extras import needed_for
 
 if TYPE_CHECKING:
     import _csv  # the type of csv.reader has no public name before Python 3.12
@@ -168,13 +169,9 @@ def read_parquet(
     MissingExtraError
         If pyarrow is not installed.
     """
-    try:
+    with needed_for(f"reading {source}"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError(
-            f"reading {source} needs pyarrow; run: pip install 'ferboost[train]'"
-        ) from error
     try:
         table = pq.ParquetFile(stream)
         header = [name.casefold() for name in table.schema_arrow.names]

@@ -15,7 +15,8 @@ from ferboost.datasets.folders import parse_folders
 from ferboost.datasets.images import encode_png
 from ferboost.datasets.tables import parse_label
 from ferboost.emotions import FER2013_ORDER
-from ferboost.errors import DataError, MissingExtraError, SettingsError
+from ferboost.errors import DataError, SettingsError
+from ferboost.extras import needed_for
 from ferboost.files import atomic_folder, atomic_path
 
 __all__ = ["write_dataset"]
@@ -170,13 +171,9 @@ def _write_csv(dataset: FaceDataset, path: Path, on_progress: Progress) -> None:
 
 
 def _write_parquet(dataset: FaceDataset, path: Path, on_progress: Progress) -> None:
-    try:
+    with needed_for(f"writing {path}"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError(
-            f"writing {path} needs pyarrow; run: pip install 'ferboost[train]'"
-        ) from error
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     schema = pa.schema(
         [("image", image), ("label", pa.int64()), ("split", pa.string())],

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ferboost.cnn.network import FaceNetwork
-from ferboost.errors import MissingExtraError
+from ferboost.extras import needed_for
 from ferboost.models import SeedModel
 from ferboost.variants import CNN
 
@@ -214,13 +214,8 @@ def occlusion(
 
 
 def _captum() -> ModuleType:
-    try:
+    with needed_for("explaining"):
         from captum import attr
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"explaining needs the package {error.name}, which is not installed; "
-            "install it: pip install 'ferboost[train,explain]'"
-        ) from error
     return attr  # type: ignore[no-any-return]
 
 

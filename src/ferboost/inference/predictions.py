@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.errors import MissingExtraError
+from ferboost.extras import needed_for
 from ferboost.inference.faces import Face
 from ferboost.inference.sets import SetThresholds
 
@@ -172,13 +172,8 @@ class Predictions(Sequence[Prediction]):
         MissingExtraError
             If pandas is not installed.
         """
-        try:
+        with needed_for("to_dataframe", "pandas"):
             import pandas as pd
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                "to_dataframe needs the package pandas, which is not installed; "
-                "install it: pip install pandas"
-            ) from error
         classes = self.items[0].classes if self.items else ()
         columns = ["source", "emotion", "probability", *classes, *_FACE_COLUMNS, "warning"]
         table = pd.DataFrame([_row(item) for item in self.items], columns=columns)

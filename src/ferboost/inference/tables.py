@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from ferboost.errors import MissingExtraError
+from ferboost.extras import needed_for
 from ferboost.files import atomic_path
 
 __all__ = ["Cell", "Columns", "WriteRow", "csv_table", "parquet_table", "require_parquet"]
@@ -80,13 +80,8 @@ def require_parquet() -> None:
     MissingExtraError
         If pyarrow is not installed.
     """
-    try:
+    with needed_for("Parquet", "pyarrow"):
         import pyarrow.parquet  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "Parquet needs the package pyarrow, which is not installed; "
-            "install it: pip install pyarrow"
-        ) from error
 
 
 def _in_unicode(cell: Cell) -> Cell:

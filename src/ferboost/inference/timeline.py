@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.errors import MissingExtraError
+from ferboost.extras import needed_for
 from ferboost.files import atomic_path
 from ferboost.inference.annotating import colour_of
 from ferboost.inference.films import Moment
@@ -160,13 +160,8 @@ def require_figures() -> None:
     MissingExtraError
         If matplotlib is not installed.
     """
-    try:
+    with needed_for("a timeline", "'ferboost[video]'"):
         import matplotlib.figure  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "a timeline needs the package matplotlib, which is not installed; "
-            "install it: pip install 'ferboost[video]'"
-        ) from error
 
 
 def _draw_appearance(axes: "Axes", timeline: Timeline, appearance: Appearance) -> None:

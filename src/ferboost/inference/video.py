@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ferboost.errors import DataError, MissingExtraError
+from ferboost.errors import DataError
+from ferboost.extras import needed_for
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -49,14 +50,9 @@ def _reformatter(form: str) -> Any:
 
 def _load_av() -> Any:
     """Return the module, or say what to install."""
-    try:
+    with needed_for("video"):
         import av
         import av.error
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "video needs the package av, which is not installed; "
-            "install it: pip install 'ferboost[video]'"
-        ) from error
     av.logging.set_level(None)  # FFmpeg would write of damaged frames to standard error itself
     return av
 

@@ -21,8 +21,8 @@ from ferboost.pipeline import load_calibration, load_results
 from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.report import wording
-from ferboost.report.templates import template_environment
 from ferboost.runs import Run
+from ferboost.templates import template_environment
 from ferboost.variants import in_words, require_variant
 
 __all__ = ["model_card"]

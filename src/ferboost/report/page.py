@@ -20,8 +20,8 @@ from ferboost.report.sections import (
     section_figures,
 )
 from ferboost.report.style import variant_title
-from ferboost.report.templates import template_environment
 from ferboost.report.trust_wording import SCALING_NAMES, SET_NAMES
+from ferboost.templates import template_environment
 
 __all__ = ["CaptionedFigure", "DataFacts", "ReportContent", "build_page"]
 

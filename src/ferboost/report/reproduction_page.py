@@ -16,11 +16,11 @@ from ferboost.report.reproduction_figures import plot_experiment, plot_grid_maps
 from ferboost.report.sections import section_figures
 from ferboost.report.study_figures import plot_grid, plot_trial_curves
 from ferboost.report.style import variant_title
-from ferboost.report.templates import template_environment
 from ferboost.report.wording import typeset
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID
 from ferboost.reproduction.findings import Claim, ExperimentResult, experiment_claim
 from ferboost.reproduction.folder import AS_PUBLISHED, CLEAN, RUNS, Reproduction
+from ferboost.templates import template_environment
 from ferboost.tuning.wording import value_in_words
 
 __all__ = ["write_reproduction_page"]

@@ -14,7 +14,7 @@ from ferboost.report.study_figures import (
     plot_slice,
     plot_trial_curves,
 )
-from ferboost.report.templates import template_environment
+from ferboost.templates import template_environment
 from ferboost.tuning.outcomes import Outcome, pareto_front
 from ferboost.tuning.sampling import parameter_importances
 from ferboost.tuning.study import Study

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
-import jinja2
 from fastapi import FastAPI, Query, Response
 
 from ferboost.serving.library import Library, differences
 from ferboost.serving.problems import ProblemError
+from ferboost.templates import template_environment
 
 __all__ = ["add_library"]
 
@@ -22,13 +22,7 @@ _POLICY = (
 def add_library(app: FastAPI, root: Path) -> None:
     """Have an application show the runs and studies in a folder, at ``/runs``."""
     library = Library(root)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ferboost", "serving"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment("serving")
     environment.filters["address"] = lambda name: quote(name, safe="/")
     style = (Path(__file__).parents[1] / "report" / "style.css").read_text("utf-8")
 
