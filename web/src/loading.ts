@@ -32,14 +32,15 @@ export async function load(onProgress: OnProgress): Promise<Loaded> {
 }
 
 /**
- * Forbid the page, and the workers that it makes, every connection from now on.
+ * Forbid the page, and the workers that it makes, to load or send anything from now on.
  *
  * A policy that is added can only take away. What is left: what the page has made itself.
  */
 function seal(): void {
   const policy = document.createElement("meta");
   policy.httpEquiv = "Content-Security-Policy";
-  policy.content = "connect-src 'none'; img-src blob:; media-src blob:; font-src 'none'";
+  policy.content =
+    "default-src 'none'; script-src 'wasm-unsafe-eval'; worker-src blob:; img-src blob:; media-src blob:";
   document.head.append(policy);
 }
 
