@@ -64,6 +64,16 @@ def saved_file(picture: Image.Image, folder: Path, name: str = "photo.png") -> P
     return path
 
 
+def recorded_film(browser: "Browser", folder: Path, seconds: float) -> Path:
+    recorder = browser.new_page()
+    png = saved_file(astronaut(), folder).read_bytes()
+    address = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    path = folder / "film.webm"
+    path.write_bytes(base64.b64decode(recorder.evaluate(RECORD, [address, seconds])))
+    recorder.close()
+    return path
+
+
 def open_photo(page: "Page", path: Path) -> None:
     page.set_input_files("#file", path)
     page.wait_for_selector("#summary:not(:empty)")
@@ -130,14 +140,7 @@ def test_not_sure_is_said_where_the_set_holds_several_emotions(
 def test_a_video_file_is_read_as_python_reads_its_faces(
     page: "Page", browser: "Browser", tmp_path: Path, predictor: Predictor
 ) -> None:
-    recorder = browser.new_page()
-    png = saved_file(astronaut(), tmp_path).read_bytes()
-    address = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    (tmp_path / "film.webm").write_bytes(
-        base64.b64decode(recorder.evaluate(RECORD, [address, 1.2]))
-    )
-    recorder.close()
-    page.set_input_files("#file", tmp_path / "film.webm")
+    page.set_input_files("#file", recorded_film(browser, tmp_path, seconds=1.2))
     page.wait_for_selector("#summary:not(:empty)")
     found = saved_table(page, tmp_path, predictor)
     times = sorted({r.time for r in found if r.time is not None})
@@ -160,11 +163,29 @@ def test_the_camera_is_read_as_python_reads_its_faces(
     page.click("#start-camera")
     page.wait_for_selector(".card")
     page.wait_for_selector("#timeline:not([hidden])")
+    why = page.get_by_role("button", name="Why? Explain face 1, once the camera is stopped")
+    assert why.first.is_disabled()
     page.click("#stop")
     wait_until(page, "document.querySelector('#summary').textContent.startsWith('Stopped')")
     found = saved_table(page, tmp_path, predictor)
     assert_same_emotions(found[-1:], predictor.predict_proba(shown_crops(page)))
     assert page.evaluate("document.querySelector('video').srcObject.active") is False
+    page.get_by_role("button", name="Why?").first.click()
+    page.wait_for_selector(".explanation figure")
+
+
+def test_a_film_that_is_stopped_is_summed_up_once(
+    page: "Page", browser: "Browser", tmp_path: Path
+) -> None:
+    film = recorded_film(browser, tmp_path, seconds=3)
+    page.set_input_files("#file", film)
+    page.wait_for_selector(".card")
+    assert page.get_by_role("button", name="Why?").first.is_disabled()
+    page.click("#stop")
+    assert page.get_by_role("button", name="Why?").first.is_enabled()
+    page.locator("#position").press("End")
+    page.wait_for_timeout(1500)  # as long as what was under way can take
+    assert page.evaluate("document.querySelector('video').currentTime") > 2
 
 
 def test_nothing_is_sent_after_loading(page: "Page", tmp_path: Path) -> None:

@@ -19,10 +19,17 @@ export class Cards {
   #cards = new Map<number, Card>();
   #model: ModelInfo;
   #events: CardEvents;
+  #wait: string | null = null;
 
   constructor(model: ModelInfo, events: CardEvents) {
     this.#model = model;
     this.#events = events;
+  }
+
+  /** Explain nothing while faces come and go; `until` says when it can be asked again. */
+  hold(until: string | null): void {
+    this.#wait = until;
+    for (const card of this.#cards.values()) card.hold(until);
   }
 
   clear(): void {
@@ -45,6 +52,7 @@ export class Cards {
       let card = this.#cards.get(person.number);
       if (card === undefined) {
         card = new Card(person.number, this.#model, this.#events);
+        card.hold(this.#wait);
         this.#cards.set(person.number, card);
         this.#insert(card);
       }
@@ -80,6 +88,7 @@ class Card {
   #note = make("p", { class: "small" });
   #bars: { row: HTMLElement; bar: HTMLElement; value: HTMLElement }[];
   #why: HTMLButtonElement;
+  #about = make("span", { class: "visually-hidden" });
   #explanation = make("div", { class: "explanation" });
 
   constructor(number: number, model: ModelInfo, events: CardEvents) {
@@ -100,7 +109,8 @@ class Card {
       );
     });
     this.#why = make("button", { type: "button", class: "quiet", "aria-expanded": "false" });
-    this.#why.append("Why?", make("span", { class: "visually-hidden" }, ` Explain face ${number}`));
+    this.#why.append("Why?", this.#about);
+    this.hold(null);
     this.#why.addEventListener("click", () => void this.#toggleExplanation());
     const title = make("h3", { id: `face-${number}` }, `Face ${number}`);
     const list = make("ul", { class: "bars" }, this.#bars.map(({ row }) => row));
@@ -126,6 +136,12 @@ class Card {
     });
     this.element.addEventListener("focusout", () => events.onPoint(null));
     this.element.addEventListener("click", () => events.onSelect(number));
+  }
+
+  hold(until: string | null): void {
+    this.#why.disabled = until !== null;
+    this.#why.title = until === null ? "" : capitalised(until);
+    write(this.#about, ` Explain face ${this.number}${until === null ? "" : `, ${until}`}`);
   }
 
   show(person: Person): void {

@@ -29,6 +29,13 @@ const patience = 4000; // milliseconds between what is told of the camera to a s
 
 type Mode = "photo" | "film" | "camera";
 
+/** When faces are explained that come and go. */
+const explainedOnce = {
+  photo: null,
+  film: "once the video is looked through",
+  camera: "once the camera is stopped",
+};
+
 class Page {
   #engine: Engine;
   #model: ModelInfo;
@@ -54,7 +61,10 @@ class Page {
     this.#cards = new Cards(model, {
       onPoint: (number) => this.#boxes.mark(number),
       onSelect: (number) => this.#select(number),
-      explain: (person, emotion) => engine.call("explain", { crop: person.crop, emotion }),
+      explain: (person, emotion) => {
+        video.pause(); // the next picture would take the explanation away
+        return engine.call("explain", { crop: person.crop, emotion });
+      },
     });
     this.#timeline = new Timeline(byId("timeline"), model, (time) => {
       if (this.#mode === "film" && !position.disabled) video.currentTime = time;
@@ -139,6 +149,7 @@ class Page {
     byId("film").hidden = mode !== "film";
     byId("media").classList.toggle("mirrored", mode === "camera");
     stop.hidden = mode === "photo";
+    this.#cards.hold(explainedOnce[mode]);
     this.#setBusy(busy);
     byId("summary").focus({ preventScroll: true });
     return this.#task.signal;
@@ -218,19 +229,15 @@ class Page {
         const share = percent((sample.time ?? 0) / duration);
         this.#setBusy(`Looking through the video, ${share}`);
       });
-      if (!this.#isClosed(signal)) this.#finishFilm();
+      if (!signal.aborted) this.#finishFilm();
     } catch (error) {
-      if (!this.#isClosed(signal)) this.#fail(`${file.name} cannot be played: ${reasonOf(error)}. Try an MP4 or WebM video.`);
+      if (!signal.aborted) this.#fail(`${file.name} cannot be played: ${reasonOf(error)}. Try an MP4 or WebM video.`);
     }
-  }
-
-  /** Whether something else was opened meanwhile; stopping alone keeps the film. */
-  #isClosed(signal: AbortSignal): boolean {
-    return signal !== this.#task.signal;
   }
 
   #finishFilm(): void {
     this.#setBusy(null);
+    this.#cards.hold(null);
     stop.hidden = true;
     this.#lockPlayer(false);
     const numbers = this.#numbers();
@@ -281,6 +288,7 @@ class Page {
       this.#finishFilm();
       return;
     }
+    this.#cards.hold(null);
     video.pause();
     for (const track of this.#stream?.getTracks() ?? []) track.enabled = false;
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
