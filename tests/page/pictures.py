@@ -51,6 +51,7 @@ class Reading:
     face: str = ""
     time: float | None = None
     set: tuple[str, ...] = ()
+    warning: str = ""
 
 
 def read_table(path: Path, classes: tuple[str, ...]) -> list[Reading]:
@@ -63,6 +64,7 @@ def read_table(path: Path, classes: tuple[str, ...]) -> list[Reading]:
                 r["face"],
                 float(r["time"]) if r["time"] else None,
                 tuple(r["set"].split()),
+                r["warning"],
             )
             for r in csv.DictReader(io.StringIO(stream.read()))
         ]
@@ -73,7 +75,7 @@ def python_readings(
 ) -> tuple[list[Reading], NDArray[np.uint8]]:
     """Return what Python says of each face, from left to right, and the crops."""
     faces: list[Face] = CenterFace(threads=1).detect(np.asarray(picture))
-    faces.sort(key=lambda face: face.box[0] + face.box[2])
+    faces.sort(key=lambda face: face.box)
     crops = np.stack([crop_face(picture, face) for face in faces])
     rows = predictor.predict_proba(crops)
     return [Reading(face.box, row) for face, row in zip(faces, rows, strict=True)], crops

@@ -13,6 +13,7 @@ from pictures import PATIENCE, Reading, astronaut, crowd, python_readings, read_
 from PIL import Image
 
 from ferboost.inference import Predictor
+from ferboost.inference.pictures import to_face
 from ferboost.page import write_page
 
 if TYPE_CHECKING:
@@ -121,6 +122,34 @@ def test_a_small_picture_is_searched_at_the_size_that_python_searches_it(
     assert len(expected) == 1
     np.testing.assert_allclose([r.box for r in found], [r.box for r in expected], atol=0.1)
     assert_same_emotions(found, np.stack([reading.probabilities for reading in expected]))
+
+
+@pytest.mark.parametrize("size", [(48, 48), (96, 81), (60, 96)])
+def test_a_picture_of_at_most_96_pixels_is_a_face_as_in_python(
+    page: "Page", tmp_path: Path, predictor: Predictor, size: tuple[int, int]
+) -> None:
+    picture = astronaut().crop((178, 60, 272, 170)).resize(size)
+    open_photo(page, saved_file(picture, tmp_path))
+    assert page.inner_text("#summary").startswith("The whole picture is taken as a face")
+    (found,) = saved_table(page, tmp_path, predictor)
+    assert found.box == (0, 0, *size)
+    face = to_face(picture, 0)
+    assert np.abs(shown_crops(page)[0].astype(int) - face).max() <= 1
+    assert_same_emotions([found], predictor.predict_proba(face[np.newaxis]))
+
+
+def test_a_face_outside_of_what_was_trained_is_said_so(
+    page: "Page", tmp_path: Path, predictor: Predictor
+) -> None:
+    dark = crowd().point(lambda value: value * 0.12)
+    small = Image.fromarray(np.asarray(dark)[100:180, 480:560])
+    open_photo(page, saved_file(small, tmp_path))
+    (found,) = saved_table(page, tmp_path, predictor)
+    (expected,) = predictor.warn(to_face(small, 0)[np.newaxis])
+    assert expected is not None
+    assert found.warning == expected
+    assert page.inner_text(".warning") == expected[0].upper() + expected[1:] + "."
+    assert expected in page.inner_text("#announcement")
 
 
 def test_not_sure_is_said_where_the_set_holds_several_emotions(
@@ -298,7 +327,7 @@ def test_what_is_found_is_announced(page: "Page", tmp_path: Path) -> None:
 
 
 def test_a_photo_without_faces_is_said_to_have_none(page: "Page", tmp_path: Path) -> None:
-    open_photo(page, saved_file(Image.new("RGB", (64, 48), "gray"), tmp_path))
+    open_photo(page, saved_file(Image.new("RGB", (128, 96), "gray"), tmp_path))
     assert page.inner_text("#summary").startswith("No face found. ")
     assert page.locator(".card").count() == 0
 

@@ -86,6 +86,7 @@ class Card {
   #crop = make("canvas", { width: "48", height: "48", class: "crop", role: "img" });
   #verdict = make("p", { class: "verdict" });
   #note = make("p", { class: "small" });
+  #warning = make("p", { class: "small warning" });
   #bars: { row: HTMLElement; bar: HTMLElement; value: HTMLElement }[];
   #why: HTMLButtonElement;
   #about = make("span", { class: "visually-hidden" });
@@ -121,7 +122,7 @@ class Card {
       [
         make("div", { class: "head" }, [
           this.#crop,
-          make("div", {}, [title, this.#verdict, this.#note]),
+          make("div", {}, [title, this.#verdict, this.#note, this.#warning]),
           this.#why,
         ]),
         list,
@@ -163,6 +164,7 @@ class Card {
           ? `${percent(probabilities[verdict.top])}, no other above ${percent(setThreshold)}`
           : listed(verdict.set.map((k) => `${classes[k]} ${percent(probabilities[k])}`), "and"),
     );
+    write(this.#warning, person.warning === null ? "" : `${capitalised(person.warning)}.`);
     this.#bars.forEach(({ row, bar, value }, k) => {
       bar.style.width = `${100 * probabilities[k]}%`;
       row.classList.toggle("in-set", verdict.set.includes(k));

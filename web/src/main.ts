@@ -9,7 +9,7 @@ import type { Engine } from "./engine_client";
 import { analyseFilm, openFilm, sampleAt } from "./film";
 import { load } from "./loading";
 import { Crowd, type Sample } from "./people";
-import { analysePhoto } from "./photo";
+import { analysePhoto, largestFace } from "./photo";
 import { annotated, save, stemOf, tableOf } from "./saving";
 import { Timeline, summaryOf } from "./timeline";
 import { clock, counted, percent, verdictOf } from "./wording";
@@ -203,8 +203,9 @@ class Page {
       this.#samples = [sample];
       this.#setBusy(null);
       this.#show(sample);
-      const text =
-        sample.people.length === 0
+      const text = found.isFace
+        ? `The whole picture is taken as a face: it has at most ${largestFace} pixels a side.`
+        : sample.people.length === 0
           ? "No face found. Faces that are small, turned away or cut off are missed."
           : `${counted(sample.people.length, "face")} found.`;
       write(byId("summary"), text);
@@ -357,9 +358,10 @@ class Page {
   #described({ people }: Sample): string {
     return people
       .slice(0, 8)
-      .map(({ number, probabilities }) => {
+      .map(({ number, probabilities, warning }) => {
         const { top, words, sure } = verdictOf(probabilities, this.#model);
-        return `Face ${number}: ${words}${sure ? `, ${percent(probabilities[top])}` : ""}.`;
+        const share = sure ? `, ${percent(probabilities[top])}` : "";
+        return `Face ${number}: ${words}${share}${warning === null ? "" : `, ${warning}`}.`;
       })
       .join(" ");
   }

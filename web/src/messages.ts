@@ -9,12 +9,16 @@ export interface Finding extends Face {
   crop: Uint8Array;
   /** In the order of the model's classes. */
   probabilities: Float32Array;
+  /** In what it is outside of what was trained. */
+  warning: string | null;
 }
 
 /** The faces of a picture; places in its pixels. */
 export interface Findings {
   width: number;
   height: number;
+  /** Whether the picture was taken as a face, without looking for any. */
+  isFace: boolean;
   faces: Finding[];
 }
 
@@ -32,9 +36,9 @@ export interface Calls {
     request: { runtime: ArrayBuffer; emotions: ArrayBuffer; faces: ArrayBuffer };
     answer: ModelInfo;
   };
-  /** Look for faces, or take those that are given, and tell their emotions. */
+  /** Look for faces, or take those that are given or the picture as one; tell their emotions. */
   analyse: {
-    request: { picture: ImageBitmap; longestSide: number; faces?: Face[] };
+    request: { picture: ImageBitmap; longestSide: number; faces?: Face[]; isFace?: boolean };
     answer: Findings;
   };
   explain: { request: { crop: Uint8Array; emotion: number }; answer: Explanation };

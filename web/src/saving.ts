@@ -8,9 +8,9 @@ import { percent, verdictOf } from "./wording";
 /** One row for each face of each sample. */
 export function tableOf(samples: Sample[], model: ModelInfo, source: string): string {
   const head = ["source", "time", "face", "left", "top", "right", "bottom", "score"];
-  const rows = [[...head, "emotion", "probability", "set", ...model.classes]];
+  const rows = [[...head, "emotion", "probability", "set", ...model.classes, "warning"]];
   for (const { time, people } of samples) {
-    for (const { number, box, score, probabilities } of people) {
+    for (const { number, box, score, probabilities, warning } of people) {
       const { top, set } = verdictOf(probabilities, model);
       rows.push([
         source,
@@ -22,6 +22,7 @@ export function tableOf(samples: Sample[], model: ModelInfo, source: string): st
         probabilities[top].toFixed(6),
         model.setThreshold === null ? "" : set.map((k) => model.classes[k]).join(" "),
         ...[...probabilities].map((share) => share.toFixed(6)),
+        warning ?? "",
       ]);
     }
   }

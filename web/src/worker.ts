@@ -4,16 +4,18 @@ import { InferenceSession, env } from "onnxruntime-web/wasm";
 
 import { detectFaces } from "./engine/centerface";
 import { predictEmotions } from "./engine/emotions";
-import { cropFace } from "./engine/faces";
+import { type Face, cropFace, wholeFace } from "./engine/faces";
 import { readModelInfo } from "./engine/model_file";
 import { meanFalls, occlude } from "./engine/occlusion";
 import { type Raster, rgbOf } from "./engine/raster";
+import { type TraitLimits, warningOf } from "./engine/traits";
 import type { Answer, Calls, Explanation, Findings, Kind, Request } from "./messages";
 
 const errorsOnly = 3;
 
 let emotions: InferenceSession;
 let detector: InferenceSession;
+let limits: TraitLimits | null;
 
 const handlers: { [K in Kind]: (content: Calls[K]["request"]) => Promise<Calls[K]["answer"]> } = {
   async start(content) {
@@ -22,19 +24,26 @@ const handlers: { [K in Kind]: (content: Calls[K]["request"]) => Promise<Calls[K
     const options = { executionProviders: ["wasm"], logSeverityLevel: errorsOnly } as const;
     const bytes = new Uint8Array(content.emotions);
     const info = readModelInfo(bytes);
+    limits = info.limits;
     emotions = await InferenceSession.create(bytes, options);
     detector = await InferenceSession.create(new Uint8Array(content.faces), options);
     return info;
   },
-  async analyse({ picture, longestSide, faces: known }): Promise<Findings> {
+  async analyse({ picture, longestSide, faces: known, isFace = false }): Promise<Findings> {
     const rgb = pixelsOf(picture);
-    const faces = known ?? (await detectFaces(detector, rgb, longestSide));
-    const crops = faces.map((face) => cropFace(rgb, face));
+    const faces = isFace
+      ? [placeOf(rgb)]
+      : (known ?? (await detectFaces(detector, rgb, longestSide)));
+    const crops = isFace ? [wholeFace(rgb)] : faces.map((face) => cropFace(rgb, face));
     const rows = await predictEmotions(emotions, crops);
     return {
       width: rgb.width,
       height: rgb.height,
-      faces: faces.map((face, k) => ({ ...face, crop: crops[k], probabilities: rows[k] })),
+      isFace,
+      faces: faces.map((face, k) => {
+        const crop = crops[k];
+        return { ...face, crop, probabilities: rows[k], warning: warningOf(crop, limits) };
+      }),
     };
   },
   async explain({ crop, emotion }): Promise<Explanation> {
@@ -76,6 +85,12 @@ async function decompressed(content: ArrayBuffer): Promise<ArrayBuffer> {
   if (first !== 0x1f || second !== 0x8b) return content; // a host has undone it
   const stream = new Blob([content]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).arrayBuffer();
+}
+
+/** The whole of a picture, as nobody has looked for a face in it. */
+function placeOf({ width, height }: Raster): Face {
+  const box = { left: 0, top: 0, right: width, bottom: height };
+  return { box, score: 1, eyes: [[0, 0], [width, 0]] };
 }
 
 /** Transparent parts become white, as in Python. */

@@ -49,6 +49,16 @@ export function cropFace(rgb: Raster, face: Face): Uint8Array {
   return new Uint8Array(resize(upright, faceSide, faceSide, lanczos, square).data);
 }
 
+/** Take a whole picture as a face: the square in its middle, as 48 x 48 gray values. */
+export function wholeFace(rgb: Raster): Uint8Array {
+  const { width, height } = rgb;
+  const gray = grayPiece(rgb, { left: 0, top: 0, right: width, bottom: height });
+  const side = Math.min(width, height);
+  const [left, top] = [(width - side) / 2, (height - side) / 2];
+  const square = { left, top, right: left + side, bottom: top + side };
+  return new Uint8Array(resize(gray, faceSide, faceSide, lanczos, square).data);
+}
+
 /** Intersection over union. */
 export function overlap(one: Box, other: Box): number {
   const width = Math.min(one.right, other.right) - Math.max(one.left, other.left);

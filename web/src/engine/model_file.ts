@@ -5,6 +5,8 @@
  * which is Protocol Buffers, are read here.
  */
 
+import type { TraitLimits } from "./traits";
+
 const metadataField = 14;
 const [keyField, valueField] = [1, 2];
 const infoKey = "ferboost";
@@ -15,6 +17,8 @@ export interface ModelInfo {
   classes: string[];
   /** The least probability with which a class belongs to the set of a face, at 90 % coverage. */
   setThreshold: number | null;
+  /** Of the training faces; null where an older version made the file. */
+  limits: TraitLimits | null;
   /** On the test images of the run that are not in train, 0 to 1. */
   accuracy: number | null;
   version: string;
@@ -37,6 +41,7 @@ function parseInfo(json: string): ModelInfo {
   return {
     classes: info.classes,
     setThreshold: place < 0 ? null : Math.fround(sets.overall[place]),
+    limits: info.limits ?? null,
     accuracy: info.metrics?.accuracy_clean ?? null,
     version: info.version,
   };
