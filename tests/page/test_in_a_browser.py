@@ -420,8 +420,7 @@ def test_another_model_replaces_what_was_kept(
         index.write_text(index.read_text().replace("What does a face show?", "Another page"))
         listing = (folder / "files.js").read_text()
         (folder / "files.js").write_text(listing.replace('"version": "', '"version": "x'))
-        visitor.reload()
-        visitor.evaluate("navigator.serviceWorker.ready.then((r) => r.update())")
+        visitor.reload()  # the browser looks for another service worker whenever it is opened
         wait_until(
             visitor,
             "caches.keys().then((names) => names.length === 1 && / x[0-9a-f]+$/.test(names[0]))",
