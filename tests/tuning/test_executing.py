@@ -14,13 +14,15 @@ import pytest
 from studies import FACES, begin, go_on, settings
 
 import ferboost
-from ferboost.config import load_settings
+from ferboost.config import change_settings, load_settings
 from ferboost.datasets import hash_images
 from ferboost.datasets.splitting import prepare_splits
 from ferboost.errors import RunError, SettingsError
 from ferboost.models import load_seed_model, network_path
 from ferboost.settings_files import read_settings_file
 from ferboost.tuning.faces import open_faces, stored_faces
+from ferboost.tuning.outcomes import Outcome
+from ferboost.tuning.space import Value
 from ferboost.tuning.study import Study, resume_study
 from tiny import finish, new_network
 
@@ -219,6 +221,19 @@ def test_trees_are_searched_on_the_cnns_of_a_run(tmp_path: Path) -> None:
     for score in same.seeds:
         predicted = load_seed_model(run, score.seed).probabilities(validation.images)["fc1"]
         assert score.accuracy == float((predicted.argmax(axis=1) == validation.labels).mean())
+
+
+def test_the_best_trees_on_a_run_keep_what_the_study_set(tmp_path: Path) -> None:
+    run, _ = finish(tmp_path / "run", FACES, settings())
+    changed = change_settings(run.settings, ["trees.taps=['fc1']", "trees.subsample=0.5"], {})
+    study = begin(tmp_path / "study", {"trees.gamma": [0.5]}, settings=changed, run=run)
+    point: dict[str, Value] = {"trees.gamma": 0.5}
+    best = Outcome(status="done", seconds=1, number=0, point=point)
+    assert study.best_settings(best) == {
+        "trees.taps": ["fc1"],
+        "trees.subsample": 0.5,
+        "trees.gamma": 0.5,
+    }
 
 
 def test_a_run_whose_cnns_have_changed_is_refused(tmp_path: Path) -> None:

@@ -190,10 +190,12 @@ class Study:
         ------
         SettingsError
             If the values do not go together.
+        RunError
+            If the run that the trees grow on is gone.
         """
         settings = self.space.apply(self.plan.settings, best.point)
         if self.plan.run is not None:
-            return dict(best.point)
+            return difference(settings, Run.open(Path(self.plan.run)).settings)
         changed = difference(settings, load_settings(settings.preset))
         counts = (
             name
@@ -247,7 +249,8 @@ def plan_study(
         What else is to be small: the bytes of the weights and trees, or the milliseconds for each
         face of a batch, on the machine of the trial.
     run : Run, optional
-        Where only trees are searched: the run whose CNNs they grow on. `settings` are its own.
+        Where only trees are searched: the run whose CNNs they grow on. `settings` are its own, but
+        for the trees.
 
     Raises
     ------
