@@ -97,13 +97,13 @@ def test_the_printed_values_stand_beside_ours() -> None:
     assert (claim.published, claim.ours) == ("56.85 to 57.86 %", "50.00 to 51.00 %")
 
 
-def grid_result(seen: dict[tuple[float, float, int], float]) -> ExperimentResult:
+def grid_result(seen: dict[tuple[float, float, int], float], epochs: int = 300) -> ExperimentResult:
     """Return the grid with these accuracies."""
     points = tuple(
         PointResult(dict(zip(GRID.values, at, strict=True)), "done", (value,), GRID.printed[at])
         for at, value in seen.items()
     )
-    return ExperimentResult(GRID, points, missing=0, epochs=9, seeds=1, images=IMAGES)
+    return ExperimentResult(GRID, points, missing=0, epochs=epochs, seeds=1, images=IMAGES)
 
 
 def test_the_authors_own_grid_says_that_the_printed_axes_are_swapped() -> None:
@@ -124,6 +124,25 @@ def test_a_grid_of_one_value_everywhere_has_no_correlation() -> None:
     assert found is not None
     assert (found.right, found.swapped) == (None, None)
     assert found.claim.word == "not told apart from noise"
+
+
+@pytest.mark.parametrize(("epochs", "word"), [(29, "not tested"), (30, "repeated")])
+def test_a_grid_where_the_printed_point_is_best_repeats_it_if_trained_long_enough(
+    epochs: int, word: str
+) -> None:
+    printed = (1e-5, 1e-4, 128)
+    seen = dict.fromkeys(GRID.printed, 30.0) | {printed: 50.0}
+    found = grid_finding(grid_result(seen, epochs), 24.7, None)
+    assert found is not None
+    assert found.claim.word == word
+    assert ("of their 300 epochs are too few" in found.claim.why) == (word == "not tested")
+
+
+def test_a_grid_without_the_printed_point_tests_nothing() -> None:
+    seen = {at: 30.0 for at in GRID.printed if at[2] != 128}
+    found = grid_finding(grid_result(seen), 24.7, None)
+    assert found is not None
+    assert found.claim.word == "not tested"
 
 
 def test_a_grid_of_one_point_says_nothing() -> None:

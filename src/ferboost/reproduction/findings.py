@@ -205,10 +205,6 @@ def experiment_claim(result: ExperimentResult, spread: float | None) -> Claim:
     means = _means_by(result, tuple(experiment.chosen))
     chosen = tuple(experiment.chosen.values())
     word, why = _judge(means, chosen, result, spread)
-    theirs = published_epochs(experiment.kind)
-    if experiment.kind != "trees" and result.epochs < _LEAST_SHARE * theirs:
-        word = "not tested"
-        why = f"{result.epochs} of their {theirs} epochs are too few to tell."
     printed = [p.printed for p in result.points if p.printed is not None]
     return Claim(
         what=experiment.claim,
@@ -243,10 +239,9 @@ def _judge(
     result: ExperimentResult,
     spread: float | None,
 ) -> tuple[Word, str]:
-    if not result.experiment.claim:
-        return "not tested", result.experiment.note or "The authors claim nothing."
-    if chosen not in means or len(means) < 2:
-        return "not tested", "What the authors chose was not tried, or nothing beside it."
+    untested = _why_untested(means, chosen, result)
+    if untested is not None:
+        return "not tested", untested
     together = len(result.done) / len(means)
     noise = result.noise(spread) / sqrt(together)
     alone = (
@@ -275,6 +270,20 @@ def _judge(
     return "not told apart from noise", (
         f"{found}, within two standard errors ({_SURE * noise:.1f}).{alone}"
     )
+
+
+def _why_untested(
+    means: Mapping[tuple[Value, ...], float], chosen: tuple[Value, ...], result: ExperimentResult
+) -> str | None:
+    experiment = result.experiment
+    if not experiment.claim:
+        return experiment.note or "The authors claim nothing."
+    theirs = published_epochs(experiment.kind)
+    if experiment.kind != "trees" and result.epochs < _LEAST_SHARE * theirs:
+        return f"{result.epochs} of their {theirs} epochs are too few to tell."
+    if chosen not in means or len(means) < 2:
+        return "What the authors chose was not tried, or nothing beside it."
+    return None
 
 
 def cnn_claims(
@@ -407,31 +416,25 @@ def _rank_correlation(ours: Sequence[float], theirs: Sequence[float]) -> float |
 
 
 def _grid_claim(result: ExperimentResult, spread: float | None) -> Claim:
-    best_printed = published()["grid_search"]["best_as_printed"]
-    best_right = published()["grid_search"]["best_accuracy"]
-    names = ("learning_rate", "l2", "batch_size")
+    """Say whether the point that the authors print is best here, too."""
+    names = tuple(GRID.values)
+    means = _means_by(result, names)
 
-    def at(values: Mapping[str, float]) -> PointResult | None:
-        wanted = {f"cnn.{name}": values[name] for name in names}
-        return next((p for p in result.done if p.point == wanted), None)
+    def values(of: Mapping[str, float]) -> tuple[Value, ...]:
+        return tuple(of[name.removeprefix("cnn.")] for name in names)
 
     best = max(result.done, key=lambda p: p.mean)
-    printed, right = at(best_printed), at(best_right)
-    sure = _SURE * result.noise(spread)
-    ours = f"{best.mean:.1f} % at {_describe(best.point)}"
-    word: Word = "not tested"
-    why = "The point that they print was not tried."
-    if printed is not None:
-        gap = best.mean - printed.mean
-        word = "not repeated" if gap > sure else "not told apart from noise"
-        why = f"There it is {printed.mean:.1f} %; two standard errors are {sure:.1f} points."
-        if right is not None:
-            why += f" With the axes read right, their best point has {right.mean:.1f} % here."
+    printed = values(published()["grid_search"]["best_as_printed"])
+    best_right = published()["grid_search"]["best_accuracy"]
+    right = means.get(values(best_right))
+    word, why = _judge(means, printed, result, spread)
+    if word != "not tested" and right is not None:
+        why += f" With the axes read right, their best point has {right:.1f} % here."
     return Claim(
         what=GRID.claim,
         where=GRID.where,
         published=f"{best_right['accuracy']} %",
-        ours=ours,
+        ours=f"{best.mean:.1f} % at {_describe(best.point)}",
         word=word,
         why=why,
     )
