@@ -283,6 +283,16 @@ class TestSelection:
         state = train_network(new_network(settings), train, wrong, settings, PLAIN, seed=0)
         assert len(state.history) == state.best_epoch + 2 < 40
 
+    def test_patience_counts_from_the_lowest_loss_where_the_last_weights_are_kept(
+        self, train: LabelledImages, validation: LabelledImages
+    ) -> None:
+        wrong = LabelledImages(validation.images, (validation.labels + 1) % 3)
+        settings = cnn_settings(epochs=40, learning_rate=1e-2, dropout=0, patience=2, keep="last")
+        state = train_network(new_network(settings), train, wrong, settings, PLAIN, seed=0)
+        losses = [record.validation_loss for record in state.history]
+        assert len(losses) == losses.index(min(losses)) + 1 + 2 < 40
+        assert state.best_epoch == len(losses)
+
     def test_without_patience_all_epochs_are_run(
         self, few: LabelledImages, validation: LabelledImages
     ) -> None:

@@ -263,10 +263,10 @@ def _move_average(averaged: FaceNetwork, network: FaceNetwork, keep: float, step
 
 def _is_finished(state: TrainingState, settings: CNNSettings) -> bool:
     epochs = len(state.history)
-    waited = epochs - state.best_epoch
-    return epochs >= settings.epochs or (
-        settings.patience is not None and waited >= settings.patience
-    )
+    if settings.patience is None or not epochs:
+        return epochs >= settings.epochs
+    lowest = min(state.history, key=lambda record: record.validation_loss)  # not always the kept
+    return epochs >= min(settings.epochs, lowest.epoch + settings.patience)
 
 
 def _train_epoch(
