@@ -176,12 +176,15 @@ class CNNSettings(_Frozen):
 
     @model_validator(mode="after")
     def _refuse_what_has_no_effect(self) -> Self:
-        idle = _IDLE[self.architecture] | (set() if self.optimizer == "muon" else {"weight_decay"})
-        for name in sorted(idle & self.model_fields_set):
+        for name in sorted(_IDLE[self.architecture] & self.model_fields_set):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"cnn.{name} has no effect on the {self.architecture} network")
         if self.shift and not self.mirror:
             raise ValueError("cnn.shift has no effect without cnn.mirror=true")
+        if self.weight_decay and self.optimizer == "adam":
+            raise ValueError(
+                "cnn.weight_decay has no effect with cnn.optimizer=adam; set cnn.weight_decay=0"
+            )
         return self
 
 

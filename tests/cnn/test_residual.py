@@ -99,7 +99,11 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> N
         (["cnn.mirror=true"], "cnn.mirror has no effect on the published network"),
         (["cnn.shift=2"], "cnn.shift has no effect on the published network"),
         (["cnn.architecture=residual", "cnn.shift=2"], "no effect without cnn.mirror=true"),
-        (["cnn.weight_decay=0.1"], "cnn.weight_decay has no effect"),
+        (["cnn.weight_decay=0.1"], "no effect with cnn.optimizer=adam; set cnn.weight_decay=0"),
+        (
+            ["cnn.architecture=residual", "cnn.weight_decay=0.1"],
+            "cnn.weight_decay has no effect with cnn.optimizer=adam",
+        ),
         (["cnn.architecture=residual", "cnn.dense=[3, 3]"], "cnn.dense has no effect"),
         (["cnn.architecture=residual"], "the residual network has no tap 'flatten'"),
         (["trees.taps=['pooled']"], "the published network has no tap 'pooled'"),

@@ -1,12 +1,16 @@
 """Spaces as data: what they hold, and what is refused."""
 
+import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
+from ferboost.cli.tuning import TUNE_EXAMPLES
 from ferboost.config import Settings, load_settings
 from ferboost.errors import SettingsError
+from ferboost.presets import PRESETS
 from ferboost.tuning import Choices, Range, SearchSpace, parse_space, read_space
 
 TOML = """
@@ -111,6 +115,36 @@ def test_the_values_of_a_point_become_settings() -> None:
     )
     assert (settings.cnn.patience, settings.cnn.dense, settings.trees.gamma) == (None, (8, 6), 0.5)
     space.check(Settings())
+
+
+def test_what_does_not_count_has_its_default() -> None:
+    space = parse_space(
+        {
+            "cnn.optimizer": ["adam", "muon"],
+            "cnn.weight_decay": {"values": [0.1], "when": {"cnn.optimizer": "muon"}},
+        }
+    )
+    fast = load_settings("fast")
+    assert space.apply(fast, {"cnn.optimizer": "adam"}).cnn.weight_decay == 0
+    assert space.apply(fast, {"cnn.optimizer": "muon", "cnn.weight_decay": 0.1}) != fast
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
+IN_GUIDE = re.search(
+    r"```toml\n(\[cnn\]\nlearning_rate = \{ low.*?)```", GUIDE.read_text("utf-8"), re.DOTALL
+)
+IN_HELP = TUNE_EXAMPLES[TUNE_EXAMPLES.index("  [cnn]") : TUNE_EXAMPLES.rindex("\n\n")]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_documented_space_goes_with_every_preset(preset: str, tmp_path: Path) -> None:
+    assert IN_GUIDE is not None
+    for text in (IN_GUIDE[1], dedent(IN_HELP)):
+        file = tmp_path / "space.toml"
+        file.write_text(text, "utf-8")
+        space = read_space(file)
+        assert "cnn.weight_decay" in space.parameters
+        space.check(load_settings(preset))
 
 
 def test_a_whole_number_is_none_of_a_setting_of_fractions() -> None:

@@ -184,14 +184,15 @@ class SearchSpace:
         return tuple(expand({}, 0))
 
     def apply(self, settings: Settings, point: Mapping[str, Value]) -> Settings:
-        """Return `settings` with the values of a point.
+        """Return `settings` with the values of a point; what does not count has its default.
 
         Raises
         ------
         SettingsError
             If the values cannot be right, alone or together.
         """
-        return change_settings(settings, (), nest(point))
+        idle = {name: _default(name) for name in self.parameters if not self.is_active(name, point)}
+        return change_settings(settings, (), nest(idle | dict(point)))
 
     def check(self, settings: Settings) -> None:
         """Try every listed value and both ends of every range on `settings`.
@@ -289,6 +290,11 @@ def _check_name(name: str) -> None:
     if name not in setting_names():
         searchable = [known for known in setting_names() if known not in _FIXED]
         raise SettingsError(f"no setting {name!r}; {nearest(name, searchable)}")
+
+
+def _default(name: str) -> Any:  # Any: of a field
+    section, _, key = name.rpartition(".")
+    return _SECTIONS[section].model_fields[key].default
 
 
 def _checked(name: str, spec: Choices | Range) -> Choices | Range:
