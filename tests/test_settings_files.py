@@ -40,6 +40,15 @@ def test_what_differs_is_written_and_read_again(tmp_path: Path) -> None:
     assert load_settings(preset, (), **changes) == chosen
 
 
+def test_what_can_be_none_is_so_in_a_file_and_on_the_command_line() -> None:
+    names = [name for name, value in flatten(Settings().model_dump()).items() if value is None]
+    assert names == ["data.doubts", "cnn.patience", "trees.early_stopping"]
+    for name in names:
+        assert flatten(nest({name: "none"})) == {name: None}
+        assert flatten(load_settings(overrides=[f"{name}=none"]).model_dump())[name] is None
+    assert nest({"trees.class_weights": "none"}) == {"trees": {"class_weights": "none"}}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -2,8 +2,8 @@
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from ferboost.presets import PRESETS
 from ferboost.variants import STACKED, groups_of, is_averaged, is_distance, layer_of, measured_of
 
 __all__ = [
+    "CAN_BE_NONE",
     "FEATURE_GROUPS",
     "LAYERS",
     "RESIDUAL_TAPS",
@@ -318,6 +319,18 @@ class Settings(_Frozen):
         return self
 
 
+def _names_that_can_be_none() -> Iterator[str]:
+    for section, settings in Settings():
+        if isinstance(settings, _Frozen):
+            for name, field in type(settings).model_fields.items():
+                if type(None) in get_args(field.annotation):
+                    yield f"{section}.{name}"
+
+
+#: Settings by dotted name for which the text "none" stands for None.
+CAN_BE_NONE = frozenset(_names_that_can_be_none())
+
+
 def load_settings(
     preset: str = "paper",
     overrides: Sequence[str] = (),
@@ -399,7 +412,7 @@ def _parse_override(text: str) -> dict[str, Any]:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
-    if parsed == "none" and parts[-1] in {"patience", "early_stopping", "doubts"}:
+    if parsed == "none" and ".".join(parts) in CAN_BE_NONE:
         parsed = None
     for part in reversed(parts):
         parsed = {part: parsed}

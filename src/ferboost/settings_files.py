@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ferboost.config import Settings
+from ferboost.config import CAN_BE_NONE, Settings
 from ferboost.errors import SettingsError
 from ferboost.presets import PRESETS
 
@@ -24,7 +24,6 @@ __all__ = [
 
 #: What the command line has options for, and a file of settings must not hold.
 _OPTIONS = ("protocol", "seeds")
-_CAN_BE_NONE = {"cnn.patience", "trees.early_stopping"}
 
 
 def setting_names() -> tuple[str, ...]:
@@ -51,7 +50,7 @@ def nest(values: Mapping[str, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, value in values.items():
         section, _, key = name.rpartition(".")
-        parsed = None if value == "none" and name in _CAN_BE_NONE else value
+        parsed = None if value == "none" and name in CAN_BE_NONE else value
         (tree.setdefault(section, {}) if section else tree)[key] = parsed
     return tree
 
