@@ -28,7 +28,7 @@ Objective = Literal["accuracy", "log_loss"]
 #: What a model costs: the bytes of its weights and trees, or milliseconds for each face.
 Cost = Literal["size", "time"]
 #: "done": all seeds; "stopped": pruned; "diverged": the loss was no number; "refused": the values
-#: do not go together; "crashed": its process ended, twice.
+#: do not go together, or with the data; "crashed": its process ended, twice.
 Status = Literal["done", "stopped", "diverged", "refused", "crashed"]
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import build_network
 from ferboost.cnn.precision import Precision, choose_device, choose_precision
-from ferboost.errors import SettingsError, TrainingDivergedError
+from ferboost.errors import DataError, SettingsError, TrainingDivergedError
 from ferboost.runs import Run
 from ferboost.tuning.faces import StudyFaces, open_faces
 from ferboost.tuning.messages import Epoch, Ready, Reply, Setup, Task
@@ -132,7 +132,7 @@ def _try(channel: Channel, scorer: Scorer, task: Task, precision: Precision | No
             return verdict("stopped", f"stopped after epoch {len(stop.history)}")
         except TrainingDivergedError as error:
             return verdict("diverged", str(error))
-        except SettingsError as error:
+        except (SettingsError, DataError) as error:
             return verdict("refused", str(error))
     return verdict("done")
 
