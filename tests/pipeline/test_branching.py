@@ -103,6 +103,18 @@ class StoppingMonitor(Monitor):
         yield lambda _done, _total, _detail: None
 
 
+def test_other_doubts_are_refused(tmp_path: Path) -> None:
+    doubts = tmp_path / "doubts.csv"
+    names = [str(name) for name in DATASET.split("train").names]
+    doubts.write_text("\n".join(["image", *names[::3], ""]))
+    settings = run_settings({"epochs": 1}, data={"doubts": str(doubts), "doubted": "drop"})
+    origin, _ = finish(tmp_path / "run", DATASET, settings)
+    doubts.write_text("\n".join(["image", *names[1::3], ""]))
+    with pytest.raises(RunError, match="doubted labels is not the one that .*run was started with"):
+        branch_run(origin, tmp_path / "branch", DATASET, settings, "tests")
+    assert not (tmp_path / "branch").exists()
+
+
 def test_a_run_whose_cnns_are_not_all_trained_is_refused(tmp_path: Path) -> None:
     run, prepared = begin(tmp_path / "run", DATASET, SETTINGS)
     with pytest.raises(StoppedAfterFirstSeed):

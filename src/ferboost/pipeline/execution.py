@@ -31,7 +31,14 @@ from ferboost.pipeline.training import CNN_FILES, SeedTraining
 from ferboost.progress import Monitor
 from ferboost.runs import DataRecord, Run, RunRecord, describe_environment, refuse_existing
 
-__all__ = ["branch_run", "describe_data", "execute_run", "resume_run", "start_run"]
+__all__ = [
+    "branch_run",
+    "describe_data",
+    "execute_run",
+    "resume_run",
+    "start_run",
+    "with_whole_paths",
+]
 
 
 def describe_data(dataset: FaceDataset, prepared: FaceDataset) -> DataRecord:
@@ -44,6 +51,14 @@ def describe_data(dataset: FaceDataset, prepared: FaceDataset) -> DataRecord:
         counts=prepared.split_counts(),
         notes=prepared.notes,
     )
+
+
+def with_whole_paths(settings: Settings) -> Settings:
+    """Return settings whose stacked runs and doubted labels are found from any folder."""
+    stacked = [str(Path(name).resolve()) for name in settings.trees.stacked]
+    doubts = None if settings.data.doubts is None else str(Path(settings.data.doubts).resolve())
+    changes = {"trees": {"stacked": stacked}, "data": {"doubts": doubts}}
+    return change_settings(settings, (), changes)
 
 
 def start_run(
@@ -78,7 +93,7 @@ def start_run(
             "by --votes fer2013new.csv"
         )
     prepared = _prepare(dataset, settings)
-    settings = _with_whole_paths(settings)
+    settings = with_whole_paths(settings)
     stacked = find_stacked(settings, dataset)
     build_network(settings.cnn, len(dataset.classes))  # refuses impossible shapes
     if settings.trees.features == "out-of-fold":  # refuses more folds than a class has images
@@ -140,7 +155,7 @@ def branch_run(
     SettingsError
         If other settings than those of the trees differ.
     RunError
-        If a CNN is missing, or the data set has changed.
+        If a CNN is missing, or the data set or its doubted labels have changed.
     """
     if settings.model_copy(update={"trees": origin.settings.trees}) != origin.settings:
         raise SettingsError("a run branches off with other trees only; start a new one by train")
@@ -151,6 +166,7 @@ def branch_run(
     refuse_existing(path)
     with atomic_folder(path) as folder:  # a branch without its CNNs would train them anew
         run, prepared = start_run(folder, dataset, settings, command)
+        require_same_doubts(prepared, origin.record.data, origin.path)
         copy_file(origin.path / "precision.json", folder / "precision.json")
         for seed in settings.seeds:
             _copy_cnns(origin, run, seed)
@@ -208,14 +224,6 @@ def _copy_cnns(origin: Run, run: Run, seed: int) -> None:
         for name in CNN_FILES:
             if (source / CNN_FILES[-1]).exists():
                 copy_file(source / name, target / name)
-
-
-def _with_whole_paths(settings: Settings) -> Settings:
-    """Return settings whose stacked runs and doubted labels are found from any folder."""
-    stacked = [str(Path(name).resolve()) for name in settings.trees.stacked]
-    doubts = None if settings.data.doubts is None else str(Path(settings.data.doubts).resolve())
-    changes = {"trees": {"stacked": stacked}, "data": {"doubts": doubts}}
-    return change_settings(settings, (), changes)
 
 
 def _prepare(dataset: FaceDataset, settings: Settings) -> FaceDataset:

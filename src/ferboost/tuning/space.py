@@ -39,6 +39,7 @@ _FIXED = {
     "number_format": "a study has one; give it by --set",
     "data.validation_fraction": "all points are compared on the same validation images",
     "data.test_fraction": "all points are compared on the same validation images",
+    "trees.stacked": "make a run that stacks them, and search its trees by --run",
     "data.doubts": "a study has one file of them; give it by --set, and search data.doubted",
 }
 

@@ -15,7 +15,8 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
 from ferboost.files import write_json, write_text
-from ferboost.pipeline.execution import describe_data
+from ferboost.pipeline.doubting import require_same_doubts
+from ferboost.pipeline.execution import describe_data, with_whole_paths
 from ferboost.runs import DataRecord, Run, describe_environment, read_record, refuse_existing
 from ferboost.settings_files import difference, to_toml
 from ferboost.tuning.outcomes import (
@@ -263,13 +264,8 @@ def plan_study(
         )
     if sampler != "grid" and trials is None:
         raise SettingsError(f"the sampler {sampler} does not end by itself; say how many trials")
-    if run is not None and space.searches_cnn:
-        stranger = next(name for name in space.parameters if not name.startswith("trees."))
-        raise SettingsError(
-            f"on the CNNs of a run only trees.* can be searched, found {stranger}; leave out --run"
-        )
-    if run is not None and pruner != "none":
-        raise SettingsError("a pruner stops CNNs, and on those of a run only trees grow")
+    settings = with_whole_paths(settings)
+    _check_run(run, space, settings, pruner)
     if len(set(costs)) < len(costs):
         raise SettingsError(f"{costs[0]} is given twice; what is to be small is named once")
     if costs and pruner != "none":
@@ -303,6 +299,24 @@ def plan_study(
         trials=trials,
         run=None if run is None else str(run.path.resolve()),
     )
+
+
+def _check_run(run: Run | None, space: SearchSpace, settings: Settings, pruner: Pruner) -> None:
+    """Refuse what cannot be with the CNNs of a run, or without."""
+    if run is not None and space.searches_cnn:
+        stranger = next(name for name in space.parameters if not name.startswith("trees."))
+        raise SettingsError(
+            f"on the CNNs of a run only trees.* can be searched, found {stranger}; leave out --run"
+        )
+    if run is not None and pruner != "none":
+        raise SettingsError("a pruner stops CNNs, and on those of a run only trees grow")
+    stacked = () if run is None else run.settings.trees.stacked
+    if space.searches_trees and settings.trees.stacked != stacked:
+        found = "a study of CNNs" if run is None else f"the run {run.path}"
+        raise SettingsError(
+            f"{found} does not have the CNNs that trees.stacked names; make a run that stacks "
+            "them, and search its trees by --run"
+        )
 
 
 def variant_of(settings: Settings, space: SearchSpace) -> str:
@@ -360,8 +374,8 @@ def start_study(
     DataError
         If the data leaves no validation images.
     RunError
-        If something is at `path`, the data is not that of the run, or the study in the database
-        is another one.
+        If something is at `path`, the data or its doubted labels are not those of the run, or the
+        study in the database is another one.
     StorageError
         If the directory cannot be written.
     """
@@ -372,6 +386,7 @@ def start_study(
         run = Run.open(Path(plan.run))
         if run.record.data.fingerprint != dataset.fingerprint:
             raise RunError(f"{dataset.source} is not the data that {run.path} was made with")
+        require_same_doubts(prepared, run.record.data, run.path)
         networks = _hash_networks(run)
     record = StudyRecord(
         plan=plan,
