@@ -26,11 +26,11 @@ def training_data(count_per_class: int = 12) -> LabelledImages:
 
 
 def test_every_stage_halves_the_side() -> None:
-    network = build_network(SETTINGS.model_copy(update={"filters": (8, 12, 20)}), 7).eval()
+    network = build_network(SETTINGS.model_copy(update={"filters": (8, 12, 20, 4)}), 7).eval()
     layers = network.convolve(IMAGES)
-    assert [name for name, _ in layers] == ["conv1", "stage1", "stage2", "stage3"]
+    assert [name for name, _ in layers] == ["conv1", "stage1", "stage2", "stage3", "stage4"]
     assert [tuple(maps.shape[1:]) for _, maps in layers] == [
-        (8, 24, 24), (8, 24, 24), (12, 12, 12), (20, 6, 6),
+        (8, 24, 24), (8, 24, 24), (12, 12, 12), (20, 6, 6), (4, 3, 3),
     ]  # fmt: skip
     assert network.first_filters().shape == (8, 6, 6)
 
@@ -54,9 +54,11 @@ def test_a_mirrored_face_gives_the_same_only_where_asked_for() -> None:
     assert torch.allclose(network(IMAGES), both, atol=1e-4)
 
 
-def test_more_stages_than_halvings_are_refused() -> None:
-    with pytest.raises(SettingsError, match="stage 6 would have no rows left"):
-        ResidualNetwork(SETTINGS.model_copy(update={"filters": (4,) * 6}), 7)
+@pytest.mark.parametrize("stages", [5, 6])
+def test_more_stages_than_halvings_are_refused(stages: int) -> None:
+    message = r"stage 5 would have 48 / 2\^5 = 1.5 rows; give cnn.filters at most 4 stages"
+    with pytest.raises(SettingsError, match=message):
+        ResidualNetwork(SETTINGS.model_copy(update={"filters": (4,) * stages}), 7)
 
 
 def test_it_learns_and_keeps_the_average_of_the_last_epoch() -> None:

@@ -27,6 +27,8 @@ __all__ = [
     "new_network",
 ]
 
+# How often 48 pixels can be halved.
+_MOST_STAGES = 4
 # The maps of a residual network's third stage have 6 x 6 places, those of a fourth 3 x 3.
 _PLACED_STAGES = 3
 
@@ -325,7 +327,7 @@ class ResidualNetwork(FaceNetwork):
     Raises
     ------
     SettingsError
-        If there are more stages than the image can be halved.
+        If there are more stages than the image's side can be halved.
     """
 
     _later: Tensor
@@ -334,10 +336,11 @@ class ResidualNetwork(FaceNetwork):
     def __init__(self, settings: CNNSettings, classes: int) -> None:
         super().__init__()
         widths = settings.filters
-        if IMAGE_SIZE // 2 ** len(widths) < 1:
+        if len(widths) > _MOST_STAGES:
+            stage = _MOST_STAGES + 1
             raise SettingsError(
-                f"stage {len(widths)} would have no rows left: {IMAGE_SIZE} / 2^{len(widths)} < 1; "
-                "give cnn.filters fewer stages"
+                f"stage {stage} would have {IMAGE_SIZE} / 2^{stage} = {IMAGE_SIZE / 2**stage:g} "
+                f"rows; give cnn.filters at most {_MOST_STAGES} stages"
             )
         self.mirror = settings.mirror
         self._shifts = bool(settings.shift)
