@@ -15,3 +15,5 @@ class EpochRecord:
     validation_loss: float
     validation_accuracy: float
     seconds: float
+    validation_penalty: float = 0.0
+    """What L2 regularisation adds to `validation_loss`; 0 in records that do not have it."""

@@ -176,9 +176,9 @@ def train_network(
                 on_progress=on_progress,
             )
             group.average((network,) if judged is network else (network, judged))
-            validation_loss, validation_accuracy = _evaluate(
-                group, judged, validation, settings, precision
-            )
+            entropy, validation_accuracy = _evaluate(group, judged, validation, precision)
+            penalty = settings.l2 * judged.penalty().item()
+            validation_loss = entropy + penalty
             seconds = time.perf_counter() - start
             if not math.isfinite(loss + validation_loss):
                 raise TrainingDivergedError(
@@ -186,7 +186,9 @@ def train_network(
                     f"cnn.learning_rate, now {settings.learning_rate}"
                 )
             state.history.append(
-                EpochRecord(epoch, loss, accuracy, validation_loss, validation_accuracy, seconds)
+                EpochRecord(
+                    epoch, loss, accuracy, validation_loss, validation_accuracy, seconds, penalty
+                )
             )
             if settings.keep == "last" or validation_loss < state.best_loss:
                 state.best_epoch, state.best_loss = epoch, validation_loss
@@ -339,10 +341,9 @@ def _evaluate(
     group: Group,
     network: FaceNetwork,
     data: LabelledImages,
-    settings: CNNSettings,
     precision: Precision,
 ) -> tuple[float, float]:
-    """Return the loss, penalty included as in Keras, and the accuracy on `data`."""
+    """Return the mean cross-entropy and the accuracy on `data`."""
     network.eval()
     network.is_hurried = True
     images, labels = _tensors(data)
@@ -357,8 +358,7 @@ def _evaluate(
         correct_sum += int((logits.argmax(dim=1) == y).sum())
     network.is_hurried = False
     loss_sum, correct_sum = group.sum((loss_sum, correct_sum))
-    penalty = settings.l2 * float(network.penalty())
-    return loss_sum / len(images) + penalty, correct_sum / len(images)
+    return loss_sum / len(images), correct_sum / len(images)
 
 
 def _tensors(data: LabelledImages) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
@@ -125,9 +124,8 @@ class Scorer:
             network = new_network(settings.cnn, self._classes, seed)
 
             def tell(finished: list[EpochRecord]) -> None:
-                with torch.no_grad():
-                    penalty = settings.cnn.l2 * float(network.penalty())
-                on_epoch(finished, finished[-1].validation_loss - penalty)
+                last = finished[-1]
+                on_epoch(finished, last.validation_loss - last.validation_penalty)
 
             state = train_network(
                 network,
