@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,9 +114,29 @@ def test_a_run_is_not_begun_again_when_it_is_finished(
     monkeypatch.setattr("ferboost.pipeline.training.train_network", None)
     monkeypatch.setattr("ferboost.pipeline.training.grow_trees", None)
     before = models_of(whole.run)
+    monkeypatch.setattr("ferboost.pipeline.execution.evaluate_run", None)
+    kept = (whole.run.path / "predictions.npz").read_bytes()
     run, results = finish_by_resuming(whole.run.path)
     assert models_of(run) == before
     assert_same(run, results, whole)
+    assert (run.path / "predictions.npz").read_bytes() == kept
+
+
+def test_a_finished_run_gets_what_it_lacks(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferboost.pipeline.execution.evaluate_run", None)
+    kept = whole.run.path / "calibration.json"
+    before = kept.read_bytes()
+    kept.unlink()
+    finish_by_resuming(whole.run.path)
+    assert kept.read_bytes() == before
+
+
+def test_a_model_that_was_made_anew_is_evaluated_anew(whole: Whole, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(whole.run.path, path)
+    (path / "seed-1" / "train-accuracy.json").unlink()
+    (path / "predictions.npz").write_bytes(b"of another model")
+    assert_same(*finish_by_resuming(path), whole)
 
 
 class Stop(Exception):

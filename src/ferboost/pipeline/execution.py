@@ -20,7 +20,9 @@ from ferboost.pipeline.doubting import require_same_doubts
 from ferboost.pipeline.drifting import save_trait_limits
 from ferboost.pipeline.evaluating import (
     evaluate_run,
+    has_results,
     has_training_hashes,
+    load_results,
     save_results,
     save_training_hashes,
 )
@@ -200,16 +202,20 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
         train = prepared.split("train")
         save_examples(run, train)
         save_trait_limits(run, train)
-        for seed in run.settings.seeds:
-            SeedTraining(run, seed, train, held_out, monitor).finish()
+        seeds = [SeedTraining(run, s, train, held_out, monitor) for s in run.settings.seeds]
+        evaluated = has_results(run) and all(seed.is_finished for seed in seeds)
+        for seed in seeds:
+            seed.finish()
         if run.settings.protocol == "clean" and load_calibration(run) is None:
             calibrate_run(run, held_out, monitor)
         if run.settings.protocol == "clean":
             measure_memorised(run, train, held_out, monitor)
+        if evaluated:
+            return load_results(run)
         test = prepared.split("test")
         results = evaluate_run(run, test, monitor)
-        save_results(run, results)
         save_changed_faces(run, results, test.images)
+        save_results(run, results)  # last: it says that the test images are done with
     return results
 
 

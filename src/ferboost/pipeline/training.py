@@ -175,9 +175,14 @@ class SeedTraining:
         self._held_out = replace(labelled(held_out, run.settings), beliefs=None)
         self._held_out_hashes = held_out.hashes
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left."""
+        return (self.folder / _TRAIN_ACCURACY).exists()
+
     def finish(self) -> None:
         """Do what is left: nothing, trees, or everything."""
-        if (self.folder / _TRAIN_ACCURACY).exists():
+        if self.is_finished:
             return
         settings = self.run.settings
         train = training_images(self._train, settings, self.seed)
