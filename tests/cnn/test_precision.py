@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
+from pathlib import Path
 
 import pytest
 import torch
 
 from ferboost.cnn import precision
 from ferboost.cnn.network import FaceNetwork
-from ferboost.cnn.precision import Precision, choose_precision
-from tiny import cnn_settings, copy_of, new_network, same
+from ferboost.cnn.precision import Precision, choose_precision, require_device
+from ferboost.errors import RunError
+from tiny import PLAIN, cnn_settings, copy_of, new_network, same
 
 
 @pytest.fixture
@@ -78,6 +81,21 @@ def test_the_fewest_seconds_of_several_steps_count(
     disturbed = iter([100.0] * 4 + [3.0, 3.0, 1.0, 1.0] + [50.0] * 100)
     monkeypatch.setattr(precision, "_seconds", lambda action, device: next(disturbed))
     assert "float32 3000.0 ms, bfloat16 1000.0 ms" in choose_precision(network, 4).reason
+
+
+def test_a_number_format_that_is_set_is_taken_without_timing(
+    network: FaceNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "_seconds", None)
+    chosen = choose_precision(network, 4, "bfloat16")
+    assert (chosen.number_format, chosen.reason) == ("bfloat16", "as the settings say")
+
+
+def test_what_was_started_on_a_gpu_needs_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "choose_device", lambda: "cpu")
+    require_device(PLAIN, Path("run"))
+    with pytest.raises(RunError, match="run was started on a GPU, and there is none here"):
+        require_device(replace(PLAIN, device="cuda"), Path("run"))
 
 
 def test_a_real_measurement_leaves_weights_random_state_and_threads_alone(

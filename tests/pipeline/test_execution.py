@@ -292,7 +292,7 @@ class TestPrecision:
     ) -> None:
         measured: list[int] = []
 
-        def choose_precision(network: object, batch_size: int) -> Precision:
+        def choose_precision(network: object, batch_size: int, asked: str) -> Precision:
             measured.append(batch_size)
             return PLAIN
 
@@ -309,7 +309,7 @@ class TestPrecision:
     def test_no_more_images_are_timed_than_there_are(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def choose_precision(network: object, batch_size: int) -> Precision:
+        def choose_precision(network: object, batch_size: int, asked: str) -> Precision:
             assert batch_size <= 45
             return PLAIN
 
@@ -323,7 +323,7 @@ class TestPrecision:
         gpu = replace(PLAIN, device="cuda")
         (run.path / "precision.json").write_text(json.dumps(gpu.to_dict()))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training, "choose_device", lambda: "cpu")
+            patch.setattr("ferboost.cnn.precision.choose_device", lambda: "cpu")
             with pytest.raises(RunError, match="was started on a GPU, and there is none here"):
                 execute_run(run, prepared, Monitor())
 

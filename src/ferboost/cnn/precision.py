@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import torch
 from torch import nn
 
 from ferboost.datasets.dataset import IMAGE_SIZE
+from ferboost.errors import RunError
 
-__all__ = ["Precision", "choose_device", "choose_precision"]
+__all__ = ["Precision", "choose_device", "choose_precision", "require_device"]
 
 # bfloat16 rounds: it has to be clearly faster to be worth it, and a choice near a tie would
 # differ between two runs on one machine.
@@ -64,7 +66,23 @@ def choose_device() -> Literal["cpu", "cuda"]:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def choose_precision(network: nn.Module, batch_size: int) -> Precision:
+def require_device(precision: Precision, path: Path) -> None:
+    """Refuse to go on with what was started on a GPU where there is none.
+
+    Raises
+    ------
+    RunError
+        If there is none; `path` is what was started.
+    """
+    if precision.device == "cuda" and choose_device() != "cuda":
+        raise RunError(f"{path} was started on a GPU, and there is none here; resume it there")
+
+
+def choose_precision(
+    network: nn.Module,
+    batch_size: int,
+    number_format: NumberFormat | Literal["measured"] = "measured",
+) -> Precision:
     """Time training steps in float32 and bfloat16, with channels first and last; take the fastest.
 
     Processors differ: with AMX, bfloat16 is several times faster than float32; without, it is
@@ -75,15 +93,19 @@ def choose_precision(network: nn.Module, batch_size: int) -> Precision:
     network : Module
         A copy of it is timed; its weights and the random state stay as they are.
     batch_size : int
+    number_format : {"measured", "float32", "bfloat16"}
+        As the settings say; nothing is timed where they say which.
 
     Returns
     -------
     Precision
     """
     device = choose_device()
+    if number_format != "measured":
+        return Precision(device, number_format, channels_last=True, reason="as the settings say")
     candidates = [
-        Precision(device, number_format, channels_last, "")
-        for number_format in get_args(NumberFormat)
+        Precision(device, candidate, channels_last, "")
+        for candidate in get_args(NumberFormat)
         for channels_last in (False, True)
     ]
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), _one_thread():
@@ -95,8 +117,8 @@ def choose_precision(network: nn.Module, batch_size: int) -> Precision:
         for candidate, time in zip(candidates, seconds, strict=True)
     }
     fastest = {
-        number_format: min((False, True), key=lambda last: times[number_format, last])
-        for number_format in get_args(NumberFormat)
+        candidate: min((False, True), key=lambda last: times[candidate, last])
+        for candidate in get_args(NumberFormat)
     }
     plain = times["float32", fastest["float32"]]
     rounded = times["bfloat16", fastest["bfloat16"]]

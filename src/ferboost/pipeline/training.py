@@ -16,7 +16,7 @@ from ferboost.cnn.checkpoint import load_weights, save_weights
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.group import current_group
 from ferboost.cnn.network import FaceNetwork, new_network
-from ferboost.cnn.precision import Precision, choose_device, choose_precision
+from ferboost.cnn.precision import Precision, choose_precision, require_device
 from ferboost.cnn.training import LabelledImages, TrainingProgress, train_network
 from ferboost.config import CNNSettings, Settings
 from ferboost.datasets.balancing import balance
@@ -283,22 +283,14 @@ class SeedTraining:
         file = self.run.path / _PRECISION
         if file.exists():
             precision = read_precision(self.run)
-            if precision.device == "cuda" and choose_device() != "cuda":
-                raise RunError(
-                    f"{self.run.path} was started on a GPU, and there is none here; resume it there"
-                )
+            require_device(precision, self.run.path)
             return precision
         number_format = self.run.settings.number_format
-        if number_format == "measured":
-            with self.monitor.stage("choose precision") as tell:
-                tell(0, 1, "timing float32 and bfloat16")
-                batch_size = min(self.run.settings.cnn.batch_size, images)
-                precision = choose_precision(network, batch_size)
-                tell(1, 1, precision.number_format)
-        else:
-            precision = Precision(
-                choose_device(), number_format, channels_last=True, reason="as the settings say"
-            )
+        with self.monitor.stage("choose precision") as tell:
+            tell(0, 1, "timing float32 and bfloat16" if number_format == "measured" else "")
+            batch_size = min(self.run.settings.cnn.batch_size, images)
+            precision = choose_precision(network, batch_size, number_format)
+            tell(1, 1, precision.number_format)
         write_json(file, precision.to_dict())
         self._log(
             _Part(self.folder, f"seed {self.seed}", self.seed),

@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 
 from ferboost.cnn.network import build_network
-from ferboost.cnn.precision import Precision, choose_device, choose_precision
+from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.config import Settings, TreeSettings, change_settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import prepare_splits
@@ -303,12 +303,8 @@ class _Repetition:
 
     def _choose_precision(self) -> Precision:
         settings = self._record.settings
-        if settings.number_format != "measured":
-            return Precision(
-                choose_device(), settings.number_format, channels_last=True, reason="as set"
-            )
         network = build_network(settings.cnn, len(self._dataset.classes))
-        return choose_precision(network, settings.cnn.batch_size)
+        return choose_precision(network, settings.cnn.batch_size, settings.number_format)
 
 
 def _describe(epochs: int, seeds: int) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from ferboost.cnn.precision import Precision, choose_device
+from ferboost.cnn.precision import Precision, require_device
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
@@ -349,8 +349,5 @@ def _read_precision(study: Study) -> Precision | None:
         precision = Precision(**json.loads(file.read_bytes()))
     except (TypeError, ValueError) as error:
         raise RunError(f"{file} is damaged ({error}); start a new study") from error
-    if precision.device == "cuda" and choose_device() != "cuda":
-        raise RunError(
-            f"{study.path} was started on a GPU, and there is none here; resume it there"
-        )
+    require_device(precision, study.path)
     return precision

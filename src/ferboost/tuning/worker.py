@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import build_network
-from ferboost.cnn.precision import Precision, choose_device, choose_precision
+from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.errors import DataError, SettingsError, TrainingDivergedError
 from ferboost.runs import Run
 from ferboost.tuning.faces import StudyFaces, open_faces
@@ -101,11 +101,7 @@ def _listen(channel: Channel) -> None:
 def _measure(setup: Setup) -> Precision:
     settings = setup.settings
     network = build_network(settings.cnn, setup.classes)
-    if settings.number_format == "measured":
-        return choose_precision(network, settings.cnn.batch_size)
-    return Precision(
-        choose_device(), settings.number_format, channels_last=True, reason="as the settings say"
-    )
+    return choose_precision(network, settings.cnn.batch_size, settings.number_format)
 
 
 def _try(channel: Channel, scorer: Scorer, task: Task, precision: Precision | None) -> Verdict:
