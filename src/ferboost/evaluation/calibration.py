@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from ferboost.errors import SettingsError
 from ferboost.evaluation.bootstrap import Measure
-from ferboost.evaluation.scaling import check_probabilities, logarithms
+from ferboost.evaluation.metrics import CALIBRATION_BINS, confidence_bins, reliability_bins
+from ferboost.evaluation.proportions import wilson_interval
+from ferboost.evaluation.scaling import check_probabilities, log_losses
 
 __all__ = ["CalibrationMetrics", "ReliabilityCurve", "measure_calibration", "reliability_curve"]
-
-_BINS = 15
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def measure_calibration(
     adaptive = [_class_gaps(shares, labels) for shares in probabilities]
     truth = np.eye(classes)[labels]
     squares = ((probabilities.astype(np.float64) - truth) ** 2).sum(axis=2)
-    surprises = -logarithms(probabilities)[:, np.arange(n), labels]
+    surprises = log_losses(probabilities, labels)
 
     def measures(
         images: NDArray[np.float64], drawn_seeds: NDArray[np.float64]
@@ -173,28 +173,11 @@ def reliability_curve(
         If there is no image, or shapes do not fit.
     """
     check_probabilities(probabilities, labels)
-    confidence = probabilities.max(axis=2).astype(np.float64).ravel()
-    correct = (probabilities.argmax(axis=2) == labels).ravel()
-    place = _confidence_bins(confidence)
-    count = np.bincount(place, minlength=_BINS)
-    filled = count > 0
-    accuracy = np.bincount(place, correct, minlength=_BINS)[filled] / count[filled]
-    images = count[filled] / len(probabilities)
-    z = 1.959964
-    middle = (accuracy + z**2 / (2 * images)) / (1 + z**2 / images)
-    spread = np.sqrt(accuracy * (1 - accuracy) / images + z**2 / (4 * images**2))
-    spread *= z / (1 + z**2 / images)
-    return ReliabilityCurve(
-        confidence=np.bincount(place, confidence, minlength=_BINS)[filled] / count[filled],
-        accuracy=accuracy,
-        low=np.clip(middle - spread, 0, 1),
-        high=np.clip(middle + spread, 0, 1),
-        share=count[filled] / len(confidence),
-    )
-
-
-def _confidence_bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.clip(np.ceil(confidence * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
+    seeds, _, classes = probabilities.shape
+    bins = reliability_bins(probabilities.reshape(-1, classes), np.tile(labels, seeds))
+    low, high = wilson_interval(bins.accuracy, bins.count / seeds)
+    share = bins.count / bins.count.sum()
+    return ReliabilityCurve(bins.confidence, bins.accuracy, low, high, share)
 
 
 def _confidence_gaps(shares: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -203,20 +186,20 @@ def _confidence_gaps(shares: NDArray[np.float32], labels: NDArray[np.int64]) -> 
     The calibration error of any weighting w of the images is then the sum of |w @ gaps|.
     """
     confidence = shares.max(axis=1).astype(np.float64)
-    gaps = np.zeros((len(labels), _BINS))
+    gaps = np.zeros((len(labels), CALIBRATION_BINS))
     rows = np.arange(len(labels))
-    gaps[rows, _confidence_bins(confidence)] = confidence - (shares.argmax(axis=1) == labels)
+    gaps[rows, confidence_bins(confidence)] = confidence - (shares.argmax(axis=1) == labels)
     return gaps
 
 
 def _class_gaps(shares: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the same for every class in bins of equally many images, shape (n, classes x bins)."""
     n, classes = shares.shape
-    gaps = np.zeros((n, classes * _BINS))
+    gaps = np.zeros((n, classes * CALIBRATION_BINS))
     for index in range(classes):
         ranks = np.empty(n, dtype=np.int64)
         ranks[np.argsort(shares[:, index], kind="stable")] = np.arange(n)
-        columns = index * _BINS + ranks * _BINS // n
+        columns = index * CALIBRATION_BINS + ranks * CALIBRATION_BINS // n
         gaps[np.arange(n), columns] = shares[:, index] - (labels == index)
     return gaps
 
@@ -239,7 +222,7 @@ def _error_by_chance(
     errors = []
     for shares in probabilities:
         confidence = shares.max(axis=1).astype(np.float64)
-        place = _confidence_bins(confidence)
+        place = confidence_bins(confidence)
         for _ in range(repeats):
             gap = confidence - (random.random(len(confidence)) < confidence)
             errors.append(np.abs(np.bincount(place, gap)).sum() / len(confidence))

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from ferboost.evaluation.comparison import holm
+from ferboost.evaluation.proportions import mcnemar
 from ferboost.evaluation.results import Results
 from ferboost.variants import CNN
 
@@ -77,16 +77,11 @@ def changes_by_class(results: Results, variant: str) -> tuple[ClassChange, ...]:
         if members.any():
             gain, loss = (float(p[:, members].sum(axis=1).mean()) for p in (fixed, broken))
             counts.append((name, int(members.sum()), gain, loss))
-    adjusted = holm([_mcnemar(round(gain), round(loss)) for _, _, gain, loss in counts])
+    adjusted = holm([mcnemar(round(gain), round(loss)) for _, _, gain, loss in counts])
     return tuple(
         ClassChange(name, n, gain, loss, float(p))
         for (name, n, gain, loss), p in zip(counts, adjusted, strict=True)
     )
-
-
-def _mcnemar(fixed: int, broken: int) -> float:
-    changed = fixed + broken
-    return float(binomtest(fixed, changed).pvalue) if changed else 1.0
 
 
 def pick_changed(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from ferboost.errors import DataError
 from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
+from ferboost.evaluation.proportions import mcnemar
 
 __all__ = ["Comparison", "Discordance", "compare", "holm", "in_points"]
 
@@ -140,8 +140,7 @@ def compare(
 
 def _discordance(gains: NDArray[np.int8] | NDArray[np.int64]) -> Discordance:
     only_a, only_b = int((gains < 0).sum()), int((gains > 0).sum())
-    both = only_a + only_b
-    return Discordance(only_a, only_b, float(binomtest(only_b, both).pvalue) if both else 1.0)
+    return Discordance(only_a, only_b, mcnemar(only_a, only_b))
 
 
 def in_points(value: float) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ferboost.errors import DataError
 from ferboost.evaluation.bootstrap import Measure
+from ferboost.evaluation.proportions import wilson_interval
 
 __all__ = ["FinderCurve", "LabelErrors", "find_label_errors", "judge_finder"]
 
@@ -121,10 +122,8 @@ class FinderCurve:
     def precision_at(self, count: int) -> Measure:
         """Return the precision of the first `count` images with Wilson's 95 % interval."""
         n = min(count, self.judged)
-        share, z = float(self.precision[n - 1]), 1.959964
-        middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-        spread = z * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))) / (1 + z**2 / n)
-        return Measure(share, (max(0.0, middle - spread), min(1.0, middle + spread)))
+        low, high = wilson_interval(self.precision[n - 1 : n], np.array([n]))
+        return Measure(float(self.precision[n - 1]), (float(low[0]), float(high[0])))
 
     def to_dict(self, counts: tuple[int, ...] = (50, 100, 200, 500, 1000)) -> dict[str, Any]:
         """Return the base rate, and precision and recall at some counts, as JSON can hold them."""

@@ -10,6 +10,7 @@ from sklearn import metrics as sklearn_metrics
 
 from ferboost.errors import DataError
 from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
+from ferboost.evaluation.scaling import log_losses
 
 __all__ = [
     "CALIBRATION_BINS",
@@ -17,6 +18,7 @@ __all__ = [
     "Metrics",
     "ReliabilityBins",
     "RocCurve",
+    "confidence_bins",
     "evaluate_probabilities",
     "reliability_bins",
     "roc_curve_points",
@@ -202,7 +204,7 @@ def evaluate_probabilities(
         interval_clean=interval(clean_correct) if has_clean else None,
         balanced_accuracy=float(np.mean(accuracies)),
         macro_f1=float(np.mean(scores)),
-        log_loss=_log_loss(probabilities, labels),
+        log_loss=float(log_losses(probabilities, labels).mean()),
         ece=reliability_bins(probabilities, labels).calibration_error,
         per_class=per_class,
         confusion=sklearn_metrics.confusion_matrix(labels, predicted, labels=indices),
@@ -235,7 +237,7 @@ def reliability_bins(
     """Group images by their confidence into `bins` intervals ((m - 1) / bins, m / bins]."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == labels
-    index = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    index = confidence_bins(confidence, bins)
     count = np.bincount(index, minlength=bins)
     filled = count > 0
     return ReliabilityBins(
@@ -243,6 +245,13 @@ def reliability_bins(
         np.bincount(index, correct, minlength=bins)[filled] / count[filled],
         count[filled],
     )
+
+
+def confidence_bins(
+    confidence: NDArray[np.float64], bins: int = CALIBRATION_BINS
+) -> NDArray[np.int64]:
+    """Return in which of the intervals ((m - 1) / bins, m / bins] values from 0 to 1 lie."""
+    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
 def _check(
@@ -296,12 +305,3 @@ def _class_metrics(
 
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def _log_loss(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    # A float32 softmax gives exact zeros, whose logarithm would make the mean infinite.
-    smallest = float(np.finfo(np.float32).eps)
-    clipped = np.clip(probabilities.astype(np.float64), smallest, 1)
-    clipped /= clipped.sum(axis=1, keepdims=True)
-    indices = np.arange(probabilities.shape[1])
-    return float(sklearn_metrics.log_loss(labels, clipped, labels=indices))

@@ -18,6 +18,7 @@ __all__ = [
     "ScalingMethod",
     "check_probabilities",
     "fit_scaling",
+    "log_losses",
     "logarithms",
 ]
 
@@ -196,6 +197,24 @@ def logarithms(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the logarithms of probabilities, kept finite; the shape stays."""
     clipped = np.clip(probabilities.astype(np.float64), SMALLEST_PROBABILITY, 1)
     found: NDArray[np.float64] = np.log(clipped / clipped.sum(axis=-1, keepdims=True))
+    return found
+
+
+def log_losses(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the negative logarithm of the probability of each image's class, in nats, finite.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (n, k) or (seeds, n, k)
+    labels : ndarray of int64, shape (n,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n,) or (seeds, n)
+    """
+    found: NDArray[np.float64] = -logarithms(probabilities)[..., np.arange(len(labels)), labels]
     return found
 
 

@@ -14,6 +14,7 @@ from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import Settings, TreeSettings
 from ferboost.errors import SettingsError
+from ferboost.evaluation.scaling import log_losses
 from ferboost.features import FeatureSource
 from ferboost.growing import SeenImages, add_centres, centred_groups, cut_watched
 from ferboost.models import load_seed_model
@@ -144,13 +145,10 @@ class Scorer:
             labels = seen.validation.data.labels
         else:
             trees, probabilities, labels = self._grow(seen, settings, variant, seed)
-        chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-        # A float32 softmax gives exact zeros, whose logarithm would make the mean infinite.
-        losses = -np.log(np.maximum(chosen, np.finfo(np.float32).eps))
         return SeedScore(
             seed=seed,
             accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
-            log_loss=float(losses.mean()),
+            log_loss=float(log_losses(probabilities, labels).mean()),
             best_epoch=best_epoch,
             rounds=None if trees is None else trees.rounds_,
             size=self._size(seen, trees) if "size" in self._costs else None,
