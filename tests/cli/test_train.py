@@ -63,7 +63,9 @@ def test_the_first_seed_can_be_chosen(trained: Trained, no_report: None) -> None
         (("--preset", "ensemble"), (0, 1, 2)),
         (("--preset", "ensemble", "--first-seed", "4"), (4, 5, 6)),
         (("--preset", "ensemble", "--seeds", "2"), (0, 1)),
+        (("--settings", "ensemble.toml", "--first-seed", "4"), (4, 5, 6)),
         (("--set", "seeds=[3,8]"), (3, 8)),
+        (("--set", "seeds=[3,8]", "--first-seed", "5"), (5, 6)),
     ],
 )
 def test_seeds_are_the_presets_unless_said_otherwise(
@@ -76,6 +78,7 @@ def test_seeds_are_the_presets_unless_said_otherwise(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ferboost.pipeline.execute_run", stop)
+    Path("ensemble.toml").write_text('preset = "ensemble"\n', "utf-8")
     assert ferboost("train", trained.faces, "-o", "mine", *options).code == 130
     assert Run.open(Path("mine")).settings.seeds == seeds
 

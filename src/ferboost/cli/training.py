@@ -119,23 +119,22 @@ def train(
         elif data is None:
             raise SettingsError("train needs DATA, or --resume RUN; see: ferboost train --help")
         else:
-            chosen = _seeds(preset, seeds, first_seed)
-            settings = choose_settings(context, preset, file, changes, protocol=protocol, **chosen)
-            settings = _learning(settings, votes)
+            settings = choose_settings(context, preset, file, changes, protocol=protocol)
+            settings = _learning(_seeded(settings, seeds, first_seed), votes)
             dataset = load(data, votes)
             with new_run_path(out, Path("runs"), f"{settings.preset}-{protocol}") as path:
                 run, prepared = start_run(path, dataset, settings, command_line())
         _finish(run, prepared, json=json)
 
 
-def _seeds(preset: str, count: int | None, first: int) -> dict[str, tuple[int, ...]]:
-    """Return the seeds that the options ask for, if they do."""
-    from ferboost.presets import PRESETS
+def _seeded(settings: "Settings", count: int | None, first: int) -> "Settings":
+    """Return settings with the seeds that the options ask for, if they do."""
+    from ferboost.config import change_settings
 
     if count is None and first == 0:
-        return {}
-    count = count or len(PRESETS.get(preset, {}).get("seeds", (0,)))
-    return {"seeds": tuple(range(first, first + count))}
+        return settings
+    count = count or len(settings.seeds)
+    return change_settings(settings, (), {"seeds": tuple(range(first, first + count))})
 
 
 def _learning(settings: "Settings", votes: Path | None) -> "Settings":
