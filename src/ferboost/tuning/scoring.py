@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,13 @@ from ferboost.config import Settings, TreeSettings
 from ferboost.errors import SettingsError
 from ferboost.evaluation.scaling import log_losses
 from ferboost.features import FeatureSource
-from ferboost.growing import SeenImages, add_centres, centred_groups, cut_watched
+from ferboost.growing import SeenImages, add_centres, centred_groups, cut_watched, grow_trees
 from ferboost.models import load_seed_model
 from ferboost.pipeline.training import training_images
 from ferboost.runs import Run
 from ferboost.tuning.faces import StudyFaces
 from ferboost.tuning.outcomes import Cost, SeedScore
-from ferboost.variants import CNN, is_residual
+from ferboost.variants import CNN
 
 __all__ = ["Scorer", "StoppedError"]
 
@@ -193,19 +194,9 @@ class Scorer:
                 f"{len(seen.validation.data.labels)} validation images are too few to grow trees "
                 "on some and judge them on others; use trees.features=in-sample or more images"
             )
-        features, logits = rows.of(variant)
-        judged_features, judged_logits = judged.of(variant)
-        trees = BoostedTrees(settings.trees, self._classes, seed, residual=is_residual(variant))
-        stops = settings.trees.early_stopping is not None
-        trees.fit(
-            features,
-            rows.data.labels,
-            (judged_features, judged.data.labels) if stops else None,
-            logits=logits,
-            validation_logits=judged_logits if stops else None,
-        )
-        probabilities = trees.predict_proba(judged_features, judged_logits)
-        return trees, probabilities, judged.data.labels
+        grown = grow_trees(variant, rows, judged, settings.trees, classes=self._classes, seed=seed)
+        trees = cast("BoostedTrees", grown)  # its variant is no baseline
+        return trees, trees.predict_proba(*judged.of(variant)), judged.data.labels
 
     def _seen_by_run(self, settings: Settings, seed: int) -> _SeenSplits:
         if self._run is None:
