@@ -122,6 +122,8 @@ def test_a_budget_shortens_trainings_and_is_kept(tmp_path: Path) -> None:
     study = reproduction.study(experiment("augmentation"))
     assert study is not None
     assert 1 <= study.plan.settings.cnn.epochs < 50
+    assert len(study.outcomes()) < 4  # three seconds are over before the workers have begun
+    repeat_study(reproduction, FACES, Monitor())  # asked to go on beyond its budget
     assert len(study.outcomes()) == 4
 
 

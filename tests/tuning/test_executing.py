@@ -55,6 +55,16 @@ def test_a_grid_is_tried_whole_and_each_point_once(tmp_path: Path) -> None:
     assert not (study.path / "faces").exists()
 
 
+def test_no_trial_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
+    study = begin(tmp_path / "study", {"cnn": {"learning_rate": [1e-3, 1e-2]}})
+    assert go_on(study, seconds=0) == ()
+    first = go_on(study, seconds=0.5)
+    assert len(first) <= 1  # whatever was running is finished
+    both = go_on(study)
+    assert [outcome.status for outcome in both] == ["done"] * 2
+    assert both[: len(first)] == first
+
+
 def test_what_is_done_with_doubted_labels_is_compared(tmp_path: Path) -> None:
     train = FACES.split("train")
     doubts = tmp_path / "doubts.csv"

@@ -136,6 +136,12 @@ def tune(
             "trials. Its password is best left to PGPASSWORD or ~/.pgpass.",
         ),
     ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES", min=0, max=1e6, help="Begin no trial after so long; see --resume."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the study of --out; its plan stays.")
     ] = False,
@@ -193,6 +199,7 @@ def tune(
                 monitor,
                 trials=trials,
                 jobs=jobs,
+                seconds=None if timeout is None else 60 * timeout,
                 cluster=cluster,
                 database=database,
             )

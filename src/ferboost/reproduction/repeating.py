@@ -177,6 +177,13 @@ class _Repetition:
     def _spent(self) -> float:
         return self._spent_before + time.monotonic() - self._started
 
+    @property
+    def _seconds_left(self) -> float | None:
+        """Seconds of the budget; None without one, or where it was spent before: that goes on."""
+        if self._record.budget is None or self._spent_before >= 60 * self._record.budget:
+            return None
+        return max(0.0, 60 * self._record.budget - self._spent)
+
     @contextmanager
     def _accounted(self) -> Iterator[None]:
         try:
@@ -284,7 +291,9 @@ class _Repetition:
             expected = length.seconds
         self._monitor.log(f"{experiment.key}: {experiment.title}")
         started = time.monotonic()
-        execute_study(study, self._dataset, self._monitor, jobs=self._jobs)
+        execute_study(
+            study, self._dataset, self._monitor, jobs=self._jobs, seconds=self._seconds_left
+        )
         self._meter.learn(expected, time.monotonic() - started)
 
     def _start_of(self, experiment: Experiment, length: Length) -> Settings:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ def execute_study(
     *,
     trials: int | None = None,
     jobs: int | None = None,
+    seconds: float | None = None,
     cluster: "Cluster | None" = None,
     database: "Database | None" = None,
     patience: "Patience | None" = None,
@@ -67,6 +69,8 @@ def execute_study(
         How many trials the study has in the end, instead of what was planned.
     jobs : int, optional
         Trials at a time; they share the cores out. By default one, or one for each node.
+    seconds : float, optional
+        After so long no trial is begun; those that are running are finished.
     cluster : Cluster, optional
         On whose nodes they are run, instead of here; see `ferboost.clusters.connected`.
     database : Database, optional
@@ -90,20 +94,23 @@ def execute_study(
     StorageError
         If the disk is full. What is finished stays; the study can be resumed.
     """
+    deadline = inf if seconds is None else time.monotonic() + seconds
     prepared = prepare_training(dataset, study.plan.settings.data, validation=True)
     require_same_doubts(prepared, study.record.data, study.path)
     with lock_folder(study.path), storage_errors(study.path):
-        ledger, seconds = None, None
+        ledger, signs = None, None
         if database is not None:
             from ferboost.tuning.database import DatabaseLedger, Patience
 
             patience = patience or Patience()
             ledger = DatabaseLedger(study, database, monitor.log, patience)
-            seconds = patience.abandoned / _SIGNS_OF_LIFE
-        session = _Session(study, Sampling(study, trials, ledger), monitor, seconds)
+            signs = patience.abandoned / _SIGNS_OF_LIFE
+        session = _Session(study, Sampling(study, trials, ledger), monitor, signs, deadline)
         if not session.is_finished:
             with _workers(study, prepared, jobs, cluster) as crew, monitor.stage("tune") as tell:
                 session.run(crew, tell)
+        if session.left:
+            monitor.log(f"{session.left} trials are left to do; the time is over")
     return study.outcomes()
 
 
@@ -160,16 +167,23 @@ class _Running:
 class _Session:
     """What one process does of a study: hands out trials, hears of them, keeps what came out.
 
-    Every `seconds` it looks at what others do, if there are any: None where there are none.
+    Every `seconds` it looks at what others do, if there are any: None where there are none. After
+    `deadline`, of the monotonic clock, it begins nothing.
     """
 
     def __init__(
-        self, study: Study, sampling: Sampling, monitor: Monitor, seconds: float | None
+        self,
+        study: Study,
+        sampling: Sampling,
+        monitor: Monitor,
+        seconds: float | None,
+        deadline: float,
     ) -> None:
         self._study = study
         self._sampling = sampling
         self._monitor = monitor
         self._seconds = seconds
+        self._deadline = deadline
         self._looked = time.monotonic()
         self._best: Outcome | None = None
         self._starting: set[Worker] = set()
@@ -180,14 +194,22 @@ class _Session:
 
     @property
     def is_finished(self) -> bool:
-        """Whether no trial is left."""
-        return len(self._outcomes) >= self._sampling.total
+        """Whether no trial is left, or none may begin any more."""
+        return not self.left or self._is_late
+
+    @property
+    def left(self) -> int:
+        """Trials that are not over."""
+        return max(0, self._sampling.total - len(self._outcomes))
+
+    @property
+    def _is_late(self) -> bool:
+        return time.monotonic() >= self._deadline
 
     def run(self, crew: _Crew, tell: Tell) -> None:
-        """Try points until none is left."""
-        left = self._sampling.total - len(self._outcomes)
+        """Try points until none is left, or it is too late to begin another."""
+        others = min(crew.jobs, self.left) - 1
         self._begin(crew)  # alone, since it may have to measure the precision
-        others = min(crew.jobs, left) - 1
         try:
             while self._running or not self.is_finished:
                 self._tell_progress(tell)
@@ -267,7 +289,7 @@ class _Session:
 
     def _hand_out(self, worker: Worker, pool: WorkerPool) -> None:
         """Give a worker the next point whose values go together, or end it."""
-        while (asked := self._sampling.ask()) is not None:
+        while not self._is_late and (asked := self._sampling.ask()) is not None:
             number, point = asked
             try:
                 settings = self._study.space.apply(self._study.plan.settings, point)
