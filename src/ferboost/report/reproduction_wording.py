@@ -75,9 +75,9 @@ def labels(facts: Facts) -> list[str]:
     for key, result in facts.results.items():
         theirs = published_epochs(result.experiment.kind)
         if result.experiment.kind != "trees" and result.epochs < theirs:
-            by_length.setdefault(
-                f"{result.epochs} epochs instead of {theirs}, {seeds(result.seeds)}", []
-            ).append(key)
+            epochs = f"{result.epochs} epoch{'s' * (result.epochs > 1)}"
+            length = f"{epochs} instead of {theirs}, {seeds(result.seeds)}"
+            by_length.setdefault(length, []).append(key)
     said += [f"{', '.join(keys)}: {length}." for length, keys in by_length.items()]
     grid = facts.results.get(GRID.key)
     if grid is not None and grid.experiment.values != GRID.values:
