@@ -37,7 +37,7 @@ def select_split(
     None stands for the test split, or for all images of data that is in no splits and is not what
     the model was made with: the data with the fingerprint of the run, or `learnt`.
     """
-    from ferboost.datasets.splitting import prepare_splits
+    from ferboost.datasets.splitting import cut_as
     from ferboost.errors import DataError
 
     own = dataset.fingerprint == (learnt if run is None else run.record.data.fingerprint)
@@ -45,8 +45,7 @@ def select_split(
         return dataset
     wanted = split or "test"
     if run is not None and own:
-        validation = run.settings.protocol == "clean"
-        dataset = prepare_splits(dataset, run.settings.data, validation=validation)
+        dataset = cut_as(run.settings, dataset)
     if not dataset.has(wanted):
         present = ", ".join(dataset.split_counts())
         raise DataError(

@@ -5,11 +5,18 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.config import DataSettings
+from ferboost.config import DataSettings, Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import DataError
 
-__all__ = ["cut_split", "draw_faces", "number_folds", "prepare_splits", "stratified_sample"]
+__all__ = [
+    "cut_as",
+    "cut_split",
+    "draw_faces",
+    "number_folds",
+    "prepare_splits",
+    "stratified_sample",
+]
 
 
 #: Deals images into folds: the same for all seeds of a run, so that they are comparable.
@@ -49,6 +56,24 @@ def stratified_sample(
                 picked[group] = True
                 missing -= int(sizes[group])
     return picked[member]
+
+
+def cut_as(settings: Settings, dataset: FaceDataset) -> FaceDataset:
+    """Return a data set with the splits that a run of these settings makes of it.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the run.
+    dataset : FaceDataset
+        As loaded.
+
+    Raises
+    ------
+    DataError
+        As by `prepare_splits`.
+    """
+    return prepare_splits(dataset, settings.data, validation=settings.protocol == "clean")
 
 
 def draw_faces(dataset: FaceDataset, count: int, seed: int = 0) -> FaceDataset:

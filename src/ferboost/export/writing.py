@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ferboost.datasets import load_dataset
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import prepare_splits
+from ferboost.datasets.splitting import cut_as
 from ferboost.errors import ExportError, FerboostError, SettingsError
 from ferboost.evaluation.conformal import fit_conformal
 from ferboost.evaluation.metrics import evaluate_probabilities
@@ -230,8 +230,7 @@ def _parity_faces(run: Run, data: FaceDataset | None) -> NDArray[np.uint8]:
     examples = load_examples(run)
     found = [] if examples is None else [examples.images]
     if data is not None:
-        validation = run.settings.protocol == "clean"
-        known = prepare_splits(data, run.settings.data, validation=validation)
+        known = cut_as(run.settings, data)
         own = np.flatnonzero(known.splits != "test")
         spread = np.linspace(0, len(own) - 1, min(len(own), _PARITY_FACES)).round()
         found.append(known.images[own[spread.astype(np.intp)]])

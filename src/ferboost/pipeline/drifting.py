@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import prepare_splits
+from ferboost.datasets.splitting import cut_as
 from ferboost.datasets.traits import TraitLimits, fit_trait_limits
 from ferboost.errors import RunError
 from ferboost.evaluation.drift import Drift, measure_drift
@@ -57,10 +57,7 @@ def find_trait_limits(run: Run, dataset: FaceDataset | None) -> TraitLimits | No
         return kept
     if dataset.fingerprint != run.record.data.fingerprint:
         return None
-    prepared = prepare_splits(
-        dataset, run.settings.data, validation=run.settings.protocol == "clean"
-    )
-    return fit_trait_limits(prepared.split("train").images)
+    return fit_trait_limits(cut_as(run.settings, dataset).split("train").images)
 
 
 def measure_run_drift(
@@ -89,7 +86,7 @@ def measure_run_drift(
     if dataset.fingerprint != run.record.data.fingerprint:
         raise RunError(f"{dataset.source} is not the data that {run.path} was made with")
     clean = run.settings.protocol == "clean"
-    prepared = prepare_splits(dataset, run.settings.data, validation=clean)
+    prepared = cut_as(run.settings, dataset)
     known = prepared.split("validation" if clean else "test").images
     limits = load_trait_limits(run) or fit_trait_limits(prepared.split("train").images)
     tap = _TAPS[run.settings.cnn.architecture]

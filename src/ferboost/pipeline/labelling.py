@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import FOLD_SEED, number_folds, prepare_splits
+from ferboost.datasets.splitting import FOLD_SEED, cut_as, number_folds
 from ferboost.errors import DataError
 from ferboost.evaluation.label_findings import LabelFindings
 from ferboost.files import write_json
@@ -67,8 +67,7 @@ def predict_unseen(run: Run, dataset: FaceDataset, monitor: Monitor) -> UnseenIm
     known = dataset.with_classes(run.record.classes)
     folds = np.full(len(known), -1)
     if known.fingerprint == run.record.data.fingerprint:
-        validation = run.settings.protocol == "clean"
-        known = prepare_splits(known, run.settings.data, validation=validation)
+        known = cut_as(run.settings, known)
         train = known.splits == "train"
         seen = np.isin(known.hashes, known.hashes[train])
         if all(model.folds for model in models):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ferboost.datasets import load_dataset
-from ferboost.datasets.splitting import prepare_splits
+from ferboost.datasets.splitting import cut_as
 from ferboost.errors import RunError, SettingsError
 from ferboost.evaluation.model_files import evaluate_model_file
 from ferboost.evaluation.results import Results
@@ -158,9 +158,7 @@ def _measure_file(run: Run, variant: str, path: Path) -> _File:
     data = load_dataset(Path(run.record.data.path))
     if data.fingerprint != run.record.data.fingerprint:
         raise RunError(f"{run.record.data.path} is not what {run.path} was made with any more")
-    validation = run.settings.protocol == "clean"
-    test = prepare_splits(data, run.settings.data, validation=validation).split("test")
-    results = evaluate_model_file(predictor, test)
+    results = evaluate_model_file(predictor, cut_as(run.settings, data).split("test"))
     (summary,) = summarize(results)
     error = summary.per_seed[0].ece
     scaled = "as they come" if info.calibration == "none" else f"{info.calibration} scaled"
