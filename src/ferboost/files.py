@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ferboost.errors import StorageError
+from ferboost.errors import FerboostError, StorageError
 
 __all__ = [
     "atomic_folder",
     "atomic_path",
     "copy_file",
+    "locked",
     "storage_errors",
     "write_bytes",
     "write_json",
@@ -130,6 +131,30 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` to `path` atomically, as UTF-8."""
     write_bytes(path, content.encode())
+
+
+@contextmanager
+def locked(path: Path, refusal: FerboostError) -> Iterator[None]:
+    """Keep other processes out while the block runs; the lock ends with the process.
+
+    Parameters
+    ----------
+    path : Path
+        Of the lock, an empty file that stays.
+    refusal : FerboostError
+        What is raised where another process has it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise refusal from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def copy_file(source: Path, target: Path) -> None:

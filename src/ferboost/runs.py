@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ferboost.config import Settings
 from ferboost.errors import RunError
-from ferboost.files import storage_errors, write_json
+from ferboost.files import locked, storage_errors, write_json
 
 __all__ = [
     "DataRecord",
@@ -150,17 +150,10 @@ def lock_folder(path: Path) -> Iterator[None]:
     RunError
         If another process writes there.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path / ".lock")
-    with storage_errors(path):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunError(
-                f"another process is working on {path}; wait for it or stop it"
-            ) from error
-    try:
+    refusal = RunError(f"another process is working on {path}; wait for it or stop it")
+    with ExitStack() as held:
+        with storage_errors(path):
+            held.enter_context(locked(path / ".lock", refusal))
         for leftover in (
             *path.glob(_LEFTOVERS),
             *path.glob(f"*/{_LEFTOVERS}"),
@@ -169,8 +162,6 @@ def lock_folder(path: Path) -> Iterator[None]:
             if leftover.is_file():
                 leftover.unlink()
         yield
-    finally:
-        lock.release()
 
 
 def read_record(path: Path, name: str, kind: type[_Record], what: str) -> _Record:

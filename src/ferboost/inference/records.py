@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from ferboost.errors import StorageError
-from ferboost.files import storage_errors
+from ferboost.files import locked, storage_errors
 from ferboost.inference.photos import Photo
 from ferboost.inference.tables import Cell, Columns, csv_table, parquet_table
 
@@ -70,7 +70,10 @@ class Journal:
                 raise StorageError(f"cannot write {target}: that is a folder, a pipe or a device")
             target.parent.mkdir(parents=True, exist_ok=True)
             self._lock = target.with_name(f".{target.name}.lock")
-            opened.enter_context(_locked(self._lock, target))
+            refusal = StorageError(
+                f"another process is writing {target}; wait for it, or choose another place"
+            )
+            opened.enter_context(locked(self._lock, refusal))
             end = self._read(head)
             self._stream = opened.enter_context(self.path.open("r+b" if end else "wb"))
             self._stream.truncate(end)  # a line that was cut off goes
@@ -124,23 +127,6 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self._opened.close()
-
-
-@contextmanager
-def _locked(path: Path, target: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise StorageError(
-            f"another process is writing {target}; wait for it, or choose another place"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _records_in(line: bytes) -> list[Record]:
