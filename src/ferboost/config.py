@@ -114,7 +114,7 @@ class DataSettings(_Frozen):
 
 # The settings that an architecture does not have.
 _IDLE: dict[Architecture, set[str]] = {
-    "published": {"blocks", "mirror", "shift"},
+    "published": {"blocks", "mirror", "shift", "shrunk"},
     "residual": {
         "kernel_size", "stride", "padding", "pooling", "pool_size", "dense", "l2",
     },
@@ -169,6 +169,9 @@ class CNNSettings(_Frozen):
     """Images per step."""
     epochs: Positive = 50
     """Passes over the training images."""
+    shrunk: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the epochs, the first ones, whose images are shrunk to 32 x 32 pixels, which takes
+    half the time (residual only)."""
     patience: Positive | None = None
     """Stop after so many epochs without a lower validation loss; none: run all epochs."""
     augmentation: Literal["none", "published", "gentle", "strong"] = "none"

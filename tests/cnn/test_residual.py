@@ -72,6 +72,21 @@ def test_it_learns_and_keeps_the_average_of_the_last_epoch() -> None:
     assert same(copy_of(network), state.averaged)
 
 
+def test_the_first_epochs_see_shrunk_images() -> None:
+    data = training_data()
+    settings = SETTINGS.model_copy(update={"shrunk": 0.67, "epochs": 3, "batch_size": 36})
+    network = new_network(settings, 3, seed=0)
+    trained, judged = [], []
+
+    def look(stem: torch.nn.Module, blocks: tuple[torch.Tensor]) -> None:
+        (trained if stem.training else judged).append(2 * blocks[0].shape[-1])
+
+    network.get_submodule("stem").register_forward_pre_hook(look)
+    train_network(network, data, data, settings, PLAIN, seed=0)
+    assert trained == [32, 32, 48]
+    assert judged == [48, 48, 48]
+
+
 def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> None:
     data = training_data()
     whole = new_network(SETTINGS, 3, seed=0)
@@ -100,6 +115,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> N
     [
         (["cnn.mirror=true"], "cnn.mirror has no effect on the published network"),
         (["cnn.shift=2"], "cnn.shift has no effect on the published network"),
+        (["cnn.shrunk=0.5"], "cnn.shrunk has no effect on the published network"),
         (["cnn.architecture=residual", "cnn.shift=2"], "no effect without cnn.mirror=true"),
         (["cnn.weight_decay=0.1"], "no effect with cnn.optimizer=adam; set cnn.weight_decay=0"),
         (

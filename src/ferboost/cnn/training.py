@@ -31,6 +31,8 @@ _EVALUATION_BATCH = 512
 _AUGMENTATIONS = {"published": PUBLISHED, "gentle": GENTLE, "strong": STRONG}
 # Epochs of rising step size, where the schedule is a cosine.
 _WARM_UP = 0.5
+# Pixels a side of the images that the first epochs see, where the settings say so.
+_SHRUNK_SIDE = 32
 # Muon's step size is a share of the update's norm; plain momentum, a multiple of the gradient.
 _PLAIN_SHARE = 5.0
 
@@ -303,6 +305,8 @@ def _train_epoch(
             x = augment(x, ranges, generator)
         part, own = group.part(len(batch))
         x, y = x[part], y[part]
+        if seed[1] <= settings.shrunk * settings.epochs:
+            x = _shrink(x)
         for tuned in optimizer.param_groups:
             tuned["lr"] = tuned["initial_lr"] * _rate_factor(step, len(batches), settings)
         with precision.autocast():
@@ -324,6 +328,13 @@ def _train_epoch(
         on_progress(TrainingProgress(seed[1], done, total, loss_sum / so_far, correct_sum / so_far))
     loss_sum, correct_sum = group.sum((loss_sum, correct_sum))
     return loss_sum / total, correct_sum / total
+
+
+def _shrink(images: Tensor) -> Tensor:
+    small = functional.interpolate(
+        images[:, None].float(), _SHRUNK_SIDE, mode="bilinear", antialias=True
+    )
+    return small[:, 0]
 
 
 def _loss(logits: Tensor, labels: Tensor, beliefs: Tensor | None, smoothing: float) -> Tensor:

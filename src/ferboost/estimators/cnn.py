@@ -47,7 +47,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
     architecture, filters, blocks, kernel_size, stride, padding, pooling, pool_size, dropout, dense
         The network; see `ferboost.config.CNNSettings`.
     l2, mirror, shift, optimizer, learning_rate, schedule, weight_decay, label_smoothing, averaging,
-    keep
+    keep, shrunk
         Its training; see `ferboost.config.CNNSettings`.
     batch_size, epochs, patience, augmentation
         The same.
@@ -106,6 +106,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         keep: Literal["best", "last"] = "best",
         batch_size: int = 64,
         epochs: int = 50,
+        shrunk: float = 0.0,
         patience: int | None = None,
         augmentation: Literal["none", "published", "gentle", "strong"] = "none",
         validation_fraction: float = 0.1,
@@ -135,6 +136,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         self.keep = keep
         self.batch_size = batch_size
         self.epochs = epochs
+        self.shrunk = shrunk
         self.patience = patience
         self.augmentation = augmentation
         self.validation_fraction = validation_fraction
