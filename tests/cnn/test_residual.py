@@ -76,7 +76,8 @@ def test_the_first_epochs_see_shrunk_images() -> None:
     data = training_data()
     settings = SETTINGS.model_copy(update={"shrunk": 0.67, "epochs": 3, "batch_size": 36})
     network = new_network(settings, 3, seed=0)
-    trained, judged = [], []
+    trained: list[int] = []
+    judged: list[int] = []
 
     def look(stem: torch.nn.Module, blocks: tuple[torch.Tensor]) -> None:
         (trained if stem.training else judged).append(2 * blocks[0].shape[-1])
