@@ -12,6 +12,7 @@ from ferboost.centres import fit_centres
 from ferboost.cnn.training import LabelledImages
 from ferboost.config import TreeSettings, Views
 from ferboost.datasets.splitting import stratified_sample
+from ferboost.errors import DataError
 from ferboost.features import FeatureSource, group_features, join_features, needs_network
 from ferboost.progress import Tell
 from ferboost.variants import (
@@ -32,6 +33,7 @@ __all__ = [
     "groups_seen",
     "grow_trees",
     "predict_trees",
+    "watched_images",
 ]
 
 # The same cut for all seeds of a run, so that they are comparable.
@@ -192,6 +194,23 @@ def centred_groups(taps: Sequence[str]) -> set[str]:
 def cut_watched(
     hashes: NDArray[np.generic], held_out: LabelledImages
 ) -> tuple[LabelledImages, LabelledImages]:
-    """Part held-out images into four fifths to grow trees on, and a fifth to stop them."""
-    watched = stratified_sample(held_out.labels, hashes, _WATCHED_SHARE, _CUT_SEED)
+    """Part held-out images into four fifths to grow trees on, and a fifth to stop them.
+
+    Raises
+    ------
+    DataError
+        If there are too few for both.
+    """
+    watched = watched_images(held_out.labels, hashes)
+    if not watched.any():
+        raise DataError(
+            f"{len(watched)} validation images are too few to grow trees on some and stop or "
+            "judge them by others; raise data.validation_fraction, add images, or take another "
+            "trees.features than held-out"
+        )
     return held_out.select(~watched), held_out.select(watched)
+
+
+def watched_images(labels: NDArray[np.int64], hashes: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Say which held-out images, shape (n,), stop trees that grow on the others; maybe none."""
+    return stratified_sample(labels, hashes, _WATCHED_SHARE, _CUT_SEED)

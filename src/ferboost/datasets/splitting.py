@@ -1,5 +1,6 @@
 """Cutting a validation or test split off the training images."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -85,7 +86,11 @@ def draw_faces(dataset: FaceDataset, count: int, seed: int = 0) -> FaceDataset:
 
 
 def number_folds(
-    labels: NDArray[np.int64], groups: NDArray[np.generic], folds: int, seed: int
+    labels: NDArray[np.int64],
+    groups: NDArray[np.generic],
+    folds: int,
+    seed: int,
+    classes: Sequence[str] = (),
 ) -> NDArray[np.int64]:
     """Deal images into folds: every class evenly, equal `groups` into the same one.
 
@@ -96,6 +101,8 @@ def number_folds(
         Images with the same value stay together; a group counts for the lowest of its labels.
     folds : int
     seed : int
+    classes : sequence of str, optional
+        Their names, for a message.
 
     Returns
     -------
@@ -115,8 +122,9 @@ def number_folds(
     for label in np.unique(labels):
         own = order[group_labels[order] == label]
         if len(own) < folds:
+            name = repr(classes[label]) if classes else label
             raise DataError(
-                f"class {label} has {len(own)} different training images, too few for {folds} "
+                f"class {name} has {len(own)} different training images, too few for {folds} "
                 "folds; lower trees.folds or add images"
             )
         numbers[own] = np.arange(len(own)) % folds

@@ -9,7 +9,6 @@ from ferboost.cnn.network import build_network
 from ferboost.config import Settings, change_settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
-from ferboost.datasets.splitting import number_folds
 from ferboost.errors import RunError, SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.files import atomic_folder, copy_file
@@ -29,6 +28,7 @@ from ferboost.pipeline.evaluating import (
 from ferboost.pipeline.examples import save_examples
 from ferboost.pipeline.memorising import measure_memorised
 from ferboost.pipeline.stacking import copy_stacked, find_stacked, has_stacked
+from ferboost.pipeline.sufficing import require_images_for_trees
 from ferboost.pipeline.training import CNN_FILES, SeedTraining
 from ferboost.progress import Monitor
 from ferboost.runs import DataRecord, Run, RunRecord, describe_environment, refuse_existing
@@ -98,9 +98,7 @@ def start_run(
     settings = with_whole_paths(settings)
     stacked = find_stacked(settings, dataset)
     build_network(settings.cnn, len(dataset.classes))  # refuses impossible shapes
-    if settings.trees.features == "out-of-fold":  # refuses more folds than a class has images
-        train = prepared.split("train")
-        number_folds(train.labels, train.hashes, settings.trees.folds, seed=0)
+    require_images_for_trees(prepared, settings)
     record = RunRecord(
         settings=settings,
         classes=dataset.classes,

@@ -13,7 +13,7 @@ from ferboost.datasets.splitting import FOLD_SEED, number_folds
 from ferboost.evaluation.memorising import Familiarity, Judged, MemorisedFeatures, judge
 from ferboost.features import group_features, join_features, needs_network
 from ferboost.files import write_json
-from ferboost.growing import cut_watched
+from ferboost.growing import watched_images
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.doubting import believed_images
 from ferboost.pipeline.kept import read_kept
@@ -102,8 +102,9 @@ def _cases(run: Run, seed: int, train: FaceDataset, validation: FaceDataset) -> 
     held_out = LabelledImages(validation.images, validation.labels)
     settings = run.settings
     if not model.folds:
-        unseen, new = cut_watched(validation.hashes, held_out)
-        if len(new.labels) and len(unseen.labels):
+        watched = watched_images(validation.labels, validation.hashes)
+        if watched.any():
+            unseen, new = held_out.select(~watched), held_out.select(watched)
             learnt = training_images(train, settings, seed, copies=False)
             yield _Case(model, _as_many(learnt, unseen, random), new)
         return

@@ -14,7 +14,6 @@ from ferboost.cnn.network import new_network
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import Settings, TreeSettings
-from ferboost.errors import SettingsError
 from ferboost.evaluation.scaling import log_losses
 from ferboost.features import FeatureSource
 from ferboost.growing import SeenImages, add_centres, centred_groups, cut_watched, grow_trees
@@ -52,19 +51,11 @@ class StoppedError(Exception):
 class _SeenSplits:
     """All that the trees of one network can grow on, be stopped by and be judged by."""
 
-    train: SeenImages
     validation: SeenImages
-    grown: SeenImages
-    """Four fifths of the validation images."""
-    watched: SeenImages
-    """The last fifth."""
-
-    def rows(self, settings: TreeSettings) -> SeenImages:
-        """Return what the trees grow on."""
-        rows = self.grown if settings.features == "held-out" else self.train
-        if not settings.view_rows:
-            return rows
-        return rows.every_view(settings.views)
+    rows: SeenImages
+    """What the trees grow on: the training images, or four fifths of the validation images."""
+    judged: SeenImages
+    """What stops and judges them: the validation images, or the last fifth of them."""
 
 
 class Scorer:
@@ -187,13 +178,9 @@ class Scorer:
         self, seen: _SeenSplits, settings: Settings, variant: str, seed: int
     ) -> tuple[BoostedTrees, NDArray[np.float32], NDArray[np.int64]]:
         """Return trees, their probabilities, and the true labels."""
-        rows = seen.rows(settings.trees)
-        judged = seen.watched if settings.trees.features == "held-out" else seen.validation
-        if not len(judged.data.labels):
-            raise SettingsError(
-                f"{len(seen.validation.data.labels)} validation images are too few to grow trees "
-                "on some and judge them on others; use trees.features=in-sample or more images"
-            )
+        rows, judged = seen.rows, seen.judged
+        if settings.trees.view_rows:
+            rows = rows.every_view(settings.trees.views)
         grown = grow_trees(variant, rows, judged, settings.trees, classes=self._classes, seed=seed)
         trees = cast("BoostedTrees", grown)  # its variant is no baseline
         return trees, trees.predict_proba(*judged.of(variant)), judged.data.labels
@@ -214,9 +201,11 @@ class Scorer:
         self, source: FeatureSource, settings: TreeSettings, train: LabelledImages
     ) -> _SeenSplits:
         validation = self._faces.validation
-        grown, watched = cut_watched(self._faces.validation_hashes, validation)
-        centred = grown if settings.features == "held-out" else validation
+        rows, judged, centred = train, validation, validation
+        if settings.features == "held-out":
+            rows, judged = cut_watched(self._faces.validation_hashes, validation)
+            centred = rows
         source = replace(source, views=settings.views)
         source = add_centres(source, settings.taps, centred, self._classes)
-        parts = (train, validation, grown, watched)
+        parts = (validation, rows, judged)
         return _SeenSplits(*(SeenImages(source, part, centred=part is centred) for part in parts))
