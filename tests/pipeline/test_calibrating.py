@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ferboost.errors import RunError
+from ferboost.evaluation.scaling import fit_scaling
 from ferboost.evaluation.trust import measure_trust
 from ferboost.pipeline import calibrate_run, load_calibration, load_results
 from ferboost.pipeline.calibrating import counts_calibration_images
@@ -66,6 +67,28 @@ def test_sets_of_the_mean_of_the_seeds_can_be_had(clean: Run) -> None:
 def test_the_images_of_the_run_itself_do_not_count(clean: Run) -> None:
     assert counts_calibration_images(clean, DATASET.split("train"))
     assert not counts_calibration_images(clean, DATASET.split("test"))
+
+
+def test_trees_are_not_calibrated_on_the_validation_images_that_they_grew_on(
+    tmp_path: Path,
+) -> None:
+    trees = {"taps": ("pixels",), "features": "held-out", "rounds": 20}
+    settings = run_settings(trees=trees, data={"validation_fraction": 0.5})
+    run, _ = finish(tmp_path / "run", DATASET, settings)
+    calibration = load_calibration(run)
+    assert calibration is not None
+    labels, _ = calibration.counted("pixels", [0])
+    everything = sum(run.record.data.counts["validation"])
+    assert 0.1 * everything < len(labels) < 0.3 * everything
+    assert len(calibration.counted("cnn", [0])[0]) == everything
+    fitted = fit_scaling(calibration.probabilities[0]["cnn"], calibration.labels, "temperature")
+    assert calibration.scalings[0]["cnn"]["temperature"] == fitted
+    grown = calibration.probabilities[0]["pixels"][calibration.grown_on].argmax(1)
+    assert (grown == calibration.labels[calibration.grown_on]).all()  # known by heart
+    unseen = calibration.probabilities[0]["pixels"][~calibration.grown_on]
+    fitted = fit_scaling(unseen, labels, "temperature")
+    assert calibration.scalings[0]["pixels"]["temperature"] == fitted
+    assert calibration.ensemble["pixels"]["temperature"] == fitted
 
 
 def test_a_damaged_calibration_is_refused_with_the_way_to_mend_it(tmp_path: Path) -> None:

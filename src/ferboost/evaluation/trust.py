@@ -21,6 +21,7 @@ from ferboost.evaluation.conformal import (
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.scaling import SCALING_METHODS, Scaling, ScalingMethod, fit_scaling
 from ferboost.progress import Tell
+from ferboost.variants import CNN, FOLD_CNNS
 
 __all__ = [
     "COVERAGES",
@@ -53,6 +54,8 @@ class RunCalibration:
         The true classes of the validation images.
     probabilities : mapping of int to mapping of str to ndarray of float32, shape (n, k)
         What each seed's variants give them, uncalibrated, by seed and variant.
+    grown_on : ndarray of bool, shape (n,)
+        The images that trees, and what stands in their place, learnt; they do not count for these.
     scalings : mapping of int to mapping of str to mapping of str to Scaling
         By seed, variant and method.
     ensemble : mapping of str to mapping of str to Scaling
@@ -61,8 +64,38 @@ class RunCalibration:
 
     labels: NDArray[np.int64]
     probabilities: Mapping[int, Mapping[str, NDArray[np.float32]]]
+    grown_on: NDArray[np.bool_]
     scalings: Mapping[int, Mapping[str, Mapping[ScalingMethod, Scaling]]]
     ensemble: Mapping[str, Mapping[ScalingMethod, Scaling]]
+
+    def counted(
+        self, variant: str, seeds: Sequence[int]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the labels, and the mean of some seeds' probabilities, that a variant is held to.
+
+        Parameters
+        ----------
+        variant : str
+        seeds : sequence of int
+
+        Returns
+        -------
+        labels : ndarray of int64, shape (m,)
+        shares : ndarray of float32, shape (m, k)
+            Of the images that this variant did not learn.
+
+        Raises
+        ------
+        DataError
+            If there is no such seed or variant.
+        """
+        for seed in seeds:
+            if variant not in self.probabilities.get(seed, {}):
+                raise DataError(f"nothing is calibrated for the variant {variant!r} of seed {seed}")
+        members = [self.probabilities[seed][variant] for seed in seeds]
+        mean: NDArray[np.float32] = np.mean(members, axis=0, dtype=np.float32)
+        unseen = _unseen(variant, self.grown_on)
+        return self.labels[unseen], mean[unseen]
 
     def sets(
         self,
@@ -90,16 +123,16 @@ class RunCalibration:
             If the coverage is not between 0 and 1, or there is no such method.
         """
         seeds = list(self.probabilities) if seed is None else [seed]
-        scalings = self.ensemble if seed is None else self.scalings.get(seed, {})
-        if variant not in scalings:
-            raise DataError(f"nothing is calibrated for the variant {variant!r} of seed {seed}")
-        mean = np.stack([self.probabilities[s][variant] for s in seeds]).mean(axis=0)
+        labels, mean = self.counted(variant, seeds)
+        scalings = self.ensemble if seed is None else self.scalings[seed]
         calibrated = scalings[variant]["temperature"].apply(mean)
-        return fit_conformal(calibrated, self.labels, coverage, method, by_class=by_class)
+        return fit_conformal(calibrated, labels, coverage, method, by_class=by_class)
 
 
 def fit_calibration(
-    labels: NDArray[np.int64], probabilities: Mapping[int, Mapping[str, NDArray[np.float32]]]
+    labels: NDArray[np.int64],
+    probabilities: Mapping[int, Mapping[str, NDArray[np.float32]]],
+    grown_on: NDArray[np.bool_] | None = None,
 ) -> RunCalibration:
     """Calibrate every seed and variant, and the mean of the seeds, on validation images.
 
@@ -108,26 +141,37 @@ def fit_calibration(
     labels : ndarray of int64, shape (n,)
     probabilities : mapping of int to mapping of str to ndarray of float32, shape (n, k)
         By seed and variant.
+    grown_on : ndarray of bool, shape (n,), optional
+        See `RunCalibration`; none by default.
 
     Raises
     ------
     DataError
         If there is no image, or shapes do not fit.
     """
+    grown_on = np.zeros(len(labels), dtype=np.bool_) if grown_on is None else grown_on
 
-    def both(shares: NDArray[np.float32]) -> dict[ScalingMethod, Scaling]:
-        return {method: fit_scaling(shares, labels, method) for method in SCALING_METHODS}
+    def both(variant: str, shares: NDArray[np.float32]) -> dict[ScalingMethod, Scaling]:
+        own = _unseen(variant, grown_on)
+        return {m: fit_scaling(shares[own], labels[own], m) for m in SCALING_METHODS}
 
     variants = next(iter(probabilities.values()))
+    means: dict[str, NDArray[np.float32]] = {
+        v: np.mean([own[v] for own in probabilities.values()], axis=0, dtype=np.float32)
+        for v in variants
+    }
     return RunCalibration(
         labels,
         probabilities,
-        {seed: {v: both(p) for v, p in own.items()} for seed, own in probabilities.items()},
-        {
-            v: both(np.mean([own[v] for own in probabilities.values()], axis=0, dtype=np.float32))
-            for v in variants
-        },
+        grown_on,
+        {seed: {v: both(v, p) for v, p in own.items()} for seed, own in probabilities.items()},
+        {variant: both(variant, shares) for variant, shares in means.items()},
     )
+
+
+def _unseen(variant: str, grown_on: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say which images a variant did not learn."""
+    return np.ones_like(grown_on) if variant in {CNN, FOLD_CNNS} else ~grown_on
 
 
 @dataclass(frozen=True)

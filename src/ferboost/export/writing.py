@@ -194,19 +194,17 @@ def _calibrate(
             f"the calibration of {run.path} lacks {variant!r}; run: "
             f"ferboost calibrate {run.path} DATA"
         )
-    members = [calibration.probabilities[seed][variant] for seed in seeds]
-    shares = np.asarray(np.mean(members, axis=0), dtype=np.float32)
+    labels, shares = calibration.counted(variant, seeds)
     scaling = None
     if method != "none":
         method = method or "temperature"
-        scaling = fit_scaling(shares, calibration.labels, method)
+        scaling = fit_scaling(shares, labels, method)
         shares = scaling.apply(shares)
     overall, by_class = (
         [
             np.maximum(0, 1 - np.array(sets.thresholds)).tolist()
             for sets in (
-                fit_conformal(shares, calibration.labels, coverage, by_class=own)
-                for coverage in _COVERAGES
+                fit_conformal(shares, labels, coverage, by_class=own) for coverage in _COVERAGES
             )
         ]
         for own in (False, True)

@@ -14,6 +14,7 @@ from ferboost.errors import DataError, RunError
 from ferboost.evaluation.scaling import SCALING_METHODS, Scaling, ScalingMethod
 from ferboost.evaluation.trust import RunCalibration, fit_calibration
 from ferboost.files import atomic_path, write_json
+from ferboost.growing import watched_images
 from ferboost.models import load_seed_model
 from ferboost.pipeline.evaluating import load_training_hashes, require_finished
 from ferboost.progress import Monitor
@@ -31,6 +32,7 @@ _Scalings = Mapping[str, Mapping[ScalingMethod, Scaling]]
 
 _VALIDATION = "validation-predictions.npz"
 _SCALINGS = "calibration.json"
+_GROWN_ON = "grown on"
 
 
 def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCalibration:
@@ -44,7 +46,8 @@ def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCal
     run : Run
         Of the protocol ``"clean"``, its models finished.
     validation : FaceDataset
-        Images that no model was trained on, and that will not be counted in an evaluation.
+        The run's own: no CNN was trained on it. Held-out trees grew on four fifths of it, and are
+        calibrated on the last one.
     monitor : Monitor
 
     Raises
@@ -64,8 +67,10 @@ def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCal
             tell(done, len(run.settings.seeds), f"seed {seed}")
             probabilities[seed] = load_seed_model(run, seed).probabilities(known.images)
         tell(len(run.settings.seeds), len(run.settings.seeds), "")
-        calibration = fit_calibration(known.labels, probabilities)
+        calibration = fit_calibration(known.labels, probabilities, _grown_on(run, validation))
     arrays: dict[str, NDArray[np.generic]] = {"labels": known.labels}
+    if run.settings.trees.features == "held-out":
+        arrays[_GROWN_ON] = calibration.grown_on
     for seed, variants in probabilities.items():
         arrays |= {f"{seed}/{variant}": shares for variant, shares in variants.items()}
     with atomic_path(run.path / _VALIDATION) as temporary, temporary.open("wb") as stream:
@@ -98,7 +103,10 @@ def load_calibration(run: Run) -> RunCalibration | None:
             for seed, own in seeds.items()
         }
         ensemble = _read_scalings(content["mean of seeds"])
-        return RunCalibration(arrays["labels"], probabilities, seeds, ensemble)
+        labels, grown_on = arrays["labels"], np.zeros(len(arrays["labels"]), dtype=np.bool_)
+        if run.settings.trees.features == "held-out":
+            grown_on = arrays[_GROWN_ON]
+        return RunCalibration(labels, probabilities, grown_on, seeds, ensemble)
     except (
         OSError, ValueError, TypeError, AttributeError, EOFError, KeyError, BadZipFile, zlib.error,
         DataError,
@@ -107,6 +115,13 @@ def load_calibration(run: Run) -> RunCalibration | None:
             f"{path} or {_VALIDATION} beside it is damaged ({error}); remove both and run: "
             f"ferboost calibrate {run.path} DATA"
         ) from error
+
+
+def _grown_on(run: Run, validation: FaceDataset) -> NDArray[np.bool_]:
+    """Say on which validation images the trees of a run grew."""
+    if run.settings.trees.features != "held-out":
+        return np.zeros(len(validation), dtype=np.bool_)
+    return ~watched_images(validation.labels, validation.hashes)
 
 
 def why_uncalibrated(run: Run) -> str:
