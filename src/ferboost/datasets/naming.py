@@ -87,11 +87,16 @@ def read_named_rows(
 
 
 def _index(names: NDArray[np.str_]) -> dict[str, int]:
-    """Return where each image is, by every end of its name that begins after a slash."""
-    known: dict[str, int] = {}
+    """Return where each image is, by its name and by every end of it that begins after a slash.
+
+    What is a whole name is no other image's end.
+    """
+    whole: dict[str, int] = {}
+    ends: dict[str, int] = {}
     for place, name in enumerate(map(str, names)):
+        whole[name] = _AMBIGUOUS if name in whole else place
         parts = name.split("/")
-        for start in range(len(parts)):
+        for start in range(1, len(parts)):
             end = "/".join(parts[start:])
-            known[end] = _AMBIGUOUS if end in known and start else place
-    return known
+            ends[end] = _AMBIGUOUS if end in ends else place
+    return ends | whole
