@@ -1,5 +1,6 @@
 """CNNs of other runs as what the trees see."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,11 @@ def test_stacking_is_checked_by_the_settings() -> None:
         stacking(())
     with pytest.raises(SettingsError, match="know their training images by heart"):
         stacking((Path("run"),), features="in-sample")
+
+
+def test_a_run_may_be_called_like_one_of_its_seeds(other: Run, tmp_path: Path) -> None:
+    called = tmp_path / "seed-9"
+    shutil.copytree(other.path, called)
+    for name in (called, called / "seed-5"):
+        run, _ = begin(tmp_path / f"run-of-{name.name}", DATASET, stacking((name,)))
+        assert json.loads(stacked_record_path(run).read_bytes())[0]["run"] == str(called)

@@ -84,8 +84,10 @@ def has_stacked(run: Run) -> bool:
 
 def _find(path: Path, settings: Settings, dataset: FaceDataset) -> StackedCNN:
     only = None
-    if path.name.startswith(_SEED_FOLDER) and path.name.removeprefix(_SEED_FOLDER).isdecimal():
-        path, only = path.parent, int(path.name.removeprefix(_SEED_FOLDER))
+    number = path.name.removeprefix(_SEED_FOLDER)
+    is_seed = path.name.startswith(_SEED_FOLDER) and number.isdecimal()
+    if is_seed and not (path / "run.json").exists():  # a run may be called like one of its seeds
+        path, only = path.parent, int(number)
     other = Run.open(path)
     known = other.settings.seeds
     if only is not None and only not in known:
