@@ -437,6 +437,25 @@ class TestBoostingModes:
         assert not hasattr(others[0], "network_")
         assert model.predict_proba(images).shape == (len(images), 3)
 
+    def test_one_number_decides_all_cnns_and_each_is_another_one(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_]
+    ) -> None:
+        def fitted(other: int, seed: int) -> BoostedCNNClassifier:
+            model: BoostedCNNClassifier = small_boosted().set_params(
+                tap="logits+stacked", stacked=(small_cnn(random_state=other),) * 2,
+                features="out-of-fold", folds=2, mode="residual", random_state=seed,
+            )  # fmt: skip
+            model.fit(images, labels)
+            return model
+
+        first, again, another = fitted(7, 0), fitted(8, 0), fitted(7, 1)
+        np.testing.assert_array_equal(first.predict_proba(images), again.predict_proba(images))
+        assert (first.predict_proba(images) != another.predict_proba(images)).any()
+        starts = {cnn.random_state for cnn in first.cnns_}
+        assert len(starts) == 2
+        weights = [network.state_dict()["fc1.weight"] for network in first.sources_[0].stacked]
+        assert not torch.equal(*weights)
+
     @pytest.mark.parametrize("features", ["held-out", "out-of-fold"])
     def test_trees_can_learn_votes(
         self, images: NDArray[np.uint8], labels: NDArray[np.str_], features: str

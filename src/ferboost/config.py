@@ -309,6 +309,15 @@ class Settings(_Frozen):
         return self
 
     @model_validator(mode="after")
+    def _check_early_stopping(self) -> Self:
+        if self.trees.early_stopping is not None and self.protocol == "paper":
+            raise ValueError(
+                "trees.early_stopping watches the validation images, and the published protocol "
+                "has none; set trees.early_stopping=none or use protocol clean"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_centres(self) -> Self:
         if self.protocol == "clean" or self.trees.features == "out-of-fold":
             return self

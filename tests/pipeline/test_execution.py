@@ -211,24 +211,29 @@ class TestTestSplit:
         selected_on = seed.history[seed.best_epoch - 1].validation_accuracy
         assert results.correct("cnn").mean() == pytest.approx(selected_on)
 
-    def test_early_stopping_of_trees_watches_validation_images_and_never_test_images(
+    def test_trees_without_early_stopping_watch_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        watched: dict[str, Any] = {}
+        watched: dict[int | None, Any] = {}
         fit = BoostedTrees.fit
 
         def noted(
             self: Any, features: Any, labels: Any, validation: Any, on_round: Any, **logits: Any
         ) -> Any:
-            watched[protocol] = validation
+            watched[stopping] = validation
             return fit(self, features, labels, validation, on_round, **logits)
 
         monkeypatch.setattr(BoostedTrees, "fit", noted)
-        for protocol in ("clean", "paper"):
-            settings = run_settings(trees={"early_stopping": 2}, protocol=protocol)
-            finish(tmp_path / protocol, DATASET, settings)
-        assert len(watched["clean"][1]) > 0
-        assert watched["paper"] is None
+        for stopping in (2, None):
+            finish(
+                tmp_path / str(stopping), DATASET, run_settings(trees={"early_stopping": stopping})
+            )
+        assert len(watched[2][1]) > 0
+        assert watched[None] is None
+
+    def test_early_stopping_of_trees_never_watches_test_images(self) -> None:
+        with pytest.raises(SettingsError, match=r"published protocol has none; set trees\.early_s"):
+            run_settings(trees={"early_stopping": 2}, protocol="paper")
 
 
 class TestTrainingImages:

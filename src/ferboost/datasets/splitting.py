@@ -13,6 +13,7 @@ from ferboost.errors import DataError
 __all__ = [
     "cut_as",
     "cut_split",
+    "derive_seed",
     "draw_faces",
     "number_folds",
     "prepare_splits",
@@ -83,6 +84,11 @@ def draw_faces(dataset: FaceDataset, count: int, seed: int = 0) -> FaceDataset:
         return dataset
     share = count / len(dataset)
     return dataset.select(stratified_sample(dataset.labels, dataset.hashes, share, seed))
+
+
+def derive_seed(seed: int, number: int) -> int:
+    """Return the seed of one of several CNNs that a seed stands for, such as that of a fold."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
 
 
 def number_folds(

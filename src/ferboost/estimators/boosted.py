@@ -15,7 +15,7 @@ from ferboost.boosting import BoostedTrees
 from ferboost.cnn.training import LabelledImages
 from ferboost.config import TreeSettings, parse_settings
 from ferboost.datasets.dataset import hash_images
-from ferboost.datasets.splitting import FOLD_SEED, number_folds
+from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.errors import DataError, SettingsError
 from ferboost.estimators.cnn import CNNClassifier, cnn_settings
 from ferboost.estimators.shared import (
@@ -87,7 +87,7 @@ class BoostedCNNClassifier(FaceClassifier):
     early_stopping : int, optional
         Stop after so many rounds without a lower validation log loss; None runs all rounds.
     random_state : int, RandomState or None
-        Takes the place of the CNN's own, so that one number decides the whole model.
+        Takes the place of the CNNs' own, so that one number decides the whole model.
 
     Attributes
     ----------
@@ -194,6 +194,7 @@ class BoostedCNNClassifier(FaceClassifier):
             raise SettingsError("a classifier is one model: mode can be replace or residual")
         cnn.set_params(random_state=draw_seed(self.random_state))
         settings = cnn_settings(cnn)
+        (drawn,) = settings.seeds
         others = self.stacked if STACKED in groups_of(self.tap) else ()
         (variant,) = tree_variants([self.tap], tree_settings.mode)
         classes, given = read_labelled(X, y)
@@ -208,13 +209,17 @@ class BoostedCNNClassifier(FaceClassifier):
         cnns: list[CNNClassifier] = []
         sources: list[FeatureSource] = []
         trees: list[BoostedTrees] = []
-        for learnt, grown, watched in _parts(train, held_out, tree_settings):
+        for fold, (learnt, grown, watched) in enumerate(_parts(train, held_out, tree_settings)):
+            seed = derive_seed(drawn, fold) if tree_settings.features == "out-of-fold" else drawn
             fit = partial(_fit, classes=classes, learnt=learnt, held_out=held_out, tell=on_epoch)
             network = None
             if is_residual(variant) or needs_network(self.tap):
-                cnns.append(fit(clone(cnn)))
+                cnns.append(fit(clone(cnn).set_params(random_state=seed)))
                 network = cnns[-1].network_
-            stacked = tuple(fit(clone(other)).network_ for other in others)
+            stacked = tuple(
+                fit(clone(other).set_params(random_state=derive_seed(seed, number))).network_
+                for number, other in enumerate(others)
+            )
             centred = held_out if tree_settings.features == "in-sample" else grown
             source = FeatureSource(network, tree_settings.views, stacked=stacked)
             source = add_centres(source, [self.tap], centred, len(classes))
@@ -229,7 +234,7 @@ class BoostedCNNClassifier(FaceClassifier):
                         SeenImages(source, watched, watched is centred),
                         tree_settings,
                         classes=len(classes),
-                        seed=settings.seeds[0],
+                        seed=seed,
                     ),
                 )
             )

@@ -9,7 +9,7 @@ from ferboost.boosting import BoostedTrees
 from ferboost.cnn.training import LabelledImages
 from ferboost.config import TreeSettings
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import FOLD_SEED, number_folds
+from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.evaluation.memorising import Familiarity, Judged, MemorisedFeatures, judge
 from ferboost.features import group_features, join_features, needs_network
 from ferboost.files import write_json
@@ -17,7 +17,7 @@ from ferboost.growing import watched_images
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.doubting import believed_images
 from ferboost.pipeline.kept import read_kept
-from ferboost.pipeline.training import fold_seed, training_images
+from ferboost.pipeline.training import training_images
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 from ferboost.variants import groups_of, is_residual, tap_of, tree_variants
@@ -111,7 +111,7 @@ def _cases(run: Run, seed: int, train: FaceDataset, validation: FaceDataset) -> 
     numbers = number_folds(train.labels, train.hashes, len(model.folds), FOLD_SEED)
     for fold, own in enumerate(model.folds):
         others = train.select(numbers != fold)
-        learnt = training_images(others, settings, fold_seed(seed, fold), copies=False)
+        learnt = training_images(others, settings, derive_seed(seed, fold), copies=False)
         rows = _as_many(learnt, believed_images(train.select(numbers == fold), "keep"), random)
         yield _Case(own, rows, held_out)
 

@@ -21,7 +21,7 @@ from ferboost.cnn.training import LabelledImages, TrainingProgress, train_networ
 from ferboost.config import CNNSettings, Settings
 from ferboost.datasets.balancing import balance
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import FOLD_SEED, number_folds
+from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.datasets.votes import soft_labels
 from ferboost.errors import RunError
 from ferboost.features import FeatureSource
@@ -52,7 +52,6 @@ __all__ = [
     "CNN_FILES",
     "CurvesRecord",
     "SeedTraining",
-    "fold_seed",
     "labelled",
     "read_curves",
     "read_precision",
@@ -187,8 +186,7 @@ class SeedTraining:
         settings = self.run.settings
         train = training_images(self._train, settings, self.seed)
         self._finish_cnn(_Part(self.folder, f"seed {self.seed}", self.seed), train)
-        # On images of the test split, which the published protocol holds out, nothing is stopped.
-        watched = self._held_out if settings.protocol == "clean" else None
+        watched = self._held_out
         known = None
         if settings.trees.features == "out-of-fold":
             self._finish_folds(watched)
@@ -209,14 +207,14 @@ class SeedTraining:
             self._train_cnn(part, train)
         part.state_path.unlink(missing_ok=True)
 
-    def _finish_folds(self, watched: LabelledImages | None) -> None:
+    def _finish_folds(self, watched: LabelledImages) -> None:
         """Train a CNN without each fold, and grow its trees on that fold."""
         settings = self.run.settings
         numbers = number_folds(
             self._train.labels, self._train.hashes, settings.trees.folds, FOLD_SEED
         )
         for fold in range(settings.trees.folds):
-            seed = fold_seed(self.seed, fold)
+            seed = derive_seed(self.seed, fold)
             name = f"seed {self.seed}, fold {fold + 1} of {settings.trees.folds}"
             part = _Part(fold_path(self.folder, fold), name, seed)
             others = self._train.select(numbers != fold)
@@ -312,7 +310,7 @@ class SeedTraining:
         part: "_Part",
         network: FaceNetwork,
         rows: LabelledImages,
-        watched: LabelledImages | None,
+        watched: LabelledImages,
     ) -> SeenImages:
         """Grow what is missing; return the rows with what was computed of them."""
         settings = self.run.settings.trees
@@ -323,9 +321,9 @@ class SeedTraining:
         missing = [v for v in variants if not trees_path(part.folder, v).exists()]
         seen = SeenImages(source, rows, rows is centred)
         grown = seen.every_view(settings.views) if settings.view_rows else seen
-        judged = None if watched is None else SeenImages(source, watched, watched is centred)
         stops = settings.early_stopping is not None
-        for images in (grown, judged if stops else None):
+        judged = SeenImages(source, watched, watched is centred) if stops else None
+        for images in (grown, judged):
             if images is not None and missing:
                 images.features(groups_seen(missing))  # all at once: the network runs once
         for variant in missing:
@@ -414,11 +412,6 @@ def training_images(
     changed = augment_as_published(torch.from_numpy(images[copied]), generator)
     images[copied] = changed.round().to(torch.uint8).numpy()
     return replace(believed.select(index), images=images)
-
-
-def fold_seed(seed: int, fold: int) -> int:
-    """Return the seed of the CNN that is trained without a fold."""
-    return int(np.random.SeedSequence((seed, fold)).generate_state(1)[0])
 
 
 def labelled(dataset: FaceDataset, settings: Settings) -> LabelledImages:
