@@ -29,7 +29,7 @@ from ferboost.evaluation.summary import against_baselines, summarize
 from ferboost.pipeline import load_results
 from ferboost.pipeline.evaluating import has_results
 from ferboost.runs import Run
-from ferboost.variants import CNN, FOLD_CNNS, in_words
+from ferboost.variants import CNN, FOLD_CNNS, in_words, variant_phrase
 
 #: The variant that the claim is about: the first tap of the preset, correcting its CNNs.
 DECLARED = f"{load_settings('boosted').trees.taps[0]} residual"
@@ -112,9 +112,9 @@ def _print_claim(results: Results) -> None:
     for part, images in parts.items():
         for other in (CNN, FOLD_CNNS):
             found = compare(results.correct(other)[:, images], declared[:, images])
-            print(f"{part}: {found.sentence(in_words(other), in_words(DECLARED))}")
+            print(f"{part}: {found.sentence(variant_phrase(other), variant_phrase(DECLARED))}")
     for baseline, trees, comparison in against_baselines(results):
-        print(comparison.sentence(in_words(baseline), in_words(trees)))
+        print(comparison.sentence(variant_phrase(baseline), variant_phrase(trees)))
 
 
 def _print_classes(results: Results) -> None:
