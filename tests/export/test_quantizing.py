@@ -8,6 +8,7 @@ import pytest
 
 from ferboost.config import CNNSettings
 from ferboost.datasets.synthetic import generate_faces
+from ferboost.export import quantizing
 from ferboost.export.ensemble import ExportedGraph, build_graph
 from ferboost.export.parity import run_graph
 from ferboost.export.quantizing import quantize
@@ -50,6 +51,23 @@ def test_every_layer_computes_in_8_bits(small: onnx.ModelProto) -> None:
         kept = weights[made_by[layer.input[1]].input[0]]
         assert kept.data_type in integers
         assert np.abs(onnx.numpy_helper.to_array(kept).astype(int)).max() <= 64  # 7 bits
+
+
+def test_ranges_are_of_faces_from_the_first_to_the_last(
+    exact: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[np.ndarray] = []
+
+    class Noted(quantizing._Faces):
+        def __init__(self, faces: np.ndarray) -> None:
+            shown.append(faces)
+            super().__init__(faces)
+
+    monkeypatch.setattr(quantizing, "_Faces", Noted)
+    monkeypatch.setattr(quantizing, "_FACES", 10)
+    faces = np.repeat(np.arange(15, dtype=np.uint8), 48 * 48).reshape(15, 48, 48)
+    quantize(exact, faces)
+    assert shown[0][:, 0, 0].tolist() == [0, 1, 3, 4, 6, 7, 9, 10, 12, 14]
 
 
 def test_new_faces_get_nearly_the_same_probabilities(

@@ -42,7 +42,7 @@ def quantize(model: onnx.ModelProto, faces: NDArray[np.uint8]) -> onnx.ModelProt
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    shown = faces[:: max(1, len(faces) // _FACES)][:_FACES]
+    shown = faces[np.linspace(0, len(faces) - 1, min(len(faces), _FACES)).astype(np.int64)]
     with TemporaryDirectory() as folder, _quiet():
         exact, fused, small = (Path(folder) / f"{name}.onnx" for name in ("exact", "fused", "int8"))
         exact.write_bytes(model.SerializeToString())
