@@ -30,6 +30,17 @@ def test_content_is_written_and_folders_are_made(tmp_path: Path) -> None:
     assert names_in(path.parent) == ["file.txt"]
 
 
+def test_a_name_that_just_fits_is_written(tmp_path: Path) -> None:
+    for name in ("x" * 251 + ".txt", "ü" * 125 + ".txt"):
+        write_text(tmp_path / name, "content")
+    assert len(names_in(tmp_path)) == 2
+
+
+def test_file_names_that_are_no_text_are_written_as_they_are(tmp_path: Path) -> None:
+    write_text(tmp_path / "list.txt", f"grüß {os.fsdecode(bytes([0xFF]))}.png")
+    assert (tmp_path / "list.txt").read_bytes() == "grüß ".encode() + b"\xff.png"
+
+
 def test_a_file_is_replaced(tmp_path: Path) -> None:
     write_bytes(tmp_path / "file", b"old")
     write_bytes(tmp_path / "file", b"new")

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ __all__ = [
     "write_json",
     "write_text",
 ]
+
+# Characters of a name that a temporary one begins with: at most 160 of 255 bytes.
+_KEPT_OF_NAME = 40
 
 _STORAGE_ERRORS = {
     errno.ENOSPC: "the disk is full",
@@ -119,7 +123,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _temporary_beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Return a name that no other has, short enough where that of `path` just fits."""
+    own = blake2b(os.fsencode(path.name), digest_size=4).hexdigest()
+    return path.with_name(f".{path.name[:_KEPT_OF_NAME]}.{own}.{os.getpid()}.part")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -129,8 +135,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write `content` to `path` atomically, as UTF-8."""
-    write_bytes(path, content.encode())
+    """Write `content` to `path` atomically, as UTF-8; file names that are none, as they are."""
+    write_bytes(path, content.encode(errors="surrogateescape"))
 
 
 @contextmanager
