@@ -17,6 +17,7 @@ from ferboost.inference.records import (
     write_csv,
     write_parquet,
 )
+from ferboost.inference.tables import csv_table
 
 CLASSES = ("happy", "sad")
 FACE = Face((1.0, 2.0, 3.0, 4.5), 0.75, eyes=((1.5, 2.5), (2.5, 2.5)))
@@ -63,6 +64,13 @@ def test_a_name_that_is_no_text_is_written_as_it_is(tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff.jpg")
     write_csv(tmp_path / "out.csv", records_of(photo(name, FACE)), CLASSES)
     assert b"\n\xff.jpg,face" in (tmp_path / "out.csv").read_bytes()
+
+
+def test_moments_of_long_films_stay_apart(tmp_path: Path) -> None:
+    with csv_table(tmp_path / "out.csv", {"time": "number"}) as write:
+        write([12345.04])
+        write([12345.08])
+    assert (tmp_path / "out.csv").read_text() == "time\n12345.04\n12345.08\n"
 
 
 def test_a_parquet_table_has_the_same_rows(tmp_path: Path) -> None:

@@ -118,9 +118,9 @@ class Journal:
         """Remove the journal, when the records are where they belong."""
         self._stream.close()
         self.path.unlink(missing_ok=True)
-        self._opened.close()
-        with suppress(OSError):  # someone else's by now
+        with suppress(OSError):  # Windows keeps a file that is open
             self._lock.unlink(missing_ok=True)
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

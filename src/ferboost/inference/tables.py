@@ -31,7 +31,7 @@ def csv_table(path: Path, columns: Columns) -> Iterator[WriteRow]:
         table.writerow(columns)
 
         def write(row: Sequence[Cell]) -> None:
-            table.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+            table.writerow([f"{cell:.9g}" if isinstance(cell, float) else cell for cell in row])
 
         yield write
 
