@@ -2,6 +2,11 @@
 
 import csv
 import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from shell import ferboost, ferboost_process
+
+from ferboost.inference import video
 
 av = pytest.importorskip("av")
 
@@ -57,6 +64,32 @@ def test_a_film_becomes_a_table_an_annotated_film_and_a_timeline(film: Path) -> 
     assert yellow.sum() > 300
     with Image.open("out.png") as figure:
         assert figure.format == "PNG"
+
+
+def test_a_camera_is_stopped_between_two_frames_and_everything_is_written(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Camera(video.Video):
+        def __init__(self, number: int) -> None:
+            super().__init__(film)
+
+        def frames(self) -> Iterator[video.Frame]:
+            for frame in super().frames():
+                yield replace(frame, time=10.0 * frame.number)
+                if frame.number == 5:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(0.3)
+
+    monkeypatch.setattr(video, "Video", Camera)
+    before = signal.getsignal(signal.SIGINT)
+    outcome = ferboost("predict", "--camera", 0, "--csv", "out.csv", "--timeline", "out.png")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert signal.getsignal(signal.SIGINT) is before
+    with Path("out.csv").open(newline="") as stream:
+        frames = [int(row["frame"]) for row in csv.DictReader(stream)]
+    assert frames == list(range(len(frames)))
+    assert 2 <= len(frames) < 10
+    assert Path("out.png").exists()
 
 
 def test_json_holds_a_record_for_each_face_and_frame(film: Path) -> None:

@@ -1,8 +1,10 @@
 """``ferboost predict`` on a film or a camera."""
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,18 +99,35 @@ def _watch(
     moments: "Iterator[Moment]", sinks: Sequence[_Sink], video: "Video", *, stoppable: bool
 ) -> "Iterator[Moment]":
     start = time.monotonic()
-    with ConsoleMonitor().stage("predict") as tell:
-        try:
-            for number, moment in enumerate(moments, start=1):
-                for sink in sinks:
-                    sink(moment)
-                yield moment
-                _tell_rate(tell, number, video.count, time.monotonic() - start)
-        except KeyboardInterrupt:
-            if not stoppable:
-                raise
-        finally:
-            moments.close()  # type: ignore[attr-defined]  # a generator
+    with (
+        ConsoleMonitor().stage("predict") as tell,
+        closing(moments),  # type: ignore[type-var]  # a generator
+        _stoppable() if stoppable else nullcontext(threading.Event()) as stopped,
+    ):
+        for number, moment in enumerate(moments, start=1):
+            for sink in sinks:
+                sink(moment)
+            yield moment
+            _tell_rate(tell, number, video.count, time.monotonic() - start)
+            if stopped.is_set():
+                break
+
+
+@contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """Yield what Ctrl-C sets, so that no frame is left half done; a second one ends at once."""
+    stopped = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(*_: object) -> None:
+        stopped.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell_rate(tell: "Tell", number: int, count: int, seconds: float) -> None:
