@@ -110,6 +110,29 @@ def test_tables_hold_every_picture_and_standard_output_says_so(folder: Path) -> 
     assert [row["image"] for row in in_parquet] == [row["image"] for row in rows]
 
 
+def test_what_is_not_read_in_a_folder_is_said(folder: Path) -> None:
+    for number in range(3):
+        (folder / f"{number}.heic").touch()
+    for number in range(6):
+        (folder / f"notes.{number}").touch()
+    outcome = ferboost("predict", folder, "--csv", "out.csv")
+    assert outcome.code == 0
+    assert outcome.err == (
+        "photos: not read, since their endings are not those of pictures: 3 .heic, 1 .0, 1 .1, "
+        "1 .2, 1 .3, others\n"
+    )
+
+
+def test_a_picture_whose_name_just_fits_is_drawn(folder: Path) -> None:
+    names = ["n" * 251 + ".png", "m" * 250 + ".webp"]
+    for name in names:
+        Image.new("L", (48, 48)).save(Path("long.png"))
+        Path("long.png").rename(folder / name)
+    outcome = ferboost("predict", folder, "--annotate", "drawn")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert {path.name for path in Path("drawn").iterdir()} >= {names[0], "m" * 250 + ".png"}
+
+
 def test_json_and_a_table_hold_the_same(folder: Path) -> None:
     records = json.loads(ferboost("predict", folder, "--json", "--csv", "out.csv").out)
     assert [r["emotion"] for r in records] == [row["emotion"] for row in table("out.csv")]

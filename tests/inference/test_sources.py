@@ -1,10 +1,13 @@
 """Files, folders and patterns become a list of files."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from ferboost.errors import SettingsError
+from ferboost.datasets.images import read_face
+from ferboost.errors import ImageError, SettingsError
 from ferboost.inference.sources import find_sources
 
 
@@ -56,6 +59,39 @@ def test_the_folder_of_results_is_passed_over() -> None:
 def test_a_link_in_a_circle_is_not_followed() -> None:
     Path("photos/deep/again").symlink_to(Path("photos").absolute())
     assert len(listed("photos")) == 4
+
+
+def test_a_link_to_another_folder_is_followed_once() -> None:
+    Path("elsewhere").mkdir()
+    Path("elsewhere/e.png").touch()
+    for name in ("linked", "linked-again"):
+        Path("photos", name).symlink_to(Path("elsewhere").absolute())
+    assert listed("photos")[-1] == "photos/linked/e.png"
+    assert len(listed("photos")) == 5
+
+
+def test_what_is_no_picture_is_counted() -> None:
+    for name in ("film.mp4", "deep/other.MP4", "README"):
+        Path("photos", name).touch()
+    told: dict[Path, dict[str, int]] = {}
+    found = find_sources([Path("photos")], on_others=lambda f, n: told.update({f: dict(n)}))
+    assert len(found) == 4
+    assert told == {Path("photos"): {".txt": 1, ".mp4": 2, "": 1}}
+
+
+def test_a_folder_that_cannot_be_listed_is_listed_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("deep"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert listed("photos") == ["photos/a.PNG", "photos/b.jpg", "photos/deep"]
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ImageError, match=r"the folder photos/deep cannot be listed; check its"):
+        read_face(Path("photos/deep"))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table
 from ferboost.cli.data import JsonOption, load
+from ferboost.cli.predictors import find_pictures
 
 if TYPE_CHECKING:
     from ferboost.evaluation.drift import Drift
@@ -46,12 +47,11 @@ def drift(
     import numpy as np
 
     from ferboost.inference.pictures import read_faces
-    from ferboost.inference.sources import find_sources
     from ferboost.pipeline.drifting import measure_run_drift
     from ferboost.runs import Run
 
     run = Run.open(model)
-    paths = [source.path for source in find_sources(pictures)]
+    paths = [source.path for source in find_pictures(pictures)]
     with ConsoleMonitor().stage("read pictures") as tell:
         faces, _, failures = read_faces(paths, tell)
     if not faces:

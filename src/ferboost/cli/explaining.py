@@ -7,6 +7,7 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table
 from ferboost.cli.data import JsonOption, load
+from ferboost.cli.predictors import find_pictures
 from ferboost.cli.settings import is_given
 from ferboost.cli.splits import SplitOption, check_split, select_split
 
@@ -98,10 +99,9 @@ def _explain(
     import numpy as np
 
     from ferboost.inference.pictures import read_faces
-    from ferboost.inference.sources import find_sources
     from ferboost.pipeline import explain_run
 
-    images, names, failures = read_faces([source.path for source in find_sources(paths)])
+    images, names, failures = read_faces([source.path for source in find_pictures(paths)])
     found: tuple[Explanation, ...] = ()
     if images:
         with ConsoleMonitor().stage("explain") as tell:

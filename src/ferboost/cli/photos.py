@@ -1,5 +1,6 @@
 """``ferboost predict`` on pictures."""
 
+import os
 import shlex
 import sys
 import time
@@ -13,7 +14,7 @@ import typer
 
 from ferboost.cli.clusters import cluster_at
 from ferboost.cli.console import ConsoleMonitor, one_line, print_json_list, resumable
-from ferboost.cli.predictors import LoadedModel, load_model, photo_detector
+from ferboost.cli.predictors import LoadedModel, find_pictures, load_model, photo_detector
 
 if TYPE_CHECKING:
     from ferboost.clusters import Cluster
@@ -28,6 +29,8 @@ __all__ = ["PhotoModel", "PhotoOutputs", "predict_all_photos"]
 
 #: The endings of pictures that are drawn in the same form.
 _DRAWN = frozenset({".jpg", ".jpeg", ".png"})
+# Bytes of a file's name.
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,9 @@ class _Counts:
 
 def predict_all_photos(inputs: Sequence[Path], asked: PhotoModel, outputs: PhotoOutputs) -> None:
     """Tell the emotions in pictures; end with exit code 1 where some could not be read."""
-    from ferboost.inference.sources import find_sources
-
     if asked.ray is not None:
         _check_spreading(asked.model, outputs)
-    sources = find_sources(inputs, leave_out=outputs.annotate)
+    sources = find_pictures(inputs, leave_out=outputs.annotate)
     drawings = _plan_drawings(sources, outputs.annotate)
     loaded = load_model(asked.model, asked.variant, asked.coverage, photo_detector(len(sources)))
     tables = outputs.tables
@@ -196,10 +197,14 @@ def _readable(
 
     for result in results:
         if isinstance(result, Unreadable):
-            counts.unreadable += 1
-            monitor.log(f"ferboost: error: {one_line(str(result.error))}")
+            _count_failure(result.error, monitor, counts)
         else:
             yield result
+
+
+def _count_failure(error: Exception, monitor: ConsoleMonitor, counts: _Counts) -> None:
+    counts.unreadable += 1
+    monitor.log(f"ferboost: error: {one_line(str(error))}")
 
 
 def _fill(journal: "Journal", photos: "Iterable[Photo | Said]") -> None:
@@ -301,6 +306,8 @@ def _plan_drawings(sources: "Sequence[Source]", folder: Path | None) -> dict[Pat
     for source in sources:
         kept = source.name.suffix.lower() in _DRAWN
         name = source.name if kept else source.name.with_name(f"{source.name.name}.png")
+        if len(os.fsencode(name.name)) > _LONGEST_NAME:
+            name = source.name.with_suffix(".png")
         target, number = folder / name, 2
         while target in taken:
             target = folder / name.with_name(f"{name.stem}-{number}{name.suffix}")

@@ -1,14 +1,22 @@
-"""What ``ferboost predict`` predicts with: a file, a run, or the model inside the package."""
+"""What is predicted, and with what: a file, a run, or the model inside the package."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
+from ferboost.cli.console import one_line
+
 if TYPE_CHECKING:
     from ferboost.inference.faces import Detector
     from ferboost.inference.photos import Classifier
+    from ferboost.inference.sources import Source
 
-__all__ = ["LoadedModel", "film_detector", "load_model", "photo_detector"]
+__all__ = ["LoadedModel", "film_detector", "find_pictures", "load_model", "photo_detector"]
+
+_MOST_KINDS = 5
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,26 @@ class LoadedModel:
     classes: tuple[str, ...]
     detector: "Detector"
     identity: str
+
+
+def find_pictures(inputs: Sequence[Path], leave_out: Path | None = None) -> "list[Source]":
+    """List the pictures that some files, folders and patterns stand for; say what is not read."""
+    from ferboost.inference.sources import find_sources
+
+    return find_sources(inputs, leave_out=leave_out, on_others=_say_others)
+
+
+def _say_others(folder: Path, others: Mapping[str, int]) -> None:
+    ranked = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{count:,} {suffix or 'without an ending'}" for suffix, count in ranked]
+    if len(shown) > _MOST_KINDS:
+        shown[_MOST_KINDS:] = ["others"]
+    typer.echo(
+        one_line(
+            f"{folder}: not read, since their endings are not those of pictures: {', '.join(shown)}"
+        ),
+        err=True,
+    )
 
 
 def photo_detector(pictures: int) -> "Detector":

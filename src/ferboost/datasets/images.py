@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -173,6 +174,8 @@ def picture_of_image(image: Image.Image, name: str) -> Image.Image:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+            raise ImageError(f"the folder {path} cannot be listed; check its permissions")
         if path.exists() and not path.is_file():
             raise ImageError(f"{path} is a folder, a pipe or a device; expected an image file")
         with path.open("rb") as stream:

@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from ferboost.datasets.images import IMAGE_SUFFIXES
 from ferboost.errors import SettingsError
 
 __all__ = ["Source", "find_sources"]
+
+OnOthers = Callable[[Path, Mapping[str, int]], None]
 
 _PATTERN_CHARACTERS = "*?["
 
@@ -34,10 +37,12 @@ def find_sources(
     suffixes: Iterable[str] = IMAGE_SUFFIXES,
     *,
     leave_out: Path | None = None,
+    on_others: OnOthers = lambda *_: None,
 ) -> list[Source]:
     """List the files of some files, folders and patterns, each once, in the order given.
 
-    A folder stands for the files below it, at any depth, with one of the suffixes, sorted by name.
+    A folder stands for the files below it, at any depth, with one of the suffixes, sorted by name;
+    one that cannot be listed is listed itself, so that reading it says so.
     A pattern such as ``photos/**/*.jpg`` counts where no file has that name. What is named itself
     is listed whatever its name, also where there is no such file: reading it says so.
 
@@ -48,6 +53,8 @@ def find_sources(
         Of files in folders, lower case with their dots.
     leave_out : Path, optional
         A folder in a folder that is passed over: where results go to.
+    on_others : callable, optional
+        Called with a folder and the number of its other files by suffix, where it has any.
 
     Raises
     ------
@@ -58,14 +65,19 @@ def find_sources(
     passed_over = None if leave_out is None else leave_out.resolve()
     found: dict[Path, Source] = {}
     for given in inputs:
-        for source in _expand(given, wanted, passed_over):
+        for source in _expand(given, wanted, passed_over, on_others):
             found.setdefault(source.path, source)
     return list(found.values())
 
 
-def _expand(given: Path, suffixes: frozenset[str], leave_out: Path | None) -> list[Source]:
+def _expand(
+    given: Path, suffixes: frozenset[str], leave_out: Path | None, on_others: OnOthers
+) -> list[Source]:
     if given.is_dir():
-        sources = list(_below(given, suffixes, leave_out))
+        others: Counter[str] = Counter()
+        sources = list(_below(given, suffixes, leave_out, others))
+        if others and sources:
+            on_others(given, others)
         if not sources:
             endings = ", ".join(sorted(suffixes))
             raise SettingsError(f"no file below the folder {given} ends in one of: {endings}")
@@ -81,12 +93,22 @@ def _expand(given: Path, suffixes: frozenset[str], leave_out: Path | None) -> li
     return [Source(file, Path(file.name)) for file in files]
 
 
-def _below(folder: Path, suffixes: frozenset[str], leave_out: Path | None) -> Iterator[Source]:
-    for place, folders, names in os.walk(folder):
+def _below(
+    folder: Path, suffixes: frozenset[str], leave_out: Path | None, others: Counter[str]
+) -> Iterator[Source]:
+    closed: list[Path] = []
+    known = {folder.resolve(), leave_out}  # a link may lead in a circle
+    walk = os.walk(folder, followlinks=True, onerror=lambda e: closed.append(Path(e.filename)))
+    for place, folders, names in walk:
         here = Path(place)
-        folders[:] = sorted(
-            name for name in folders if leave_out is None or (here / name).resolve() != leave_out
-        )
+        new = {(here / name).resolve(): name for name in sorted(folders, reverse=True)}
+        folders[:] = sorted(name for path, name in new.items() if path not in known)
+        known.update(new)
         for name in sorted(names):
-            if Path(name).suffix.lower() in suffixes:
+            suffix = Path(name).suffix.lower()
+            if suffix in suffixes:
                 yield Source(here / name, (here / name).relative_to(folder))
+            else:
+                others[suffix] += 1
+    for path in closed:
+        yield Source(path, path.relative_to(folder))
