@@ -192,6 +192,13 @@ def test_the_cnn_alone_is_not_compared() -> None:
     ]
 
 
+@pytest.mark.parametrize("other", ["cnn folds", "fc1 logistic"])
+def test_models_without_trees_are_compared_with_the_cnn(other: str) -> None:
+    outline = small(results={"variants": ("cnn", other)}, tree_dump=None)
+    assert "Accuracy by class and model" in outline.text
+    assert "of the models with trees, the one" not in outline.text
+
+
 def test_a_run_without_anatomy_or_learning_curves_leaves_their_sections_out() -> None:
     outline = small(
         results={"epochs": 0}, filters=None, tree_dump=None, sample_face=None, feature_maps=()
