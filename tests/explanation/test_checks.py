@@ -1,16 +1,20 @@
 """The checks tell maps that follow the model from maps that do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from ferboost.boosting import BoostedTrees
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.training import train_network
-from ferboost.config import CNNSettings
-from ferboost.errors import DataError
+from ferboost.config import CNNSettings, TreeSettings
+from ferboost.errors import DataError, SettingsError
 from ferboost.explanation import ExplanationCheck, check_explanations
 from ferboost.explanation.checks import SHARES, randomize, rank_correlation, removal_curves
+from ferboost.explanation.maps import networks_of
 from ferboost.models import SeedModel
 from tiny import PLAIN, cnn_settings, copy_of, faces, labelled, new_network
 
@@ -21,13 +25,13 @@ SETTINGS = CNNSettings(
 DATASET = faces(60)
 
 
-def draw(seed: int) -> FaceNetwork:
-    return new_network(SETTINGS, seed=seed)
+def draw(network: FaceNetwork, seed: int) -> FaceNetwork:
+    return new_network(network.settings, seed=seed)
 
 
 @pytest.fixture(scope="module")
 def trained() -> SeedModel:
-    network = draw(0)
+    network = new_network(SETTINGS)
     state = train_network(
         network, labelled(DATASET), labelled(DATASET, "test"), SETTINGS, PLAIN, seed=0
     )
@@ -52,7 +56,8 @@ def test_maps_of_a_trained_network_are_told_from_those_of_random_ones(
 
 
 def test_the_same_weights_give_the_same_maps(trained: SeedModel) -> None:
-    found = check_explanations(trained, lambda _: trained.network, DATASET.split("test").images[:6])
+    images = DATASET.split("test").images[:6]
+    found = check_explanations(trained, lambda network, _: network, images)
     for own in found.methods:
         assert own.similarity[-1].value == pytest.approx(1)
         assert abs(own.gain.value) < 0.01
@@ -100,6 +105,24 @@ def test_randomising_goes_from_the_output_down() -> None:
             is_new = changed is None or name.split(".")[0] in changed
             assert torch.equal(values, drawn[name] if is_new else kept[name]), (depth, name)
     assert all(torch.equal(values, kept[name]) for name, values in copy_of(network).items())
+
+
+def test_maps_of_stacked_networks_are_told_from_those_of_random_ones(trained: SeedModel) -> None:
+    train = DATASET.split("train")
+    own = new_network(cnn_settings(), seed=7)
+    stacking = SeedModel(own, {}, stacked=(trained.network,))
+    trees = BoostedTrees(TreeSettings(rounds=20, max_depth=2), 3)
+    trees.fit(stacking.features(train.images, ["stacked"])["stacked"], train.labels)
+    model = replace(stacking, trees={"stacked": trees})
+    assert networks_of([model], "stacked") == [trained.network]
+    found = check_explanations(model, draw, DATASET.split("test").images[:2], "stacked")
+    for method in found.methods:
+        assert method.similarity[-1].value < 0.5, method.sentence()
+
+
+def test_a_model_without_a_network_cannot_be_checked(trained: SeedModel) -> None:
+    with pytest.raises(SettingsError, match="and 'pixels' needs no CNN; check another model"):
+        check_explanations(trained, draw, DATASET.images[:4], "pixels")
 
 
 def test_it_survives_json(checked: ExplanationCheck) -> None:

@@ -10,6 +10,7 @@ from ferboost.errors import RunError, SettingsError
 from ferboost.models import load_seed_model
 from ferboost.pipeline import explain_run
 from ferboost.prediction import predict_files
+from ferboost.report.explanation_figures import plot_explanation
 from ferboost.runs import Run
 from tiny import begin, faces, finish, run_settings
 
@@ -71,6 +72,12 @@ def test_it_goes_through_json(run: Run) -> None:
     assert list(content["maps"]) == ["Grad-CAM", "integrated gradients", "occlusion"]
     assert np.shape(content["maps"]["occlusion"]) == (48, 48)
     assert sum(content["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_trees_that_see_no_network_are_explained_by_occlusion_alone(run: Run) -> None:
+    explained = explain_run(run, IMAGES[:1], "pixels")
+    assert [list(own.maps) for own in explained] == [["occlusion"]]
+    assert plot_explanation(explained[0]).get_size_inches().tolist() == [9.0, 5.6]
 
 
 def test_no_face_has_no_explanation(run: Run) -> None:

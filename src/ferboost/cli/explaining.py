@@ -60,9 +60,9 @@ def explain(
 ) -> None:
     """Explain verdicts by heat maps and by what the trees add.
 
-    A figure for each picture: the face, Grad-CAM and integrated gradients of the CNN, occlusion of
-    the whole model, and what each group of features adds to the verdict (TreeSHAP). --json prints
-    the numbers instead.
+    A figure for each picture: the face, Grad-CAM and integrated gradients of the CNN, where the
+    model has one, occlusion of the whole model, and what each group of features adds to the verdict
+    (TreeSHAP). --json prints the numbers instead.
 
     --check takes labelled data and asks of each kind of map whether blurring what it shows costs
     the verdict more than what the map of random weights shows, and whether it differs from that.

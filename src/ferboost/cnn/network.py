@@ -133,11 +133,14 @@ class FaceNetwork(nn.Module):
 
     Attributes
     ----------
+    settings : CNNSettings
+        What it was built by.
     is_hurried : bool
         Whether views of the face that only refine a prediction are left out, as while it is
         trained.
     """
 
+    settings: CNNSettings
     is_hurried: bool = False
 
     def taps(self, images: Tensor) -> dict[str, Tensor]:
@@ -223,6 +226,7 @@ class PublishedNetwork(FaceNetwork):
 
     def __init__(self, settings: CNNSettings, classes: int) -> None:
         super().__init__()
+        self.settings = settings
         shapes = layer_shapes(settings)
         self.pooling = settings.pooling
         self.pool_size = settings.pool_size
@@ -335,6 +339,7 @@ class ResidualNetwork(FaceNetwork):
 
     def __init__(self, settings: CNNSettings, classes: int) -> None:
         super().__init__()
+        self.settings = settings
         widths = settings.filters
         if len(widths) > _MOST_STAGES:
             stage = _MOST_STAGES + 1

@@ -15,7 +15,7 @@ from scipy import stats
 from torch import nn
 
 from ferboost.cnn.network import FaceNetwork
-from ferboost.errors import DataError
+from ferboost.errors import DataError, SettingsError
 from ferboost.evaluation.bootstrap import Measure, cluster_interval
 from ferboost.explanation.maps import (
     METHODS,
@@ -46,6 +46,9 @@ DEPTHS = (0.0, 0.5, 1.0)
 SHARES = tuple(step / 8 for step in range(9))
 #: By whose maps pixels are ordered.
 ORDERS = ("trained", "randomised", "at random")
+
+#: Given a network and a seed, returns one of the same architecture with random weights.
+Draw = Callable[[FaceNetwork, int], FaceNetwork]
 
 # Maps that agree by half or more with those of random weights have survived them.
 _SURVIVES = 0.5
@@ -183,7 +186,7 @@ class ExplanationCheck:
 
 def check_explanations(
     model: SeedModel,
-    draw: Callable[[int], FaceNetwork],
+    draw: Draw,
     images: NDArray[np.uint8],
     variant: str = "cnn",
     *,
@@ -199,7 +202,7 @@ def check_explanations(
     ----------
     model : SeedModel
     draw : callable
-        Given a seed, returns a network of the same architecture with random weights.
+        Given a network and a seed, returns one of the same architecture with random weights.
     images : ndarray of uint8, shape (n, 48, 48)
         Faces that the model was not trained on; at least two.
     variant : str
@@ -213,7 +216,14 @@ def check_explanations(
     ------
     DataError
         If there are fewer than two faces.
+    SettingsError
+        If the variant needs no network.
     """
+    if not networks_of([model], variant):
+        raise SettingsError(
+            f"explanations are checked by drawing the weights of CNNs anew, and {variant!r} needs "
+            "no CNN; check another model"
+        )
     if len(images) < 2:
         raise DataError(f"explanations are checked on two faces or more, found {len(images)}")
     dealt = np.arange(len(images)) % min(_NETWORKS, len(images) // 2)
@@ -351,11 +361,13 @@ def _layers(network: nn.Module) -> Sequence[nn.Module]:
     return [m for m in network.modules() if next(m.parameters(recurse=False), None) is not None]
 
 
-def _randomize_model(
-    model: SeedModel, draw: Callable[[int], FaceNetwork], depth: float, seed: int
-) -> SeedModel:
+def _randomize_model(model: SeedModel, draw: Draw, depth: float, seed: int) -> SeedModel:
+    network, *stacked = (
+        randomize(own, draw(own, seed + 100 * place), depth)
+        for place, own in enumerate((model.network, *model.stacked))
+    )
     folds = tuple(
         _randomize_model(fold, draw, depth, seed + place)
         for place, fold in enumerate(model.folds, start=1)
     )
-    return replace(model, network=randomize(model.network, draw(seed), depth), folds=folds)
+    return replace(model, network=network, stacked=tuple(stacked), folds=folds)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ferboost.boosting import BoostedTrees
 from ferboost.errors import SettingsError
 from ferboost.evaluation.scaling import Scaling
-from ferboost.explanation.maps import METHODS, Method, explain_networks, networks_of
+from ferboost.explanation.maps import Method, explain_networks, methods_of, networks_of
 from ferboost.features import join_features
 from ferboost.models import SeedModel
 from ferboost.variants import groups_of, has_trees, is_residual, tap_of
@@ -116,8 +116,8 @@ def explain_faces(
     classes : tuple of str
     images : ndarray of uint8, shape (n, 48, 48)
     variant : str
-        ``"cnn"``, or the trees that decide. Grad-CAM and integrated gradients then explain the CNN
-        below, occlusion the whole.
+        ``"cnn"``, or the trees that decide. Grad-CAM and integrated gradients then explain the
+        CNNs below, and are left out where there are none; occlusion explains the whole.
     emotion : str, optional
         What to explain; by default each face's verdict.
     scaling : Scaling, optional
@@ -147,7 +147,10 @@ def explain_faces(
     others[np.arange(len(images)), targets] = -1
     against = others.argmax(axis=1)
     networks = networks_of(models, variant)
-    maps = {m: explain_networks(m, networks, predict, images, targets) for m in METHODS}
+    maps = {
+        method: explain_networks(method, networks, predict, images, targets)
+        for method in methods_of(networks)
+    }
     return tuple(
         Explanation(
             classes=classes,

@@ -27,6 +27,7 @@ __all__ = [
     "explain_networks",
     "grad_cam",
     "integrated_gradients",
+    "methods_of",
     "networks_of",
     "occlusion",
 ]
@@ -58,10 +59,16 @@ def blur(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def networks_of(models: Sequence[SeedModel], variant: str) -> list[FaceNetwork]:
-    """Return the networks whose mean a variant's probabilities, or features, come from."""
+    """Return the networks that a variant's probabilities, or features, come from, if any."""
     if variant == CNN:
         return [model.network for model in models]
-    return [own.network for model in models for own in model.folds or (model,)]
+    owners = [own for model in models for own in model.folds or (model,)]
+    return [network for own in owners for network in own.networks(variant)]
+
+
+def methods_of(networks: Sequence[FaceNetwork]) -> tuple[Method, ...]:
+    """Return the methods that explain a variant: occlusion alone where it needs no network."""
+    return METHODS if networks else ("occlusion",)
 
 
 def explain_networks(

@@ -92,7 +92,7 @@ def check_run_explanations(
     RunError
         If the run is not finished.
     SettingsError
-        If it has no such variant.
+        If it has no such variant, or one that needs no CNN.
     DataError
         If there are fewer than two faces, or other classes.
     StorageError
@@ -102,8 +102,8 @@ def check_run_explanations(
     seed = run.settings.seeds[0]
     drawn = draw_faces(evaluated.with_classes(run.record.classes), faces)
 
-    def draw(number: int) -> FaceNetwork:
-        return new_network(run.settings.cnn, len(run.record.classes), number)
+    def draw(network: FaceNetwork, number: int) -> FaceNetwork:
+        return new_network(network.settings, len(run.record.classes), number)
 
     with monitor.stage("check explanations") as tell:
         check = check_explanations(

@@ -50,7 +50,8 @@ def plot_explanation(explanation: Explanation) -> Figure:
         fontweight="bold",
         color=INK,
     )
-    places = rows[0, 0].subplots(1, 2 + len(explanation.maps), width_ratios=(1, 1, 1, 1, 1.15))
+    widths = (1, *(1 for _ in explanation.maps), 1.15)
+    places = rows[0, 0].subplots(1, len(widths), width_ratios=widths)
     _draw_face(places[0], explanation.face, "Face")
     for place, (method, values) in zip(places[1:], explanation.maps.items(), strict=False):
         _draw_face(place, explanation.face, method[0].upper() + method[1:])
