@@ -250,9 +250,37 @@ def test_robustness_is_measured_kept_and_reported(trained: Trained, run: Path) -
     assert "occlusion, trees: pixels" in outcome.out
     kept = json.loads((run / "robustness.json").read_bytes())
     assert 15 <= kept["faces"] <= 45
-    assert "How worse faces fare" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "How worse faces fare" in page
+    assert f"{kept['faces']} test faces of faces.zip, made worse" in page
     again = ferboost("robustness", run, trained.faces, "--faces", "30", "--json")
     assert json.loads(again.out) == kept
+
+
+def test_faces_that_a_run_has_learnt_do_not_count_for_its_robustness(
+    trained: Trained, run: Path
+) -> None:
+    refused = ferboost("robustness", run, trained.faces, "--split", "train")
+    assert refused.code == 1
+    assert "run was made with all" in refused.err
+    assert "choose others by --split, or give other data" in refused.err
+    assert not (run / "robustness.json").exists()
+
+    with zipfile.ZipFile(trained.faces) as faces:
+        for name in faces.namelist():
+            split, emotion, file = name.split("/")
+            copied = Path("mine", emotion, f"{split}-{file}")
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            copied.write_bytes(faces.read(name))
+    outcome = ferboost("robustness", run, "mine")
+    assert outcome.code == 0, outcome.err
+    kept = json.loads((run / "robustness.json").read_bytes())
+    tested = json.loads(ferboost("evaluate", run, trained.faces, "--json").out)
+    assert kept["faces"] == tested["n_clean"]
+    assert kept["source"] == "faces of mine"
+    left_out = f"left out: {kept['left_out']} that the run was made with, or copies of them"
+    assert left_out in outcome.out
+    assert left_out.capitalize() in (run / "report.html").read_text()
 
 
 def test_a_damaged_robustness_is_named(trained: Trained, run: Path) -> None:

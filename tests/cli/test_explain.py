@@ -72,11 +72,21 @@ def test_maps_are_checked_and_the_report_shows_how(trained: Trained, run: Path) 
     assert outcome.code == 0
     checked = json.loads(outcome.out)
     assert checked["faces"] >= 7
+    assert (checked["source"], checked["left_out"]) == ("test faces of faces.zip", 0)
     assert [own["method"] for own in checked["methods"]] == [
         "Grad-CAM", "integrated gradients", "occlusion",
     ]  # fmt: skip
     assert json.loads((run / "explanations.json").read_bytes()) == checked
-    assert "Can its explanations be believed?" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "Can its explanations be believed?" in page
+    assert f"on {checked['faces']} test faces of faces.zip: pixels" in page
+
+
+def test_maps_of_faces_that_a_run_has_learnt_are_not_checked(trained: Trained, run: Path) -> None:
+    outcome = ferboost("explain", run, trained.faces, "--check", "--split", "train")
+    assert outcome.code == 1
+    assert "choose others by --split, or give other data" in outcome.err
+    assert not (run / "explanations.json").exists()
 
 
 @pytest.mark.parametrize(

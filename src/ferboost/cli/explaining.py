@@ -9,7 +9,7 @@ from ferboost.cli.console import ConsoleMonitor, print_json, print_table
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.predictors import find_pictures
 from ferboost.cli.settings import is_given
-from ferboost.cli.splits import SplitOption, check_split, select_split
+from ferboost.cli.splits import SplitOption, check_split, print_left_out, select_split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,7 +66,8 @@ def explain(
 
     --check takes labelled data and asks of each kind of map whether blurring what it shows costs
     the verdict more than what the map of random weights shows, and whether it differs from that.
-    The run keeps the answer, and its report is written again.
+    Faces that the run was made with, or copies of them, are left out. The run keeps the answer, and
+    its report is written again.
     """
     from ferboost.runs import Run
 
@@ -170,11 +171,13 @@ def _print(checked: "ExplanationCheck") -> None:
         for own in checked.methods
     ]
     print_table(
-        f"{checked.faces:,} faces, {checked.networks} randomised networks; what the order of the "
-        "trained model's\nmap is worth, in points of the verdict's probability; rank correlation "
-        "of the maps\nwhere the last layer, the upper half and all layers are random",
+        f"{checked.faces:,} {checked.source}, {checked.networks} randomised networks;\n"
+        "what the order of the trained model's map is worth, in points of the verdict's\n"
+        "probability; rank correlation of the maps where the last layer, the upper half\n"
+        "and all layers are random",
         ["map", "gain", "95 %", "better on %", "over chance", "correlation"],
         rows,
     )
+    print_left_out(checked.left_out)
     for own in checked.methods:
         typer.echo(own.sentence())

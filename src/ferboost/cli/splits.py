@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ferboost.datasets import FaceDataset
     from ferboost.runs import Run
 
-__all__ = ["SplitOption", "check_split", "select_split"]
+__all__ = ["SplitOption", "check_split", "print_left_out", "select_split"]
 
 SplitOption = Annotated[
     str | None,
@@ -53,3 +53,9 @@ def select_split(
             "take --split all"
         )
     return dataset.split(wanted)
+
+
+def print_left_out(count: int) -> None:
+    """Say how many faces were not counted because the run knows them, if any."""
+    if count:
+        typer.echo(f"left out: {count:,} that the run was made with, or copies of them")

@@ -8,7 +8,7 @@ import typer
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.results import row_name
-from ferboost.cli.splits import SplitOption, check_split, select_split
+from ferboost.cli.splits import SplitOption, check_split, print_left_out, select_split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,8 +109,9 @@ def robustness(
     """Measure what worse faces cost.
 
     Blur, noise, JPEG, light, contrast, rotation, shift, crop, resolution and occlusion: each is
-    applied at five strengths, and accuracy and calibration error are measured again. The result is
-    kept in the run; its report, which is written again, draws the curves.
+    applied at five strengths, and accuracy and calibration error are measured again. Faces that the
+    run was made with, or copies of them, are left out. The result is kept in the run; its report,
+    which is written again, draws the curves.
     """
     from ferboost.pipeline import measure_run_robustness
     from ferboost.report import write_report
@@ -135,10 +136,11 @@ def robustness(
     ]
     steps = [str(step) for step in range(1, len(rows[0]) - 2)]
     print_table(
-        f"{found.faces:,} faces; accuracy in percent, unchanged and at rising strength",
+        f"{found.faces:,} {found.source}; accuracy in percent, unchanged and at rising strength",
         ["corruption, model", "unchanged", *steps, "from - to"],
         rows,
     )
+    print_left_out(found.left_out)
     typer.echo(f"report: {page}")
 
 

@@ -52,10 +52,23 @@ class RobustnessCurve:
 
 @dataclass(frozen=True)
 class Robustness:
-    """The curves of a run's models, and the number of faces that they were measured on."""
+    """The curves of a run's models.
+
+    Attributes
+    ----------
+    faces : int
+        How many they were measured on.
+    curves : tuple of RobustnessCurve
+    source : str
+        Which faces these are, such as ``"test faces of fer2013.zip"``.
+    left_out : int
+        Faces beside them that were left out, because the models were made with them.
+    """
 
     faces: int
     curves: tuple[RobustnessCurve, ...]
+    source: str = "faces"
+    left_out: int = 0
 
     def of(self, corruption: str) -> tuple[RobustnessCurve, ...]:
         """Return the curves of all variants under one corruption."""
@@ -68,7 +81,12 @@ class Robustness:
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values
         """Return what `from_dict` reads."""
-        return {"faces": self.faces, "curves": [asdict(curve) for curve in self.curves]}
+        return {
+            "faces": self.faces,
+            "source": self.source,
+            "left_out": self.left_out,
+            "curves": [asdict(curve) for curve in self.curves],
+        }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Robustness":
@@ -89,7 +107,8 @@ class Robustness:
             curves.append(
                 RobustnessCurve(corruption, unit, variant, strengths, accuracy, interval, ece)
             )
-        return cls(int(content["faces"]), tuple(curves))
+        source, left_out = str(content.get("source", "faces")), int(content.get("left_out", 0))
+        return cls(int(content["faces"]), tuple(curves), source, left_out)
 
 
 def measure_robustness(

@@ -126,6 +126,10 @@ class ExplanationCheck:
     networks : int
         Randomised ones; each explained its share of the faces.
     methods : tuple of MethodCheck
+    source : str
+        Which faces these are, such as ``"test faces of fer2013.zip"``.
+    left_out : int
+        Faces beside them that were left out, because the model was made with them.
     """
 
     variant: str
@@ -133,6 +137,8 @@ class ExplanationCheck:
     faces: int
     networks: int
     methods: tuple[MethodCheck, ...]
+    source: str = "faces"
+    left_out: int = 0
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values
         """Return what `from_dict` reads."""
@@ -141,6 +147,8 @@ class ExplanationCheck:
             "seed": self.seed,
             "faces": self.faces,
             "networks": self.networks,
+            "source": self.source,
+            "left_out": self.left_out,
             "shares": list(SHARES),
             "depths": list(DEPTHS),
             "methods": [
@@ -181,7 +189,9 @@ class ExplanationCheck:
             wins = float(own["wins"])
             methods.append(MethodCheck(method, deletion, insertion, gain, chance, wins, similarity))
         seed, faces, networks = (int(content[name]) for name in ("seed", "faces", "networks"))
-        return cls(str(content["variant"]), seed, faces, networks, tuple(methods))
+        source, left_out = str(content.get("source", "faces")), int(content.get("left_out", 0))
+        variant = str(content["variant"])
+        return cls(variant, seed, faces, networks, tuple(methods), source, left_out)
 
 
 def check_explanations(

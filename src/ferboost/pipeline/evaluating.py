@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.errors import RunError
+from ferboost.errors import DataError, RunError
 from ferboost.evaluation.results import PredictTime, Results, SeedResults
 from ferboost.files import atomic_path
 from ferboost.models import load_seed_model
@@ -22,8 +22,10 @@ __all__ = [
     "evaluate_run",
     "has_results",
     "has_training_hashes",
+    "leave_out_learnt",
     "load_results",
     "load_training_hashes",
+    "name_faces",
     "require_finished",
     "save_results",
     "save_training_hashes",
@@ -109,6 +111,32 @@ def load_training_hashes(run: Run) -> NDArray[np.bytes_]:
     except (OSError, ValueError, EOFError) as error:
         raise RunError(f"cannot read {_hashes_path(run)} ({error}); restore the run") from error
     return hashes
+
+
+def leave_out_learnt(run: Run, evaluated: FaceDataset) -> FaceDataset:
+    """Return the images that are no copies of those that a run was made with.
+
+    Raises
+    ------
+    RunError
+        If the run does not say which these are.
+    DataError
+        If none is left.
+    """
+    learnt = np.isin(evaluated.hashes, load_training_hashes(run))
+    if learnt.all():
+        raise DataError(
+            f"{run.path} was made with all {len(evaluated):,} of these images of "
+            f"{evaluated.source}; choose others by --split, or give other data"
+        )
+    return evaluated.select(~learnt)
+
+
+def name_faces(evaluated: FaceDataset) -> str:
+    """Return what a table calls the images, such as ``"test faces of fer2013.zip"``."""
+    (split, *others) = evaluated.split_counts()
+    kind = f"{split} faces" if not others and split != "train" else "faces"
+    return f"{kind} of {Path(evaluated.source).name or 'the data'}"
 
 
 def _hashes_path(run: Run) -> Path:

@@ -1,5 +1,7 @@
 """Explaining what a run's models say, and keeping whether their explanations hold."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ from ferboost.explanation import (
 from ferboost.files import write_json
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.calibrating import load_calibration
-from ferboost.pipeline.evaluating import require_finished
+from ferboost.pipeline.evaluating import leave_out_learnt, name_faces, require_finished
 from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import Run
@@ -81,7 +83,7 @@ def check_run_explanations(
     ----------
     run : Run
     evaluated : FaceDataset
-        Faces that the models were not trained on.
+        Copies of images that the models were made with are left out.
     faces : int
         So many of them, about, are drawn: of each class in proportion.
     variant : str
@@ -94,21 +96,23 @@ def check_run_explanations(
     SettingsError
         If it has no such variant, or one that needs no CNN.
     DataError
-        If there are fewer than two faces, or other classes.
+        If fewer than two faces are left, or they have other classes.
     StorageError
         If the run cannot be written.
     """
     require_finished(run)
     seed = run.settings.seeds[0]
-    drawn = draw_faces(evaluated.with_classes(run.record.classes), faces)
+    unseen = leave_out_learnt(run, evaluated.with_classes(run.record.classes))
+    drawn = draw_faces(unseen, faces)
 
     def draw(network: FaceNetwork, number: int) -> FaceNetwork:
         return new_network(network.settings, len(run.record.classes), number)
 
     with monitor.stage("check explanations") as tell:
-        check = check_explanations(
+        found = check_explanations(
             _model(run, seed, variant), draw, drawn.images, variant, seed=seed, tell=tell
         )
+    check = replace(found, source=name_faces(evaluated), left_out=len(evaluated) - len(unseen))
     write_json(run.path / _FILE, check.to_dict())
     return check
 

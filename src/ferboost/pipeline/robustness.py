@@ -1,6 +1,7 @@
 """Measuring how a run's models bear worse faces, and keeping what came out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from ferboost.evaluation.robustness import Robustness, measure_robustness
 from ferboost.files import write_json
 from ferboost.models import load_seed_model
 from ferboost.pipeline.calibrating import load_calibration
-from ferboost.pipeline.evaluating import require_finished
+from ferboost.pipeline.evaluating import leave_out_learnt, name_faces, require_finished
 from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor
 from ferboost.runs import Run
@@ -33,7 +34,7 @@ def measure_run_robustness(
     run : Run
         Its models finished.
     evaluated : FaceDataset
-        Faces that the models were not trained on.
+        Copies of images that the models were made with are left out.
     faces : int
         So many of them, about, are drawn: of each class in proportion.
     monitor : Monitor
@@ -43,12 +44,13 @@ def measure_run_robustness(
     RunError
         If the run is not finished.
     DataError
-        If there are no faces, or other classes.
+        If no faces are left, or they have other classes.
     StorageError
         If the run cannot be written.
     """
     require_finished(run)
-    known = draw_faces(evaluated.with_classes(run.record.classes), faces)
+    unseen = leave_out_learnt(run, evaluated.with_classes(run.record.classes))
+    known = draw_faces(unseen, faces)
     models = {seed: load_seed_model(run, seed) for seed in run.settings.seeds}
     calibration = load_calibration(run)
 
@@ -63,7 +65,10 @@ def measure_run_robustness(
         return {variant: np.stack(shares) for variant, shares in by_variant.items()}
 
     with monitor.stage("robustness") as tell:
-        robustness = measure_robustness(predict, known.images, known.labels, tell=tell)
+        measured = measure_robustness(predict, known.images, known.labels, tell=tell)
+    robustness = replace(
+        measured, source=name_faces(evaluated), left_out=len(evaluated) - len(unseen)
+    )
     write_json(run.path / _FILE, robustness.to_dict())
     return robustness
 
