@@ -55,6 +55,7 @@ def test_what_can_be_none_is_so_in_a_file_and_on_the_command_line() -> None:
         ("seeds = [1]", "seeds is not for a file; give it by --seeds"),
         ("protocol = 'paper'", "give it by --protocol"),
         ("preset = 'big'", "no preset 'big'"),
+        ("preset = ['fast']", r"no preset \['fast'\]; there are: "),
         ("[cnn]\nepoch = 3", r"no setting 'cnn\.epoch'; did you mean cnn\.epochs"),
         ("overrides = 3", "no setting 'overrides'"),
         ("cnn = 3", "no setting 'cnn'"),

@@ -108,7 +108,7 @@ def read_settings_file(path: Path) -> tuple[str | None, dict[str, Any]]:
         if name not in names:
             raise SettingsError(f"{path}: no setting {name!r}; {nearest(name, names)}")
     preset = values.pop("preset", None)
-    if preset is not None and preset not in PRESETS:
+    if preset is not None and not (isinstance(preset, str) and preset in PRESETS):
         raise SettingsError(f"{path}: no preset {preset!r}; there are: {', '.join(PRESETS)}")
     return preset, nest(values)
 
