@@ -228,6 +228,11 @@ MISTAKES = {
         "train data.zip --set cnn.filters=[8,8,8,8,8,8,8]", ("no rows", "fewer layers"), 2
     ),
     "preset by --set": Mistake("train data.zip --set preset=fast", ("--preset",), 2),
+    "protocol by --set": Mistake(
+        "train data.zip --set protocol=paper",
+        ("protocol is not for --set; give it by --protocol",),
+        2,
+    ),
     "unknown preset": Mistake("train data.zip --preset huge", ("'huge'", "paper"), 2),
     "unknown protocol": Mistake(
         "train data.zip --protocol fair", ("'fair'", "--protocol", "clean"), 2

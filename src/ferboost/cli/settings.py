@@ -60,6 +60,8 @@ Examples:
   ferboost settings --preset paper --set cnn.epochs=20 --json
 """
 
+_HAVE_OPTIONS = {"preset", "protocol"}
+
 _LIMITS = {
     "minimum": "at least",
     "exclusiveMinimum": "above",
@@ -100,7 +102,7 @@ def settings(
     from ferboost.config import load_settings
 
     chosen = load_settings(preset, changes or ())
-    described = [s for s in describe_settings(chosen) if s.key != "preset"]  # it has its own option
+    described = [s for s in describe_settings(chosen) if s.key not in _HAVE_OPTIONS]
     if json:
         print_json([asdict(setting) for setting in described])
         return
@@ -117,11 +119,17 @@ def choose_settings(
     changes: list[str] | None,
     **fixed: Any,  # Any: as for load_settings
 ) -> "Settings":
-    """Return the settings of a preset, a file and changes; the later ones count more."""
+    """Return the settings of a preset, a file and changes; the later ones count more.
+
+    What is `fixed` by an option of its own cannot be changed.
+    """
     from ferboost.config import load_settings
     from ferboost.errors import SettingsError
     from ferboost.settings_files import read_settings_file
 
+    for name in fixed:
+        if any(change.partition("=")[0].strip() == name for change in changes or ()):
+            raise SettingsError(f"{name} is not for --set; give it by --{name}")
     if file is None:
         return load_settings(preset, changes or (), **fixed)
     named, tree = read_settings_file(file)
