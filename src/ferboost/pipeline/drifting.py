@@ -35,7 +35,8 @@ def load_trait_limits(run: Run) -> TraitLimits | None:
     RunError
         If the file is damaged.
     """
-    return read_kept(run.path / _FILE, TraitLimits.from_dict, f"ferboost drift {run.path} FACES")
+    remedy = f"ferboost train --resume {run.path}"
+    return read_kept(run.path / _FILE, TraitLimits.from_dict, remedy)
 
 
 def find_trait_limits(run: Run, dataset: FaceDataset | None) -> TraitLimits | None:
