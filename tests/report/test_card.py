@@ -64,6 +64,13 @@ def test_its_commands_make_it_again(tmp_path: Path) -> None:
     assert second == "ferboost export made -o model.onnx --variant cnn"
 
 
+def test_a_baseline_is_not_exported_by_its_commands(tmp_path: Path) -> None:
+    trees = {"taps": ("fc1",), "baselines": ("logistic",)}
+    run, _ = finish(tmp_path / "run", DATASET, run_settings(trees=trees))
+    assert "ferboost export" in model_card(run, "fc1")
+    assert "ferboost export" not in model_card(run, "fc1 logistic")
+
+
 def test_it_says_what_was_exported_and_measures_it(tmp_path: Path) -> None:
     write_dataset(faces(40), tmp_path / "faces.zip")
     data = load_dataset(tmp_path / "faces.zip")

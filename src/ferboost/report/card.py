@@ -23,7 +23,7 @@ from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.report import wording
 from ferboost.runs import Run
 from ferboost.templates import template_environment
-from ferboost.variants import in_words, require_variant
+from ferboost.variants import baseline_of, in_words, require_variant
 
 __all__ = ["model_card"]
 
@@ -173,7 +173,7 @@ def _measure_file(run: Run, variant: str, path: Path) -> _File:
 
 
 def _commands(run: Run, variant: str, file: _File | None) -> list[str]:
-    """Return what makes the run again, as `made`, and exports it."""
+    """Return what makes the run again, as `made`, and exports it if it can be."""
     recorded = shlex.split(run.record.command)
     out = ["--out", "made"] if recorded[1:2] in (["train"], ["boost"]) else []
     for option in ("--out", "-o"):
@@ -181,10 +181,13 @@ def _commands(run: Run, variant: str, file: _File | None) -> list[str]:
             at = recorded.index(option)
             del recorded[at : at + 2]
     made = [_FOLDER.sub("", word) for word in recorded]
+    commands = [shlex.join([*made, *out])]
+    if baseline_of(variant) is not None:
+        return commands
     export = ["ferboost", "export", "made", "-o", "model.onnx", "--variant", variant]
     if file is not None:
         export += ["--weights", file.info.weight_format, "--calibration", file.info.calibration]
-    return [shlex.join([*made, *out]), shlex.join(export)]
+    return [*commands, shlex.join(export)]
 
 
 def _measures(summary: VariantSummary) -> Iterator[tuple[str, str]]:
