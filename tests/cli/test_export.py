@@ -1,7 +1,9 @@
 """``ferboost export``, and ``predict`` with what it wrote."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from shell import Trained, ferboost, ferboost_process
 
 from ferboost.datasets import load_dataset
 from ferboost.datasets.images import encode_png
+from ferboost.export import Export, export_run
+from ferboost.export.parity import Parity
 
 
 @pytest.fixture
@@ -21,8 +25,30 @@ def test_export_says_what_it_wrote_and_how_near_it_is(trained: Trained) -> None:
     outcome = ferboost("export", trained.run, "-o", "model.onnx", "--variant", "fc1", "--seed", 1)
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.startswith("model.onnx: fc1, seed 1, 0.")
-    assert "the same emotion on all" in outcome.out
+    assert "probabilities within " in outcome.out
     assert [path.name for path in Path().iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("crossings", "words"),
+    [
+        (0, "the same emotion on all, probabilities within 2e-07\n"),
+        (3, "rounding carries 3 across a threshold of a tree, and 1 of these to another emotion\n"),
+    ],
+)
+def test_what_rounding_does_to_trees_is_no_contradiction(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, crossings: int, words: str
+) -> None:
+    def export(*arguments: Any, **options: Any) -> Export:
+        done = export_run(*arguments, **options)
+        return replace(done, parity=Parity(1_200, 2e-7, 3e-7, crossings, other_emotion=1))
+
+    monkeypatch.setattr("ferboost.export.export_run", export)
+    outcome = ferboost("export", trained.run, "-o", "model.onnx", "--variant", "fc1")
+    (line,) = [line for line in outcome.out.splitlines(keepends=True) if "compared on" in line]
+    assert line.endswith(words)
+    assert "probabilities within 2e-07" in line
+    assert ("the same emotion on all" in line) == (crossings == 0)
 
 
 def test_export_in_json(trained: Trained) -> None:

@@ -1,12 +1,15 @@
 """``ferboost export``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ferboost.cli.console import print_json
 from ferboost.cli.data import JsonOption, load
+
+if TYPE_CHECKING:
+    from ferboost.export.parity import Parity
 
 __all__ = ["EXPORT_EXAMPLES", "export"]
 
@@ -67,7 +70,8 @@ def export(
 
     The file takes gray faces of 48 x 48 pixels and gives probabilities; preprocessing, network and
     trees are inside. It is compared to the run's own models first, and written only if every
-    probability agrees within 0.00001.
+    probability agrees within 0.00001, but for faces that rounding carries across a threshold of a
+    tree: these are counted.
     """
     from ferboost.export import export_run
     from ferboost.runs import Run
@@ -105,15 +109,7 @@ def export(
         f"calibration: {done.info.calibration}; expected calibration error "
         f"{100 * done.info.metrics['ece']:.1f} points on these images"
     )
-    typer.echo(
-        f"compared on {done.parity.faces:,} faces: the same emotion on all, probabilities within "
-        f"{done.parity.probability:.0e}"
-    )
-    if done.parity.crossings:
-        typer.echo(
-            f"rounding carries {done.parity.crossings} of them across a threshold of a tree; "
-            f"{done.parity.other_emotion} get another emotion by it"
-        )
+    typer.echo(f"compared on {done.parity.faces:,} faces: {_agreement(done.parity)}")
     if done.info.weight_loss:
         loss = done.info.weight_loss
         typer.echo(
@@ -121,3 +117,15 @@ def export(
             f"by {loss['mean']:.4f} on average, at most {loss['greatest']:.4f}; "
             f"{loss['other_emotion']} of {done.parity.faces:,} faces get another emotion"
         )
+
+
+def _agreement(parity: "Parity") -> str:
+    """Return how near the file comes to the run's models, and what steps of trees make of it."""
+    near = f"probabilities within {parity.probability:.0e}"
+    if not parity.crossings:
+        return f"the same emotion on all, {near}"
+    return (
+        f"network and trees apart agree on all, {near}; together, rounding carries "
+        f"{parity.crossings:,} across a threshold of a tree, and {parity.other_emotion:,} of these "
+        "to another emotion"
+    )
