@@ -51,6 +51,15 @@ def test_what_rounding_does_to_trees_is_no_contradiction(
     assert ("the same emotion on all" in line) == (crossings == 0)
 
 
+def test_the_accuracy_of_smaller_weights_is_said_to_be_that_of_float32(trained: Trained) -> None:
+    arguments = ("export", trained.run, "-o", "model.onnx", "--weights")
+    said = "on the test images of its run, with weights in float32\n"
+    assert said in ferboost(*arguments, "int8").out
+    assert said not in ferboost(*arguments, "float32").out
+    content = json.loads(ferboost(*arguments, "float16", "--json").out)
+    assert (content["weight_format"], content["metrics_weight_format"]) == ("float16", "float32")
+
+
 def test_export_in_json(trained: Trained) -> None:
     outcome = ferboost("export", trained.run, "-o", "model.onnx", "--data", trained.faces, "--json")
     content = json.loads(outcome.out)

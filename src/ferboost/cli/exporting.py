@@ -94,6 +94,7 @@ def export(
             "seeds": list(done.info.seeds),
             "classes": list(done.info.classes),
             "metrics": dict(done.info.metrics),
+            "metrics_weight_format": "float32",
             "parity": dict(done.info.parity),
             "calibration": done.info.calibration,
             "weight_format": done.info.weight_format,
@@ -101,9 +102,10 @@ def export(
         })  # fmt: skip
         return
     seeds = ", ".join(map(str, done.info.seeds))
+    exact = "" if weights == "float32" else ", with weights in float32"
     typer.echo(
         f"{done.path}: {done.info.variant}, seed {seeds}, {done.size / 1e6:.2f} MB, "
-        f"{done.info.metrics['accuracy']:.2%} on the test images of its run"
+        f"{done.info.metrics['accuracy']:.2%} on the test images of its run{exact}"
     )
     typer.echo(
         f"calibration: {done.info.calibration}; expected calibration error "

@@ -74,7 +74,8 @@ class ModelInfo:
     protocol : str
         How the weights were chosen: ``"clean"`` or ``"paper"``.
     metrics : mapping of str to float
-        Measured on the run's test split: ``accuracy``, ``accuracy_clean``, ``n`` and others.
+        Measured on the run's test split: ``accuracy``, ``accuracy_clean``, ``n`` and others. They
+        are the run's own models', in float32 whatever `weight_format` is.
     parity : mapping of str to float
         The differences to the run's own models, measured when the file was written.
     licence : str

@@ -154,7 +154,7 @@ class Model(BaseModel):
     coverages: list[float]
     """For which there are sets of candidates; a coverage up to the last can be asked."""
     metrics: dict[str, float]
-    """Measured on the test split of its training data."""
+    """Measured on the test split of its training data, with weights in float32."""
     weight_format: str
     licence: str
 
