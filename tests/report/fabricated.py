@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from ferboost.config import Settings
 from ferboost.emotions import EMOTIONS
+from ferboost.evaluation.bootstrap import Measure
+from ferboost.evaluation.label_errors import FinderCurve
+from ferboost.evaluation.label_findings import AGREEMENTS, LabelFindings
 from ferboost.evaluation.results import EpochRecord, PredictTime, Results, SeedResults
+from ferboost.evaluation.robustness import Robustness, RobustnessCurve
+from ferboost.explanation.checks import DEPTHS, ORDERS, SHARES, ExplanationCheck, MethodCheck
+from ferboost.explanation.maps import METHODS
 from ferboost.report.content import DataFacts, ReportContent
 
 VARIANTS = ("cnn", "flatten", "fc1", "fc2", "output", "pixels")
@@ -129,6 +135,54 @@ def fabricate_face() -> NDArray[np.uint8]:
     face -= 110 * ((np.abs(y - 0.55 + 0.35 * x**2) < 0.05) & (np.abs(x) < 0.4))
     gray: NDArray[np.uint8] = np.clip(face + 25 * (1 - y), 0, 255).astype(np.uint8)
     return gray
+
+
+def fabricate_robustness(variants: tuple[str, ...] = ("cnn", "fc1")) -> Robustness:
+    strengths = (0.0, 1.0, 2.0, 3.0)
+    accuracy = tuple(0.57 - 0.05 * strength for strength in strengths)
+    curves = tuple(
+        RobustnessCurve(
+            corruption,
+            "pixels",
+            variant,
+            strengths,
+            accuracy,
+            tuple((value - 0.02, value + 0.02) for value in accuracy),
+            tuple(0.05 + 0.02 * strength for strength in strengths),
+        )
+        for corruption in ("blur", "shift")
+        for variant in variants
+    )
+    return Robustness(300, curves, "test faces of fer2013.zip")
+
+
+def fabricate_explanation_check() -> ExplanationCheck:
+    falling = tuple(0.6 - 0.4 * share for share in SHARES)
+    measure = Measure(0.1, (0.05, 0.15))
+    methods = tuple(
+        MethodCheck(
+            method,
+            deletion=dict.fromkeys(ORDERS, falling),
+            insertion=dict.fromkeys(ORDERS, falling[::-1]),
+            gain=measure,
+            gain_over_chance=measure,
+            wins=0.8,
+            similarity=(measure,) * len(DEPTHS),
+        )
+        for method in METHODS
+    )
+    return ExplanationCheck("cnn", 0, 60, 20, methods, "test faces of fer2013.zip")
+
+
+def fabricate_label_findings() -> LabelFindings:
+    wrong = np.random.default_rng(0).random(400) < np.linspace(0.8, 0.05, 400)
+    return LabelFindings(
+        images={"validation": 250, "test": 150},
+        suspects=90,
+        left_out=0,
+        finder={"no voter gave the label": FinderCurve(wrong)},
+        agreement={images: dict.fromkeys(AGREEMENTS, 0.6) for images in ("all", "test")},
+    )
 
 
 def fabricate_content(results: Results | None = None, **changes: Any) -> ReportContent:

@@ -7,7 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from fabricated import fabricate_content, fabricate_results
+from fabricated import (
+    fabricate_content,
+    fabricate_explanation_check,
+    fabricate_label_findings,
+    fabricate_results,
+    fabricate_robustness,
+)
 from matplotlib.figure import Figure
 
 from ferboost.report.page import CaptionedFigure, build_page
@@ -23,11 +29,14 @@ class Outline(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
+        self.headings: list[str] = []
         self.open: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        if tag == "th":
+            self.headings.append("")
         if tag not in VOID:
             self.open.append(tag)
 
@@ -40,6 +49,8 @@ class Outline(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not {"style", "title"} & set(self.open[-1:]):
             self.texts.append(data.strip())
+        if "th" in self.open:
+            self.headings[-1] += data.strip()
 
     @property
     def text(self) -> str:
@@ -112,6 +123,37 @@ def test_identifiers_are_unique_and_links_lead_somewhere(outline: Outline) -> No
         assert link[1:] in identifiers
     for name in outline.values("aria-labelledby"):
         assert name in identifiers
+    described = outline.values("aria-describedby", "svg")
+    assert len(described) == outline.count("svg")
+    assert set(described) <= set(identifiers)
+
+
+def test_the_navigation_leads_to_every_section() -> None:
+    outline = small(
+        robustness=fabricate_robustness(),
+        explanation=fabricate_explanation_check(),
+        labels=fabricate_label_findings(),
+    )
+    sections = outline.values("aria-labelledby", "section")
+    assert {"robustness", "explanation", "labels"} <= set(sections)
+    assert outline.values("href", "a") == [f"#{section}" for section in sections]
+    assert set(outline.values("aria-describedby")) <= set(outline.values("id"))
+
+
+def test_what_was_measured_on_other_faces_is_not_said_to_be_of_the_test() -> None:
+    text = small(
+        robustness=replace(fabricate_robustness(), source="faces of mine", left_out=7),
+        explanation=replace(fabricate_explanation_check(), source="faces of yours"),
+    ).text
+    assert "300 faces of mine, made worse step by step" in text
+    assert "Left out: 7 that the run was made with, or copies of them." in text
+    assert "on 60 faces of yours: pixels are blurred" in text
+
+
+def test_every_table_heading_has_words() -> None:
+    outline = small(labels=fabricate_label_findings())
+    assert outline.headings
+    assert all(outline.headings)
 
 
 def test_every_figure_has_an_alternative_text_and_a_caption(outline: Outline) -> None:

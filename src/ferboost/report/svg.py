@@ -31,6 +31,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     figure : Figure
     name : str
         Prefix of all identifiers in the element: letters, digits and hyphens, unique in the page.
+        What describes the element there has the identifier ``{name}-caption``.
     description : str
         What a reader who cannot see the figure is told.
     """
@@ -51,7 +52,10 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
 
     label = escape(description)
     return _OPENING.sub(
-        lambda found: f'<svg role="img" aria-label="{label}" viewBox="{found[1]}">',
+        lambda found: (
+            f'<svg role="img" aria-label="{label}" aria-describedby="{name}-caption" '
+            f'viewBox="{found[1]}">'
+        ),
         _TAG.sub(rename, markup),
         count=1,
     ).strip()
