@@ -29,7 +29,7 @@ def hash_images(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
     Returns
     -------
     ndarray of bytes, shape (n,), dtype S32
-        The first 128 bits of BLAKE2b in hexadecimal.
+        BLAKE2b with a digest of 128 bits, in hexadecimal.
     """
     digests = [hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest() for image in images]
     return np.array(digests, dtype="S32")

@@ -34,7 +34,10 @@ _PLAIN_NAME = re.compile(r"(?!\.)[^\x00-\x1f\x7f-\x9f\ud800-\udfff\\/:*?\"<>|]{1
 def write_dataset(
     dataset: FaceDataset, path: Path, on_progress: Progress = ignore_progress
 ) -> None:
-    """Write a data set; `load_dataset` gives the same images, labels, splits and classes back.
+    """Write a data set; `load_dataset` gives the same images, labels and splits back.
+
+    The classes come back by name, emotions in the order of `ferboost.emotions.EMOTIONS` and others
+    in the alphabet's; one without images is not written.
 
     The form is decided by the ending of `path`: ``.zip`` or none (a folder) for PNG files in
     ``SPLIT/CLASS/`` folders, ``.csv`` for ``emotion,pixels,Usage``, ``.parquet`` for ``image``,

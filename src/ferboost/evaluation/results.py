@@ -37,7 +37,8 @@ class SeedResults:
     probabilities : mapping of str to ndarray of float32, shape (n, classes)
         Of the evaluated images, by variant: ``"cnn"`` first, then the taps with trees.
     train_accuracy : mapping of str to float
-        Accuracy on the images each variant was trained on, 0 to 1.
+        Accuracy of each variant on the CNN's training images, 0 to 1, also where its trees grew
+        on others; NaN where it is not known, as of a model file.
     predict_times : mapping of str to PredictTime
         By variant.
     """

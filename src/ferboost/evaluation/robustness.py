@@ -46,7 +46,7 @@ class RobustnessCurve:
 
     @property
     def worst_loss(self) -> float:
-        """How much accuracy the strongest step costs, 0 to 1."""
+        """How much accuracy the worst of all steps costs, 0 to 1."""
         return self.accuracy[0] - min(self.accuracy)
 
 

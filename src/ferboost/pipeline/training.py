@@ -99,7 +99,7 @@ def read_curves(run: Run, seed: int) -> CurvesRecord:
 
 
 def read_train_accuracy(run: Run, seed: int) -> dict[str, float]:
-    """Read the accuracy, 0 to 1, of each variant on the images that it was trained on.
+    """Read the accuracy, 0 to 1, of each variant on the CNN's training images.
 
     Raises
     ------
