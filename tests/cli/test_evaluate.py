@@ -303,7 +303,7 @@ def test_evaluate_compares_groups_of_faces(trained: Trained) -> None:
         ferboost("evaluate", trained.run, trained.faces, "--groups=groups.csv", "--json").out
     )
     odd, even = result["groups"]["cnn"]
-    assert odd["n"] + even["n"] == result["n"]
+    assert odd["n"] + even["n"] == result["n_clean"]
     assert 0 <= odd["p"] <= 1
 
 

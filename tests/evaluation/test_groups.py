@@ -95,3 +95,14 @@ def test_too_few_images_or_groups_are_refused() -> None:
         measure_groups(correct, {"few": small, "many": ~small})
     with pytest.raises(DataError, match="there is 1"):
         measure_groups(correct, {"all": np.ones(30, dtype=bool)})
+
+
+def test_copies_of_training_images_do_not_count() -> None:
+    groups = {"a": np.arange(80) < 40, "b": np.arange(80) >= 40}
+    clean = np.arange(80) % 2 == 0
+    correct = np.arange(80) % 4 == 0
+    copied = correct | (groups["a"] & ~clean)  # the copies in "a" are all known by heart
+    found = measure_groups(copied[np.newaxis], groups, clean)
+    assert [(own.n, own.accuracy, own.difference) for own in found] == [(20, 0.5, 0)] * 2
+    with pytest.raises(DataError, match="a: 0 evaluated images that are not in train are too few"):
+        measure_groups(copied[np.newaxis], groups, clean & groups["b"])

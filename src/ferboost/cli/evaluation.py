@@ -173,7 +173,7 @@ def _by_group(
     from ferboost.evaluation.groups import measure_groups
 
     return {
-        variant: measure_groups(results.correct(variant), members)
+        variant: measure_groups(results.correct(variant), members, results.clean)
         for variant in (results.variants if members else ())
     }
 

@@ -139,7 +139,8 @@ def print_groups(by_variant: "Mapping[str, Sequence[GroupMetrics]]") -> None:
     ]
     typer.echo("")
     print_table(
-        "groups; p of the difference to all other groups' faces, adjusted for their number (Holm)",
+        "groups, without faces that are in train; p of the difference to all other groups'\nfaces, "
+        "adjusted for their number (Holm)",
         ["group, model", "faces", "accuracy", "95 %", "to others", "p"],
         rows,
     )

@@ -107,7 +107,9 @@ def read_groups(path: Path, names: NDArray[np.str_]) -> dict[str, NDArray[np.boo
 
 
 def measure_groups(
-    correct: NDArray[np.bool_], groups: Mapping[str, NDArray[np.bool_]]
+    correct: NDArray[np.bool_],
+    groups: Mapping[str, NDArray[np.bool_]],
+    clean: NDArray[np.bool_] | None = None,
 ) -> tuple[GroupMetrics, ...]:
     """Measure the accuracy of each group, and its difference to all other grouped images.
 
@@ -116,6 +118,9 @@ def measure_groups(
     correct : ndarray of bool, shape (seeds, n)
         Whether each seed got each image right, see `Results.correct`.
     groups : mapping of str to ndarray of bool, shape (n,)
+    clean : ndarray of bool, shape (n,), optional
+        The images that count, see `Results.clean`; by default all. A group with more copies of
+        training images than another would look better for these alone.
 
     Raises
     ------
@@ -129,6 +134,10 @@ def measure_groups(
     """
     if len(groups) < 2:
         raise DataError(f"groups are compared to each other, and there is {len(groups)}")
+    if clean is not None:
+        correct = correct[:, clean]
+        groups = {group: members[clean] for group, members in groups.items()}
+    kind = "evaluated images" if clean is None else "evaluated images that are not in train"
     anyone = np.logical_or.reduce(list(groups.values()))
     shares = correct.mean(axis=0)
     tests = {}
@@ -137,8 +146,8 @@ def measure_groups(
         for who, count in ((group, members.sum()), (f"the others than {group}", others.sum())):
             if count < _LEAST:
                 raise DataError(
-                    f"{who}: {count} evaluated images are too few to say anything; at least "
-                    f"{_LEAST} are needed"
+                    f"{who}: {count} {kind} are too few to say anything; at least {_LEAST} are "
+                    "needed"
                 )
         tests[group] = _welch(100 * shares[members], 100 * shares[others])
     adjusted = holm([p for _, _, p in tests.values()])
