@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ferboost.reproduction.experiments import GRID, Experiment, find_experiment
@@ -77,6 +78,25 @@ def test_few_images_are_noise_too() -> None:
 def test_a_tenth_of_the_epochs_is_the_least_that_tells(epochs: int, word: str) -> None:
     accuracies: dict[Any, tuple[float, ...]] = {0.3: (50.0,), 0.4: (55.0,)}
     assert experiment_claim(result("dropout", accuracies, epochs=epochs), None).word == word
+
+
+def test_the_best_of_many_equal_points_is_seldom_better_than_the_printed_one() -> None:
+    rng = np.random.default_rng(0)
+    words = []
+    for _ in range(200):
+        seen = dict(zip(GRID.printed, rng.normal(50, 3, len(GRID.printed)), strict=True))
+        found = grid_finding(grid_result(seen), 24.7, 3.0)
+        assert found is not None
+        words.append(found.claim.word)
+    assert words.count("not told apart from noise") >= 180
+
+
+def test_a_better_point_among_many_is_still_found() -> None:
+    better = next(iter(GRID.printed))
+    seen = dict.fromkeys(GRID.printed, 30.0) | {better: 50.0}
+    found = grid_finding(grid_result(seen), 24.7, 3.0)
+    assert found is not None
+    assert found.claim.word == "not repeated"
 
 
 def test_means_are_taken_along_what_the_authors_did_not_choose() -> None:
