@@ -99,6 +99,19 @@ def test_a_better_point_among_many_is_still_found() -> None:
     assert found.claim.word == "not repeated"
 
 
+def test_points_judged_on_the_same_images_do_not_make_more_images() -> None:
+    two = {(3, "valid"): 50.0, (3, "zero"): 58.0, (4, "valid"): 47.0, (4, "zero"): 55.0}
+    points = tuple(
+        PointResult({"cnn.kernel_size": size, "cnn.padding": padding}, "done", (value,), None)
+        for (size, padding), value in two.items()
+    )
+    found = ExperimentResult(experiment("kernel-size"), points, 0, epochs=9, seeds=1, images=1_500)
+    assert experiment_claim(found, 0.0).word == "not told apart from noise"
+    many = replace(found, images=IMAGES)
+    assert experiment_claim(many, 1.8).word == "not told apart from noise"
+    assert experiment_claim(many, 1.2).word == "repeated"
+
+
 def test_means_are_taken_along_what_the_authors_did_not_choose() -> None:
     tried = experiment("kernel-size")
     accuracies = {(3, "valid"): 50.0, (3, "zero"): 58.0, (4, "valid"): 53.0, (4, "zero"): 52.0}

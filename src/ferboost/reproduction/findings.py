@@ -131,20 +131,23 @@ class ExperimentResult:
         spreads = [stdev(p.per_seed) ** 2 for p in self.done if len(p.per_seed) > 1]
         return sqrt(fmean(spreads)) if spreads else None
 
-    def noise(self, spread: float | None) -> float:
-        """Return the standard error of a difference between two points, in percent points.
+    def noise(self, spread: float | None, together: int = 1) -> float:
+        """Return the standard error of a difference between two means, in percent points.
 
         Of the seeds, and of the validation images as if both models erred independently, which is
-        an upper bound.
+        an upper bound. More trainings make the first smaller but not the second: all of them are
+        judged on the same images.
 
         Parameters
         ----------
         spread : float or None
             Standard deviation between trainings, where this experiment has one seed.
+        together : int
+            Points that each mean is of.
         """
         share = fmean(p.mean for p in self.done) / 100
         of_images = 2 * share * (1 - share) / self.images * 100**2
-        of_seeds = 2 * (self.seed_spread() or spread or 0.0) ** 2 / self.seeds
+        of_seeds = 2 * (self.seed_spread() or spread or 0.0) ** 2 / (self.seeds * together)
         return sqrt(of_images + of_seeds)
 
 
@@ -257,7 +260,7 @@ def _judge(
     holds = best == chosen
     beaten = second if holds else chosen
     gap = means[best] - means[beaten]
-    limit = _limit(1 if holds else len(means) - 1) * result.noise(spread) / sqrt(together)
+    limit = _limit(1 if holds else len(means) - 1) * result.noise(spread, together)
     why = (
         f"{_in_words(best)} is {gap:.1f} points better than {_in_words(beaten)}"
         f"{', the next' * holds}; noise explains up to {limit:.1f}.{alone}"
