@@ -10,6 +10,7 @@ from shell import SMALL, Trained, ferboost
 
 from ferboost.datasets.images import encode_png
 from ferboost.emotions import EMOTIONS
+from ferboost.evaluation.comparison import holm
 from ferboost.pipeline.calibrating import load_calibration
 from ferboost.runs import Run
 
@@ -32,6 +33,7 @@ def test_evaluate_gives_every_measure_as_json(trained: Trained) -> None:
         "difference_points",
         "interval_points",
         "mcnemar_p",
+        "adjusted_p",
     }
 
 
@@ -172,6 +174,9 @@ def test_compare_pairs_the_variants_of_one_run(trained: Trained) -> None:
     outcome = ferboost("compare", trained.run, trained.faces)
     assert (outcome.code, outcome.err) == (0, "")
     assert len(outcome.out.splitlines()) == 3  # CNN, fc1, pixels: three pairs
+    pairs = json.loads(ferboost("compare", trained.run, trained.faces, "--json").out)
+    alone = [pair["mcnemar_p"] for pair in pairs]
+    assert [pair["adjusted_p"] for pair in pairs] == pytest.approx(holm(alone))
     outcome = ferboost(
         "compare", trained.run, trained.faces, "--variant", "cnn", "--variant", "fc1", "--json"
     )
@@ -179,7 +184,7 @@ def test_compare_pairs_the_variants_of_one_run(trained: Trained) -> None:
     assert (pair["a"], pair["b"]) == ("the CNN", "boosting on fc1")
     low, high = pair["interval_points"]
     assert low <= pair["difference_points"] <= high
-    assert 0 < pair["mcnemar_p"] <= 1
+    assert 0 < pair["mcnemar_p"] == pair["adjusted_p"] <= 1
     assert pair["a"] in pair["sentence"]
 
 

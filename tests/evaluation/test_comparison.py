@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ferboost.errors import DataError, SettingsError
-from ferboost.evaluation.comparison import Comparison, Discordance, compare
+from ferboost.evaluation.comparison import Comparison, Discordance, adjusted, compare
 
 
 def outcomes(both: int, only_a: int, only_b: int, neither: int) -> tuple[NDArray[np.bool_], ...]:
@@ -90,7 +90,7 @@ def test_one_image_shows_nothing() -> None:
 
 def comparison(difference: float, low: float, high: float, p: float) -> Comparison:
     counts = Discordance(10, 20, p)
-    return Comparison(3589, difference, (low, high), (counts,), counts)
+    return Comparison(3589, difference, (low, high), (counts,), counts, p)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,28 @@ def comparison(difference: float, low: float, high: float, p: float) -> Comparis
 )
 def test_the_sentence_says_what_the_numbers_support(found: Comparison, sentence: str) -> None:
     assert found.sentence("the CNN", "boosting on fc1") == sentence
+
+
+def test_a_difference_that_one_of_many_pairs_has_by_chance_is_not_shown() -> None:
+    chance = comparison(1.1, 0.1, 2.1, 0.02)
+    clear = comparison(3.4, 2.4, 4.4, 0.001)
+    none = comparison(0.2, -0.8, 1.2, 0.5)
+    assert chance.shown
+    found = adjusted([chance, none, clear])
+    assert [pair.p for pair in found] == pytest.approx([0.04, 0.5, 0.003])
+    assert [pair.shown for pair in found] == [True, False, True]
+    of_four = adjusted([chance, none, clear, none])[0]
+    assert not of_four.shown
+    assert of_four.pooled.p == 0.02
+    assert of_four.sentence("the CNN", "boosting on fc1") == (
+        "No difference shown between the CNN and boosting on fc1 "
+        "(1.1 points [0.1, 2.1], McNemar p = 0.06, adjusted)."
+    )
+
+
+def test_one_comparison_needs_no_adjustment() -> None:
+    alone = comparison(1.1, 0.1, 2.1, 0.02)
+    assert adjusted([alone]) == (alone,)
 
 
 @pytest.mark.parametrize(

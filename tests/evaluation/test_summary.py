@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ferboost.evaluation.results import PredictTime, Results, SeedResults
-from ferboost.evaluation.summary import summarize
+from ferboost.evaluation.summary import against_baselines, summarize
 
 LABELS = np.array([0, 0, 1, 1])
 RIGHT = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], np.float32)
@@ -51,6 +51,33 @@ def test_trees_are_compared_with_the_cnn_and_the_cnn_with_nothing() -> None:
     assert cnn.against_cnn is None
     assert trees.against_cnn is not None
     assert trees.against_cnn.difference == pytest.approx(25)
+
+
+def test_comparisons_of_several_variants_are_adjusted_for_how_many() -> None:
+    labels = np.zeros(40, int)
+    right, wrong = np.array([[0.9, 0.1]], np.float32), np.array([[0.1, 0.9]], np.float32)
+    spoilt = {"cnn": 0, "fc1": 7, "fc2": 6, "fc1 logistic": 15, "fc1 mlp": 1, "fc2 mlp": 0}
+    seed = SeedResults(
+        seed=0,
+        history=(),
+        best_epoch=1,
+        probabilities={
+            name: np.concatenate([wrong.repeat(n, axis=0), right.repeat(40 - n, axis=0)])
+            for name, n in spoilt.items()
+        },
+        train_accuracy=dict.fromkeys(spoilt, 1.0),
+        predict_times=dict.fromkeys(spoilt, PredictTime(1, 0, 1)),
+    )
+    found = Results(("calm", "tense"), labels, None, (seed,))
+    own = {s.variant: s.against_cnn for s in summarize(found, resamples=50) if s.against_cnn}
+    assert own["fc1"].pooled.p == pytest.approx(2 / 2**7)
+    assert own["fc1"].p == pytest.approx(4 * 2 / 2**7)
+    assert not own["fc1"].shown
+    assert own["fc1 logistic"].p == pytest.approx(5 * 2 / 2**15)
+    assert own["fc1 logistic"].shown
+    beside = {a: comparison for a, _, comparison in against_baselines(found, resamples=50)}
+    assert beside["fc2 mlp"].pooled.p == pytest.approx(2 / 2**6)
+    assert beside["fc2 mlp"].p == pytest.approx(2 * 2 / 2**6)
 
 
 def test_measures_are_means_over_the_seeds() -> None:

@@ -201,9 +201,11 @@ def compare(
     """Compare runs on the same faces, in pairs, with intervals.
 
     Without --variant, the CNN of a run is compared to the CNN of another, and so on with the trees;
-    those of a single run are compared to each other.
+    those of a single run are compared to each other. Several comparisons are adjusted for how many
+    they are (Holm).
     """
     from ferboost.errors import SettingsError
+    from ferboost.evaluation.comparison import adjusted
     from ferboost.evaluation.comparison import compare as compare_pair
     from ferboost.pipeline import evaluate_run
     from ferboost.runs import Run
@@ -220,14 +222,12 @@ def compare(
     if len({len(result.seeds) for result in results.values()}) > 1:
         counts = ", ".join(f"{path} has {len(result.seeds)}" for path, result in results.items())
         raise SettingsError(f"only runs with equally many seeds can be compared: {counts}")
-    compared = [
-        (
-            _name(a, runs),
-            _name(b, runs),
-            compare_pair(results[a[0]].correct(a[1]), results[b[0]].correct(b[1])),
-        )
-        for a, b in _pairs(results, variant)
-    ]
+    pairs = _pairs(results, variant)
+    names = [(_name(a, runs), _name(b, runs)) for a, b in pairs]
+    found = adjusted([
+        compare_pair(results[a[0]].correct(a[1]), results[b[0]].correct(b[1])) for a, b in pairs
+    ])  # fmt: skip
+    compared = list(zip(names, found, strict=True))
     if json:
         print_json([
             {
@@ -236,12 +236,13 @@ def compare(
                 "difference_points": pair.difference,
                 "interval_points": list(pair.interval),
                 "mcnemar_p": pair.pooled.p,
+                "adjusted_p": pair.p,
                 "sentence": pair.sentence(a, b),
             }
-            for a, b, pair in compared
+            for (a, b), pair in compared
         ])  # fmt: skip
         return
-    for a, b, pair in compared:
+    for (a, b), pair in compared:
         typer.echo(pair.sentence(a, b))
 
 

@@ -66,6 +66,7 @@ def _describe(summary: "VariantSummary") -> dict[str, Any]:  # Any: JSON values
             "difference_points": summary.against_cnn.difference,
             "interval_points": list(summary.against_cnn.interval),
             "mcnemar_p": summary.against_cnn.pooled.p,
+            "adjusted_p": summary.against_cnn.p,
         }
     return described
 

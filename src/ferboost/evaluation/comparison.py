@@ -1,7 +1,7 @@
 """Is one model better than another on the same images, and by how much."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from ferboost.errors import DataError
 from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
 from ferboost.evaluation.proportions import mcnemar
 
-__all__ = ["Comparison", "Discordance", "compare", "holm", "in_points"]
+__all__ = ["Comparison", "Discordance", "adjusted", "compare", "holm", "in_points"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Comparison:
     pooled : Discordance
         All seeds in one: images that a, or b, gets right in more seeds than the other does.
         Counting every seed's images anew would take each image for several independent ones.
+    p : float
+        That of `pooled`; where it is one of several comparisons, adjusted for how many (Holm).
     """
 
     n: int
@@ -56,15 +58,16 @@ class Comparison:
     interval: tuple[float, float]
     per_seed: tuple[Discordance, ...]
     pooled: Discordance
+    p: float
 
     @property
     def shown(self) -> bool:
-        """Whether the data show a difference: the interval leaves 0 out and the test has p < 0.05.
+        """Whether the data show a difference: the interval leaves 0 out and `p` is below 0.05.
 
         The interval alone would be sure of a difference after a single image.
         """
         low, high = self.interval
-        return (low > 0 or high < 0) and self.pooled.p < 0.05
+        return (low > 0 or high < 0) and self.p < 0.05
 
     def sentence(self, name_a: str, name_b: str) -> str:
         """Return the sentence that the numbers support.
@@ -79,7 +82,7 @@ class Comparison:
         if not self.shown:
             numbers = f"{in_points(self.difference)} points [{in_points(low)}, {in_points(high)}]"
             if low > 0 or high < 0:
-                numbers += f", McNemar p = {self.pooled.p:.2f}"
+                numbers += f", McNemar p = {self.p:.2f}" + ", adjusted" * (self.p != self.pooled.p)
             return f"No difference shown between {name_a} and {name_b} ({numbers})."
         subject = name_b[0].upper() + name_b[1:]
         limits = ", ".join(in_points(limit) for limit in sorted((abs(low), abs(high))))
@@ -129,12 +132,25 @@ def compare(
         raise DataError("there is no image to compare the models on")
     gains = correct_b.astype(np.int8) - correct_a.astype(np.int8)
     low, high = percentile_interval(bootstrap_means(gains, resamples=resamples, seed=seed))
+    pooled = _discordance(np.sign(gains.sum(axis=0, dtype=np.int64)))
     return Comparison(
         n=gains.shape[1],
         difference=float(100 * gains.mean()),
         interval=(100 * low, 100 * high),
         per_seed=tuple(_discordance(row) for row in gains),
-        pooled=_discordance(np.sign(gains.sum(axis=0, dtype=np.int64))),
+        pooled=pooled,
+        p=pooled.p,
+    )
+
+
+def adjusted(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Return comparisons that are shown together, with `Comparison.p` adjusted for how many.
+
+    Of twenty pairs of models that are equally good, one shows a difference otherwise.
+    """
+    p = holm([comparison.pooled.p for comparison in comparisons])
+    return tuple(
+        replace(comparison, p=float(own)) for comparison, own in zip(comparisons, p, strict=True)
     )
 
 

@@ -1,13 +1,13 @@
 """Every variant of a run over all its seeds: means, spread, intervals, difference to the CNN."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
-from ferboost.evaluation.comparison import Comparison, compare
+from ferboost.evaluation.comparison import Comparison, adjusted, compare
 from ferboost.evaluation.metrics import Metrics, evaluate_probabilities
 from ferboost.evaluation.results import PredictTime, Results
 from ferboost.variants import CNN, baseline_of, trees_beside
@@ -39,8 +39,8 @@ class VariantSummary:
     predict_time : PredictTime
         Mean over seeds.
     against_cnn : Comparison or None
-        This variant (b) against the CNN (a); None for the CNN, and where its verdicts are not
-        known.
+        This variant (b) against the CNN (a), its p adjusted for the number of variants; None for
+        the CNN, and where its verdicts are not known.
     together : Metrics or None
         Of the mean of the seeds' probabilities, which is what `predict` and an export give; None
         for one seed.
@@ -101,8 +101,12 @@ def summarize(
     seed : int
         Of the bootstrap.
     """
-    return tuple(
+    alone = tuple(
         _summarize_variant(results, variant, resamples, seed) for variant in results.variants
+    )
+    together = iter(adjusted([s.against_cnn for s in alone if s.against_cnn is not None]))
+    return tuple(
+        s if s.against_cnn is None else replace(s, against_cnn=next(together)) for s in alone
     )
 
 
@@ -120,23 +124,19 @@ def against_baselines(
     Returns
     -------
     tuple of (str, str, Comparison)
-        The baseline (a), the trees (b), and the trees against the baseline.
+        The baseline (a), the trees (b), and the trees against the baseline, its p adjusted for the
+        number of baselines.
     """
     pairs = [
         (variant, trees_beside(variant))
         for variant in results.variants
         if baseline_of(variant) is not None and trees_beside(variant) in results.variants
     ]
-    return tuple(
-        (
-            baseline,
-            trees,
-            compare(
-                results.correct(baseline), results.correct(trees), resamples=resamples, seed=seed
-            ),
-        )
+    found = adjusted([
+        compare(results.correct(baseline), results.correct(trees), resamples=resamples, seed=seed)
         for baseline, trees in pairs
-    )
+    ])  # fmt: skip
+    return tuple((*pair, comparison) for pair, comparison in zip(pairs, found, strict=True))
 
 
 def _summarize_variant(results: Results, variant: str, resamples: int, seed: int) -> VariantSummary:
