@@ -1,5 +1,6 @@
 """Groups of faces, and whether a model serves them alike."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ferboost.errors import DataError
-from ferboost.evaluation.groups import measure_groups, read_groups
+from ferboost.evaluation.groups import GroupMetrics, measure_groups, read_groups
 
 NAMES = np.array(["test/happy/1.png", "test/happy/2.png", "test/sad/1.png", "test/sad/3.png"])
 
@@ -68,8 +69,15 @@ def test_a_real_difference_is_found_with_its_sign_and_size() -> None:
     assert first.difference == pytest.approx(-second.difference)
     assert first.difference_interval[0] < 30 < first.difference_interval[1]
     assert first.p < 1e-6
-    assert "first is" in first.sentence()
-    assert "below the others" in second.sentence()
+
+
+def test_the_interval_of_a_sentence_has_the_sign_and_order_of_its_difference() -> None:
+    below = GroupMetrics("old", 40, 0.5, (0.4, 0.6), -30.0, (-36.25, -9.5), 0.001)
+    assert below.sentence() == (
+        "old is 30.0 points [9.5, 36.2] below the others (p = 0.001, adjusted)."
+    )
+    above = replace(below, difference=30.0, difference_interval=(9.5, 36.25))
+    assert "30.0 points [9.5, 36.2] above the others" in above.sentence()
 
 
 def test_chance_is_called_a_difference_in_few_of_many_tables() -> None:

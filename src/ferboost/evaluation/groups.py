@@ -54,10 +54,10 @@ class GroupMetrics:
 
     def sentence(self) -> str:
         """Say what the test supports."""
-        low, high = (f"{limit:.1f}" for limit in self.difference_interval)
         if self.p >= 0.05:
             return f"{self.group}: no difference to the others shown."
         side = "above" if self.difference > 0 else "below"
+        low, high = (f"{limit:.1f}" for limit in sorted(map(abs, self.difference_interval)))
         return (
             f"{self.group} is {abs(self.difference):.1f} points [{low}, {high}] {side} the others "
             f"(p = {self.p:.2g}, adjusted)."
