@@ -291,7 +291,7 @@ MISTAKES = {
         "train --resume run", ("run.json", "damaged"), prepare=damaged("run/run.json")
     ),
     "resume with changed data": Mistake(
-        "train --resume run data.zip", ("data.zip", "changed"), prepare=run_of_other_data
+        "train --resume run data.zip", ("data.zip", "give it"), prepare=run_of_other_data
     ),
     "evaluation of an unfinished run": Mistake(
         "evaluate begun data.zip", ("begun", "--resume begun"), prepare=unfinished_run

@@ -123,7 +123,7 @@ def test_a_study_of_other_data_or_another_plan_is_not_gone_on_with(trained: Trai
     assert "s exists already; go on with it by --resume" in ferboost(*grid).err
     ferboost("data", "generate", "other.zip", "--count-per-class", 10)
     for options, message in (
-        (("other.zip",), "is not the data that s was started with"),
+        (("other.zip",), "is not the data that s was made with; give it "),
         (("--space", "space.toml"), "space.toml is not the space that s was started with"),
         (("--sampler", "tpe"), "s was started with --sampler grid, and that stays"),
         (("--seeds", 3), "s was started with --seeds 1, and that stays"),

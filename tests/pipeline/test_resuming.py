@@ -227,7 +227,7 @@ def test_another_data_set_is_refused(whole: Whole) -> None:
         DATASET.select(np.arange(len(DATASET) - 1)),
         replace(DATASET, classes=("happy", "sad", "neutral")),
     ):
-        with pytest.raises(RunError, match=r"is not the data that .* was started with"):
+        with pytest.raises(RunError, match=r"is not the data that .* was made with"):
             resume_run(whole.run.path, changed)
 
 

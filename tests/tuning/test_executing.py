@@ -337,7 +337,7 @@ def test_other_data_and_another_version_are_refused(
 ) -> None:
     study = begin(tmp_path / "study", {"cnn.l2": [0.1]})
     assert resume_study(study.path, FACES).record == study.record
-    with pytest.raises(RunError, match="is not the data that .*study was started with"):
+    with pytest.raises(RunError, match="is not the data that .*study was made with; .* start anew"):
         resume_study(study.path, FACES.select(np.arange(50)))
     with pytest.raises(RunError, match="exists already"):
         begin(tmp_path / "study", {"cnn.l2": [0.1]})

@@ -60,14 +60,14 @@ def calibrate(
     from ferboost.errors import RunError
     from ferboost.pipeline import calibrate_run
     from ferboost.pipeline.calibrating import why_uncalibrated
+    from ferboost.pipeline.same_data import require_same_data
     from ferboost.runs import Run
 
     run = Run.open(model)
     if run.settings.protocol == "paper":
         raise RunError(f"{run.path} is {why_uncalibrated(run)}")
     dataset = load(data)
-    if dataset.fingerprint != run.record.data.fingerprint:
-        raise RunError(f"{data} is not the data that {model} was made with")
+    require_same_data(dataset, run.record.data, run.path)
     validation = prepare_splits(dataset, run.settings.data, validation=True).split("validation")
     with run.lock():
         calibration = calibrate_run(run, validation, ConsoleMonitor())

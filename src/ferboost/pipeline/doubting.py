@@ -1,7 +1,6 @@
 """What is learnt from training images whose labels are doubted."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -9,10 +8,8 @@ from numpy.typing import NDArray
 
 from ferboost.cnn.training import LabelledImages
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.errors import RunError
-from ferboost.runs import DataRecord
 
-__all__ = ["believed_images", "require_same_doubts"]
+__all__ = ["believed_images"]
 
 
 def believed_images(
@@ -41,18 +38,3 @@ def believed_images(
         weighted[rows, train.labels] = of_label
         beliefs = weighted
     return replace(train, beliefs=beliefs)
-
-
-def require_same_doubts(prepared: FaceDataset, record: DataRecord, path: Path) -> None:
-    """Refuse to go on with other doubts than those that a run or study was started with.
-
-    Raises
-    ------
-    RunError
-        If the file of doubted labels has changed.
-    """
-    if prepared.beliefs is not None and prepared.notes[-1] not in record.notes:
-        raise RunError(
-            f"the file of doubted labels is not the one that {path} was started with (its content "
-            "has changed); start anew"
-        )

@@ -6,12 +6,12 @@ from numpy.typing import NDArray
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import cut_as
 from ferboost.datasets.traits import TraitLimits, fit_trait_limits
-from ferboost.errors import RunError
 from ferboost.evaluation.drift import Drift, measure_drift
 from ferboost.features import tap_features
 from ferboost.files import write_json
 from ferboost.models import load_seed_model
 from ferboost.pipeline.kept import read_kept
+from ferboost.pipeline.same_data import require_same_data
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 
@@ -84,8 +84,7 @@ def measure_run_drift(
     DataError
         If there are fewer than 10 faces.
     """
-    if dataset.fingerprint != run.record.data.fingerprint:
-        raise RunError(f"{dataset.source} is not the data that {run.path} was made with")
+    require_same_data(dataset, run.record.data, run.path)
     clean = run.settings.protocol == "clean"
     prepared = cut_as(run.settings, dataset)
     known = prepared.split("validation" if clean else "test").images

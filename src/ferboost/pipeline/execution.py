@@ -15,7 +15,6 @@ from ferboost.files import atomic_folder, copy_file
 from ferboost.models import fold_path, load_seed_model
 from ferboost.pipeline.calibrating import calibrate_run, load_calibration
 from ferboost.pipeline.changing import save_changed_faces
-from ferboost.pipeline.doubting import require_same_doubts
 from ferboost.pipeline.drifting import save_trait_limits
 from ferboost.pipeline.evaluating import (
     evaluate_run,
@@ -27,6 +26,7 @@ from ferboost.pipeline.evaluating import (
 )
 from ferboost.pipeline.examples import save_examples
 from ferboost.pipeline.memorising import measure_memorised
+from ferboost.pipeline.same_data import require_same_data, require_same_doubts
 from ferboost.pipeline.stacking import copy_stacked, find_stacked, has_stacked
 from ferboost.pipeline.sufficing import require_images_for_trees
 from ferboost.pipeline.training import CNN_FILES, SeedTraining
@@ -121,11 +121,7 @@ def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
         If `path` is no run directory, or the data set has changed since.
     """
     run = Run.open(path)
-    if dataset.fingerprint != run.record.data.fingerprint:
-        raise RunError(
-            f"{dataset.source} is not the data that {path} was started with (its content has "
-            "changed); start a new run"
-        )
+    require_same_data(dataset, run.record.data, path)
     prepared = _prepare(dataset, run.settings)
     require_same_doubts(prepared, run.record.data, path)
     if run.settings.trees.votes and dataset.votes_fingerprint != run.record.data.votes_fingerprint:
@@ -161,8 +157,7 @@ def branch_run(
         raise SettingsError("a run branches off with other trees only; start a new one by train")
     for seed in settings.seeds:
         load_seed_model(origin, seed)
-    if dataset.fingerprint != origin.record.data.fingerprint:
-        raise RunError(f"{dataset.source} is not the data that {origin.path} was made with")
+    require_same_data(dataset, origin.record.data, origin.path)
     refuse_existing(path)
     with atomic_folder(path) as folder:  # a branch without its CNNs would train them anew
         run, prepared = start_run(folder, dataset, settings, command)

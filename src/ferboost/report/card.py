@@ -10,7 +10,7 @@ import numpy as np
 
 from ferboost.datasets import load_dataset
 from ferboost.datasets.splitting import cut_as
-from ferboost.errors import RunError, SettingsError
+from ferboost.errors import SettingsError
 from ferboost.evaluation.model_files import evaluate_model_file
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.summary import VariantSummary, summarize
@@ -20,6 +20,7 @@ from ferboost.models import load_seed_model
 from ferboost.pipeline import load_calibration, load_results
 from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.drifting import load_trait_limits
+from ferboost.pipeline.same_data import require_same_data
 from ferboost.report import wording
 from ferboost.runs import Run
 from ferboost.templates import template_environment
@@ -156,8 +157,7 @@ def _measure_file(run: Run, variant: str, path: Path) -> _File:
             f"{run.path}"
         )
     data = load_dataset(Path(run.record.data.path))
-    if data.fingerprint != run.record.data.fingerprint:
-        raise RunError(f"{run.record.data.path} is not what {run.path} was made with any more")
+    require_same_data(data, run.record.data, run.path)
     results = evaluate_model_file(predictor, cut_as(run.settings, data).split("test"))
     (summary,) = summarize(results)
     error = summary.per_seed[0].ece

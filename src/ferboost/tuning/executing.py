@@ -16,7 +16,7 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
 from ferboost.files import storage_errors, write_json
-from ferboost.pipeline.doubting import require_same_doubts
+from ferboost.pipeline.same_data import require_same_doubts
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import lock_folder
 from ferboost.tuning.faces import face_arrays, stored_faces

@@ -15,8 +15,8 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
 from ferboost.files import write_json, write_text
-from ferboost.pipeline.doubting import require_same_doubts
 from ferboost.pipeline.execution import describe_data, with_whole_paths
+from ferboost.pipeline.same_data import require_same_data, require_same_doubts
 from ferboost.runs import DataRecord, Run, describe_environment, read_record, refuse_existing
 from ferboost.settings_files import difference, to_toml
 from ferboost.tuning.outcomes import (
@@ -384,8 +384,7 @@ def start_study(
     networks: dict[str, str] = {}
     if plan.run is not None:
         run = Run.open(Path(plan.run))
-        if run.record.data.fingerprint != dataset.fingerprint:
-            raise RunError(f"{dataset.source} is not the data that {run.path} was made with")
+        require_same_data(dataset, run.record.data, run.path)
         require_same_doubts(prepared, run.record.data, run.path)
         networks = _hash_networks(run)
     record = StudyRecord(
@@ -428,10 +427,7 @@ def resume_study(path: Path, dataset: FaceDataset, database: "Database | None" =
             f"{path} was started with ferboost {made}, and this is {here}: their trials are not "
             "comparable; go on with that version, or start a new study"
         )
-    if dataset.fingerprint != study.record.data.fingerprint:
-        raise RunError(
-            f"{dataset.source} is not the data that {path} was started with; start a new study"
-        )
+    require_same_data(dataset, study.record.data, path)
     if study.plan.run is not None and _hash_networks(Run.open(Path(study.plan.run))) != (
         study.record.networks
     ):

@@ -1,0 +1,51 @@
+"""Whether data are what a run, a study or a reproduction was made with."""
+
+from pathlib import Path
+
+from ferboost.datasets.dataset import FaceDataset
+from ferboost.errors import RunError
+from ferboost.runs import DataRecord
+
+__all__ = ["require_same_data", "require_same_doubts"]
+
+
+def require_same_data(dataset: FaceDataset, record: DataRecord, path: Path) -> None:
+    """Refuse to go on with other data than a run, a study or a reproduction was made with.
+
+    Parameters
+    ----------
+    dataset : FaceDataset
+        As loaded.
+    record : DataRecord
+        Of the data that it was made with.
+    path : Path
+        Of the run, for the message.
+
+    Raises
+    ------
+    RunError
+        If the content differs.
+    """
+    if dataset.fingerprint == record.fingerprint:
+        return
+    remedy = f"give it {record.path}"
+    if Path(dataset.source).resolve() == Path(record.path):
+        remedy = "its content has changed since; restore it"
+    raise RunError(
+        f"{dataset.source} is not the data that {path} was made with; {remedy}, or start anew"
+    )
+
+
+def require_same_doubts(prepared: FaceDataset, record: DataRecord, path: Path) -> None:
+    """Refuse to go on with other doubts than those that a run or study was started with.
+
+    Raises
+    ------
+    RunError
+        If the file of doubted labels has changed.
+    """
+    if prepared.beliefs is not None and prepared.notes[-1] not in record.notes:
+        raise RunError(
+            f"the file of doubted labels is not the one that {path} was started with (its content "
+            "has changed); start anew"
+        )
