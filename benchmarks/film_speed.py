@@ -111,7 +111,7 @@ def _agreement(film: Path) -> None:
 def _watch(film: Path, looks: float, side: int) -> Iterator[Moment]:
     detector = CenterFace(longest_side=side, threads=1)
     with Video(film) as video:
-        yield from predict_film(video.frames(), video.rate, Predictor(), detector, looks=looks)
+        yield from predict_film(video.frames(), Predictor(), detector, looks=looks)
 
 
 def _compare(reference: Sequence[Moment], moments: Sequence[Moment]) -> str:

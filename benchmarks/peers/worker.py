@@ -105,7 +105,7 @@ class Ferboost(Peer):
 
         detector = CenterFace(longest_side=DETECTION_SIDE, threads=1)
         with Video(Path(path)) as video:
-            for moment in predict_film(video.frames(), video.rate, self._predictor, detector):
+            for moment in predict_film(video.frames(), self._predictor, detector):
                 yield [_ours(face.prediction) for face in moment.faces]
 
 

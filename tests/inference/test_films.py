@@ -3,7 +3,9 @@
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,9 +31,14 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_film(tmp_path_factory.mktemp("film") / "film.mp4", frames)
 
 
+def picture() -> Any:
+    """Return a frame with one square, as PyAV has it."""
+    return av.VideoFrame.from_ndarray(np.asarray(draw([(40, 40)])), format="rgb24")
+
+
 def watch(film: Path) -> list[Moment]:
     with Video(film) as video:
-        return list(predict_film(video.frames(), video.rate, Brightness(), Squares()))
+        return list(predict_film(video.frames(), Brightness(), Squares()))
 
 
 def test_every_frame_has_its_time(film: Path) -> None:
@@ -77,7 +84,7 @@ def test_faces_are_followed_from_frame_to_frame(film: Path) -> None:
 def test_faces_are_looked_for_and_read_now_and_then(film: Path) -> None:
     classifier, detector = Brightness(), Squares()
     with Video(film) as video:
-        list(predict_film(video.frames(), video.rate, classifier, detector))
+        list(predict_film(video.frames(), classifier, detector))
     assert detector.asked == 3 * 6
     assert classifier.asked == 3 * 6 + 6  # the second face is there for a second
 
@@ -86,11 +93,45 @@ def test_films_are_looked_at_as_often_as_asked(film: Path) -> None:
     for looks, expected in ((3.0, 3 * 3), (1e6, 3 * RATE), (0.1, 1)):
         detector = Squares()
         with Video(film) as video:
-            moments = list(
-                predict_film(video.frames(), video.rate, Brightness(), detector, looks=looks)
-            )
+            moments = list(predict_film(video.frames(), Brightness(), detector, looks=looks))
         assert detector.asked == expected
         assert len(moments) == 3 * RATE
+
+
+@pytest.mark.parametrize(("rate", "frames_a_look"), [(24, 4), (25, 4), (30, 5), (15, 2), (5, 1)])
+def test_looks_are_a_whole_number_of_frames_apart(rate: int, frames_a_look: int) -> None:
+    frames = [Frame(number, number / rate, picture()) for number in range(10 * frames_a_look)]
+    detector = Squares()
+    list(predict_film(frames, Brightness(), detector))
+    assert detector.asked == 10
+
+
+def test_a_film_that_declares_a_rate_of_a_thousand_is_looked_at_by_its_times(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "film.webm"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=1000, options={"deadline": "realtime"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for number in range(2 * RATE):
+            image = draw([(2 * number, 10)])
+            frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+            frame.pts, frame.time_base = round(1000 * number / RATE), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    detector = Squares()
+    with Video(path) as video:
+        assert video.rate > 500
+        moments = list(predict_film(video.frames(), Brightness(), detector))
+    assert detector.asked == 2 * 6
+    assert [[face.track for face in moment.faces] for moment in moments] == [[1]] * 2 * RATE
+
+
+def test_faces_are_looked_for_again_after_a_hundred_frames() -> None:
+    frames = [Frame(number, 1e-6 * number, picture()) for number in range(250)]
+    detector = Squares()
+    assert len(list(predict_film(frames, Brightness(), detector))) == 250
+    assert detector.asked == 3
 
 
 class Alternating(Brightness):
@@ -108,9 +149,8 @@ class Alternating(Brightness):
 
 
 def test_faces_that_are_seldom_looked_for_keep_their_numbers_and_are_smoothed() -> None:
-    picture = av.VideoFrame.from_ndarray(np.asarray(draw([(40, 40)])), format="rgb24")
-    frames = [Frame(number, 3.0 * number, picture) for number in range(6)]
-    moments = list(predict_film(frames, 1 / 3, Alternating(), Squares(), smoothing=6.0))
+    frames = [Frame(number, 3.0 * number, picture()) for number in range(6)]
+    moments = list(predict_film(frames, Alternating(), Squares(), smoothing=6.0))
     assert [[face.track for face in moment.faces] for moment in moments] == [[1]] * 6
     shares = [moment.faces[0].prediction.shares[0] for moment in moments[1:]]
     assert all(0.1 < share < 0.9 for share in shares)
@@ -133,7 +173,7 @@ def test_a_long_film_is_read_as_far_as_it_is_asked_for_and_no_thread_stays(film:
             yield Frame(number, number / RATE, picture)
 
     before = threading.active_count()
-    moments = predict_film(endless(), RATE, Brightness(), Squares())
+    moments = predict_film(endless(), Brightness(), Squares())
     assert len(list(itertools.islice(moments, 300))) == 300
     moments.close()  # type: ignore[attr-defined]
     assert next(read) <= 300 + 8 * 5
@@ -147,7 +187,7 @@ class Failing:
 
 def test_an_error_in_a_thread_reaches_who_asks(film: Path) -> None:
     with Video(film) as video, pytest.raises(ValueError, match="from the detector"):
-        list(predict_film(video.frames(), RATE, Brightness(), Failing()))
+        list(predict_film(video.frames(), Brightness(), Failing()))
 
 
 @pytest.mark.parametrize(

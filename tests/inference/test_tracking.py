@@ -34,15 +34,17 @@ def test_a_face_comes_back_within_a_second_and_is_another_one_later() -> None:
     assert tracks(tracker, 0.0, 50) == [1]
     assert tracks(tracker, 0.5) == []
     assert tracks(tracker, 0.9, 51) == [1]
+    assert tracks(tracker, 1.5) == []
     assert tracks(tracker, 2.0, 51) == [2]
 
 
-def test_a_face_is_waited_for_as_long_as_asked() -> None:
-    tracker = Tracker(lost=4.5)
+def test_a_face_of_the_last_look_is_known_however_long_ago_that_was() -> None:
+    tracker = Tracker()
     assert tracks(tracker, 0.0, 50) == [1]
     assert tracks(tracker, 3.0, 51) == [1]
-    assert tracks(tracker, 8.0, 51) == [2]
-    smoother = Smoother(10.0, lost=4.5)
+    assert tracks(tracker, 6.0) == []
+    assert tracks(tracker, 9.0, 51) == [2]
+    smoother = Smoother(10.0)
     smoother.smooth(1, 0.0, (1.0, 0.0))
     assert smoother.smooth(1, 3.0, (0.0, 1.0))[0] > 0.7
 

@@ -62,7 +62,7 @@ def predict_one_film(
         sinks: list[_Sink] = [timeline.add, *_open_outputs(outputs, classes, video, open_outputs)]
         if is_camera and not outputs.json:
             sinks.append(_Changes())
-        moments = predict_film(video.frames(), video.rate, classifier, detector, looks=looks)
+        moments = predict_film(video.frames(), classifier, detector, looks=looks)
         watched = _watch(moments, sinks, video, stoppable=is_camera)
         if outputs.json:
             print_json_list(_records(watched))

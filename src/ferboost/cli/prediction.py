@@ -95,8 +95,8 @@ def predict(
             metavar="N",
             min=0.1,
             max=1000,
-            help="How often a second the faces of a film are looked for and read; more is slower.  "
-            "[default: 6]",
+            help="How often a second the faces of a film are looked for and read, at least once in "
+            "100 frames; more is slower.  [default: 6]",
         ),
     ] = None,
     ray: Annotated[

@@ -2,14 +2,14 @@
 
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ferboost.inference.faces import Detector, Face, crop_face
 from ferboost.inference.photos import Classifier
 from ferboost.inference.predictions import Prediction
-from ferboost.inference.tracking import SECONDS_LOST, Smoother, Tracked, Tracker, between
+from ferboost.inference.tracking import Smoother, Tracked, Tracker, between
 from ferboost.inference.video import Frame
 
 __all__ = [
@@ -27,6 +27,10 @@ DETECTION_SIDE = 640
 LOOKS_A_SECOND = 6.0
 
 _SMOOTHING_SECONDS = 0.5
+# Frames wait in memory for the next look, 3 MB each in a film of 1920 x 1080.
+_MOST_FRAMES = 100
+# Times are rounded: 15 frames a second are an equal way from 2 and from 3 frames a look.
+_ROUNDING = 1e-6
 
 _Item = TypeVar("_Item")
 
@@ -72,7 +76,6 @@ class _Stretch:
 
 def predict_film(
     frames: Iterable[Frame],
-    rate: float,
     classifier: Classifier,
     detector: Detector,
     *,
@@ -82,32 +85,28 @@ def predict_film(
     """Tell the emotions of the faces in each frame of a film.
 
     Faces are detected, and their emotions read, a few times a second. In between, faces are where a
-    straight line from one detection to the next has them, and their emotions stand.
+    straight line from one detection to the next has them, and their emotions stand. Seconds are
+    those of the frames' times: the rate that a film declares can be a hundred times its own.
 
     Parameters
     ----------
     frames : iterable of Frame
         Is read in a thread of its own, and detection runs in another; both stay a few frames ahead.
-    rate : float
-        Frames a second.
     classifier : Classifier
     detector : Detector
         Is shown frames of at most `DETECTION_SIDE` pixels.
     smoothing : float
         Probabilities are averaged with those before, which count 1/e after so many seconds.
     looks : float
-        How often a second that is; at most in every frame.
+        How often a second that is; at most in every frame, at least once in 100 frames.
 
     Yields
     ------
     Moment
         One for each frame, in their order.
     """
-    length = max(1, round(rate / looks))
-    # However seldom faces are looked for, those of one look are known at the next.
-    lost = max(SECONDS_LOST, 1.5 * length / rate)
-    reader = _Reader(classifier, Smoother(smoothing, lost))
-    stretches = _Ahead(_detect(_Ahead(_cut(frames, length)), detector, Tracker(lost)))
+    reader = _Reader(classifier, Smoother(smoothing))
+    stretches = _Ahead(_detect(_Ahead(_cut(frames, 1 / looks)), detector, Tracker()))
     try:
         before: _Stretch | None = None
         for stretch in stretches:
@@ -120,15 +119,21 @@ def predict_film(
         stretches.close()
 
 
-def _cut(frames: Iterable[Frame], length: int) -> Generator[tuple[Frame, ...], None, None]:
+def _cut(frames: Iterable[Frame], seconds: float) -> Generator[tuple[Frame, ...], None, None]:
+    """Yield stretches that begin with the frames that are nearest to so many seconds apart."""
     stretch: list[Frame] = []
     for frame in frames:
-        stretch.append(frame)
-        if len(stretch) == length:
+        if stretch and (_is_due(frame, stretch, seconds) or len(stretch) == _MOST_FRAMES):
             yield tuple(stretch)
             stretch = []
+        stretch.append(frame)
     if stretch:
         yield tuple(stretch)
+
+
+def _is_due(frame: Frame, stretch: Sequence[Frame], seconds: float) -> bool:
+    half_a_frame = (frame.time - stretch[-1].time) / 2
+    return frame.time + half_a_frame >= stretch[0].time + seconds - _ROUNDING
 
 
 def _detect(

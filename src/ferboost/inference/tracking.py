@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from ferboost.inference.faces import Face, overlap
 
-__all__ = ["SECONDS_LOST", "Smoother", "Tracked", "Tracker", "between"]
+__all__ = ["Smoother", "Tracked", "Tracker", "between"]
 
 # From detection to detection, a face's boxes overlap by at least this (intersection over union).
 _LEAST_OVERLAP = 0.2
-#: A face that is lost is waited for this long, at least: turned heads come back.
-SECONDS_LOST = 1.0
+# A face that is lost is waited for this long: turned heads come back.
+_SECONDS_LOST = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,20 @@ class _Track:
 class Tracker:
     """Tells which detected face is which, by where it is expected.
 
-    Parameters
-    ----------
-    lost : float
-        A face that is not seen for more seconds than this is another one when it comes back.
+    A face that was not seen for more than a second, nor when faces were looked for the last time,
+    is another one when it comes back.
     """
 
-    def __init__(self, lost: float = SECONDS_LOST) -> None:
-        self._lost = lost
+    def __init__(self) -> None:
         self._tracks: list[_Track] = []
         self._count = 0
+        self._last_look = 0.0
 
     def update(self, faces: Sequence[Face], time: float) -> list[Tracked]:
         """Take the faces that were detected at a time, in seconds; return which ones they are."""
-        self._tracks = [t for t in self._tracks if time - t.seen <= self._lost]
+        known_since = min(time - _SECONDS_LOST, self._last_look)
+        self._tracks = [track for track in self._tracks if track.seen >= known_since]
+        self._last_look = time
         pairs = sorted(
             (
                 (overlap(track.place_at(time).box, face.box), number, place)
@@ -102,18 +102,19 @@ class Smoother:
     ----------
     seconds : float
         What is so long ago counts 1/e of what is now; with 0, nothing is smoothed.
-    lost : float
-        A track that is not seen for more seconds than this begins anew.
     """
 
-    def __init__(self, seconds: float, lost: float = SECONDS_LOST) -> None:
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._lost = lost
         self._last: dict[int, tuple[float, NDArray[np.float64]]] = {}
+        self._now = self._before = 0.0
 
     def smooth(self, track: int, time: float, shares: Sequence[float]) -> tuple[float, ...]:
         """Take the probabilities of a track at a time, in seconds; return the smoothed ones."""
-        self._last = {n: v for n, v in self._last.items() if time - v[0] <= self._lost}
+        if time > self._now:
+            self._before, self._now = self._now, time
+        known_since = min(time - _SECONDS_LOST, self._before)  # as a tracker knows it
+        self._last = {n: v for n, v in self._last.items() if v[0] >= known_since}
         now = np.array(shares, dtype=np.float64)
         if track in self._last and self._seconds > 0:
             before, average = self._last[track]
