@@ -228,6 +228,28 @@ def test_a_written_film_has_the_frames_and_the_times(tmp_path: Path) -> None:
     assert np.asarray(frames[-1].gray())[22:38, 22:38] == pytest.approx(235, abs=8)
 
 
+@pytest.mark.parametrize("form", ["mp4", "mov", "matroska", "avi"])
+@pytest.mark.parametrize("times", [[0.0, 0.0, 0.0, 0.5], [0.5, 0.2, 0.7], [0.1, 0.1001, 0.1002]])
+def test_frames_of_equal_times_are_written_one_after_the_other(
+    tmp_path: Path, form: str, times: list[float]
+) -> None:
+    with FilmWriter(tmp_path / "out", form, (160, 120), 25.0) as writer:
+        for time in times:
+            writer.write(draw([(20, 20)]), time)
+    with Video(tmp_path / "out") as video:
+        assert len(list(video.frames())) == len(times)
+
+
+def test_what_ffmpeg_refuses_to_write_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot write frames of 160 x 120 pixels as nonsense: "):
+        FilmWriter(tmp_path / "out", "nonsense", (160, 120), 25.0)
+    with (
+        pytest.raises(DataError, match="cannot write frames of 20000 x 20000 pixels as mp4: "),
+        FilmWriter(tmp_path / "out", "mp4", (20_000, 20_000), 25.0) as writer,
+    ):
+        writer.write(draw([]), 0.0)
+
+
 def test_a_timeline_sums_up_each_face(film: Path, tmp_path: Path) -> None:
     timeline = Timeline(CLASSES)
     for moment in watch(film):

@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -217,6 +217,9 @@ class Video:
 class FilmWriter(AbstractContextManager["FilmWriter"]):
     """Writes a film without sound, H.264 where FFmpeg has it, with the times of another's frames.
 
+    A frame whose time is not after that of the one before is shown at the next time that the
+    container can tell apart.
+
     Parameters
     ----------
     path : Path
@@ -225,15 +228,20 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
     size : tuple of int
         Width and height; odd ones lose a line.
     rate : float
+
+    Raises
+    ------
+    DataError
+        If FFmpeg refuses the container, the size or a frame.
     """
 
     def __init__(self, path: Path, form: str, size: tuple[int, int], rate: float) -> None:
         self._av = _load_av()
+        self._form = form
         self._size = (max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2))
-        try:
+        self._last = -1
+        with self._refusals():
             self._container = self._av.open(str(path), "w", format=form)
-        except (ValueError, self._av.error.FFmpegError) as error:
-            raise DataError(f"cannot write a film as {form}: {error}") from error
         codec, options = _encoder(self._av)
         self._stream = self._container.add_stream(
             codec, rate=Fraction(rate).limit_denominator(1001), options=options
@@ -241,13 +249,19 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         self._stream.width, self._stream.height = self._size
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, _TICKS)
+        with self._refusals():
+            self._container.start_encoding()
+        # The container's own can be coarser: 1/1000 s in Matroska, 1/600 s in AVI.
+        self._tick = self._stream.time_base
 
     def write(self, image: Image.Image, time: float) -> None:
         """Add a frame, mode RGB, shown at a time in seconds."""
         pixels = np.asarray(image)[: self._size[1], : self._size[0]]
         frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-        frame.pts, frame.time_base = round(time * _TICKS), Fraction(1, _TICKS)
-        self._container.mux(self._stream.encode(frame))
+        self._last = max(round(time / self._tick), self._last + 1)
+        frame.pts, frame.time_base = self._last, self._tick
+        with self._refusals():
+            self._container.mux(self._stream.encode(frame))
 
     def __exit__(
         self,
@@ -255,11 +269,28 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            if kind is None:
+        if kind is not None:
+            with suppress(self._av.error.FFmpegError):  # what went wrong is known already
+                self._container.close()
+            return
+        with self._refusals():
+            try:
                 self._container.mux(self._stream.encode(None))
-        finally:
-            self._container.close()
+            finally:
+                self._container.close()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, self._av.error.FFmpegError) as error:
+            if isinstance(error, OSError):  # a full disk, say: whoever names the file says so
+                raise
+            width, height = self._size
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(
+                f"cannot write frames of {width} x {height} pixels as {self._form}: {reason}"
+            ) from error
 
 
 def _encoder(av: Any) -> tuple[str, dict[str, str]]:
