@@ -1,6 +1,7 @@
 """Films: read, followed face by face, drawn on, and summed up."""
 
 import itertools
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -276,6 +277,21 @@ def test_a_timeline_of_hours_is_no_larger(film: Path) -> None:
     (one,) = timeline.longest(5)
     assert max(one.steps) < 600
     assert sum(count for _, count in one.steps.values()) == one.frames == 40
+
+
+@pytest.mark.parametrize("rate", [2, 5, 9.9, 10, 30])
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_timeline_has_gaps_where_a_face_was_away_and_nowhere_else(
+    film: Path, tmp_path: Path, rate: float, is_away: bool
+) -> None:
+    (moment, *_) = watch(film)
+    timeline = Timeline(CLASSES)
+    for number in range(60):
+        faces = () if is_away and 20 <= number < 30 else moment.faces
+        timeline.add(Moment(Frame(number, number / rate, moment.frame.picture), faces))
+    write_timeline(timeline, tmp_path / "line.svg", "film")
+    areas = re.findall(r'id="\w*PolyCollection_\d+"', (tmp_path / "line.svg").read_text())
+    assert len(areas) == len(CLASSES) * (2 if is_away else 1)
 
 
 def test_a_timeline_without_faces_says_so(tmp_path: Path) -> None:

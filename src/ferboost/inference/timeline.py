@@ -38,6 +38,8 @@ class Appearance:
         Sum of the probabilities over these frames.
     steps : dict of int to (ndarray, int)
         Sum of the probabilities, and the number of frames, by step of time.
+    returns : set of int
+        The steps in which it is back after frames without it.
     """
 
     track: int
@@ -46,6 +48,7 @@ class Appearance:
     frames: int
     total: NDArray[np.float64]
     steps: dict[int, tuple[NDArray[np.float64], int]] = field(default_factory=dict, repr=False)
+    returns: set[int] = field(default_factory=set, repr=False)
 
     @property
     def shares(self) -> NDArray[np.float64]:
@@ -59,6 +62,7 @@ class Appearance:
             before, count = joined.get(step // 2, (np.zeros_like(total), 0))
             joined[step // 2] = (before + total, count + frames)
         self.steps = joined
+        self.returns = {step // 2 for step in self.returns}
 
 
 class Timeline:
@@ -86,23 +90,27 @@ class Timeline:
     def add(self, moment: Moment) -> None:
         """Take a frame into account."""
         time = moment.frame.time
+        before = self.seconds
         self.frames += 1
         self.seconds = max(self.seconds, time)
         while time / self.step >= _MOST_STEPS:
             self.step *= 2
             for appearance in self.appearances.values():
                 appearance.coarsen()
+        step = int(time / self.step)
         for face in moment.faces:
             shares = np.array(face.prediction.shares)
             one = self.appearances.get(face.track)
             if one is None:
                 one = Appearance(face.track, time, time, 0, np.zeros(len(self.classes)))
                 self.appearances[face.track] = one
+            if one.last < before:
+                one.returns.add(step)
             one.last = time
             one.frames += 1
             one.total += shares
-            total, count = one.steps.get(int(time / self.step), (np.zeros_like(shares), 0))
-            one.steps[int(time / self.step)] = (total + shares, count + 1)
+            total, count = one.steps.get(step, (np.zeros_like(shares), 0))
+            one.steps[step] = (total + shares, count + 1)
 
     def longest(self, count: int) -> list[Appearance]:
         """Return the faces that are in the most frames, by when they appear."""
@@ -171,8 +179,10 @@ def _draw_appearance(axes: "Axes", timeline: Timeline, appearance: Appearance) -
     ends = np.minimum(starts + timeline.step, max(timeline.seconds, timeline.step))
     edges = np.stack([starts, ends], axis=1).ravel()
     tops = np.repeat(np.cumsum(means, axis=1), 2, axis=0)
-    # Where the face was away, nothing is drawn.
-    gaps = np.flatnonzero(np.diff(steps) > 1) * 2 + 2
+    # Where the face was away, nothing is drawn. With few frames a second, steps are empty as well
+    # in which there is no frame.
+    is_back = np.isin(steps[1:], list(appearance.returns))
+    gaps = np.flatnonzero((np.diff(steps) > 1) & is_back) * 2 + 2
     for part in np.split(np.arange(len(edges)), gaps):
         below = np.zeros(len(part))
         for number in range(len(timeline.classes)):
