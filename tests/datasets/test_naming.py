@@ -1,5 +1,6 @@
 """Finding images by the names that tables give them."""
 
+import os
 from itertools import permutations
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def test_a_whole_name_is_no_other_images_end_in_whatever_order(tmp_path: Path) -
     for names in permutations(("1.png", "happy/1.png", "test/happy/1.png")):
         for image in names:
             assert place_of(image, names, tmp_path) == names.index(image)
+
+
+def test_a_name_that_is_no_text_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"image\na/\xff.png\n")
+    (row,) = read_named_rows(path, np.array(["a/" + os.fsdecode(b"\xff.png")]), ("image",), "names")
+    assert row.place == 0
 
 
 def test_a_name_that_two_images_have_is_ambiguous(tmp_path: Path) -> None:

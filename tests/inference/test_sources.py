@@ -89,6 +89,7 @@ def test_a_folder_that_cannot_be_listed_is_listed_itself(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(os, "scandir", refusing)
     assert listed("photos") == ["photos/a.PNG", "photos/b.jpg", "photos/deep"]
+    assert [str(source.name) for source in find_sources([Path("photos/deep")])] == ["deep"]
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(ImageError, match=r"the folder photos/deep cannot be listed; check its"):
         read_face(Path("photos/deep"))

@@ -61,7 +61,7 @@ def read_named_rows(
     """
     known = _index(names)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             rows = csv.DictReader(stream, strict=True)
             missing = [c for c in columns if c not in (rows.fieldnames or ())]
             if missing:
@@ -82,7 +82,7 @@ def read_named_rows(
                         f"{where}: {image} is the name of several images; give its folders, too"
                     )
                 yield NamedRow(where, image, place, cells)
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
+    except (OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a CSV file ({error})") from error
 
 

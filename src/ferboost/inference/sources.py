@@ -111,4 +111,4 @@ def _below(
             else:
                 others[suffix] += 1
     for path in closed:
-        yield Source(path, path.relative_to(folder))
+        yield Source(path, Path(path.name) if path == folder else path.relative_to(folder))
