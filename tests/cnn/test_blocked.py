@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ferboost.cnn import network as network_module
+from ferboost.cnn import published
 from ferboost.cnn.blocked import can_block
 from ferboost.cnn.network import FaceNetwork
 from ferboost.config import CNNSettings
@@ -39,7 +39,7 @@ def test_logits_and_gradients_are_those_of_the_plain_layers(
             pytest.skip("this processor has no bfloat16 in oneDNN")
     network = new_network(VARIANTS[variant]).train()
     blocked = outcome(network)
-    monkeypatch.setattr(network_module, "can_block", lambda _: False)
+    monkeypatch.setattr(published, "can_block", lambda _: False)
     plain = outcome(network)
     assert blocked.keys() == plain.keys()
     for name, expected in plain.items():
