@@ -23,8 +23,9 @@ from ferboost.datasets import FaceDataset
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.progress import Monitor
 from ferboost.tuning.executing import execute_study
+from ferboost.tuning.plans import plan_study
 from ferboost.tuning.space import parse_space
-from ferboost.tuning.study import Study, plan_study, start_study
+from ferboost.tuning.study import Study, start_study
 from ferboost.tuning.workers import available_cores
 
 

@@ -9,9 +9,10 @@ from ferboost.cnn.curves import EpochRecord
 from ferboost.config import load_settings
 from ferboost.report.study_page import write_study_page
 from ferboost.tuning.outcomes import Outcome, SeedScore
+from ferboost.tuning.plans import plan_study
 from ferboost.tuning.sampling import Sampling
 from ferboost.tuning.space import parse_space
-from ferboost.tuning.study import Study, plan_study, start_study
+from ferboost.tuning.study import Study, start_study
 from tiny import faces
 
 

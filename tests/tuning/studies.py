@@ -7,8 +7,9 @@ from ferboost.config import Settings
 from ferboost.progress import Monitor
 from ferboost.tuning.executing import execute_study
 from ferboost.tuning.outcomes import Outcome
+from ferboost.tuning.plans import plan_study
 from ferboost.tuning.space import parse_space
-from ferboost.tuning.study import Study, plan_study, start_study
+from ferboost.tuning.study import Study, start_study
 from tiny import faces, run_settings
 
 FACES = faces()

@@ -10,7 +10,7 @@ from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import start_run
 from ferboost.runs import Run
 from ferboost.tuning import parse_space
-from ferboost.tuning.study import plan_study
+from ferboost.tuning.plans import plan_study
 
 SPACE = parse_space({"trees.gamma": [0.5]})
 

@@ -35,7 +35,8 @@ from ferboost.reproduction.planning import (
 from ferboost.runs import Run, describe_environment, lock_folder, refuse_existing
 from ferboost.settings_files import nearest
 from ferboost.tuning.executing import execute_study
-from ferboost.tuning.study import plan_study, resume_study, start_study
+from ferboost.tuning.plans import plan_study
+from ferboost.tuning.study import resume_study, start_study
 
 __all__ = ["PARTS", "repeat_study", "start_reproduction"]
 

@@ -22,9 +22,10 @@ from ferboost.runs import lock_folder
 from ferboost.tuning.faces import face_arrays, stored_faces
 from ferboost.tuning.messages import Epoch, Ready, Reply, Setup, Task
 from ferboost.tuning.outcomes import Outcome, Verdict, best_outcome
+from ferboost.tuning.plans import variant_of
 from ferboost.tuning.sampling import Sampling
 from ferboost.tuning.space import Point
-from ferboost.tuning.study import Study, variant_of
+from ferboost.tuning.study import Study
 from ferboost.tuning.wording import describe_outcome, describe_value
 from ferboost.tuning.workers import Worker, WorkerPool, process_pool
 

@@ -11,7 +11,8 @@ from optuna.trial import FrozenTrial
 
 from ferboost.errors import RunError
 from ferboost.tuning.outcomes import Outcome, write_outcome
-from ferboost.tuning.study import Study, StudyPlan
+from ferboost.tuning.plans import StudyPlan
+from ferboost.tuning.study import Study
 
 __all__ = ["Journal", "Ledger", "directions", "open_journal"]
 

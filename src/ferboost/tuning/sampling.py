@@ -24,8 +24,9 @@ from ferboost.config import Settings
 from ferboost.errors import RunError, SettingsError
 from ferboost.tuning.ledger import Journal, Ledger
 from ferboost.tuning.outcomes import Objective, Outcome
+from ferboost.tuning.plans import StudyPlan
 from ferboost.tuning.space import Choices, Point, Range, SearchSpace, Value
-from ferboost.tuning.study import Study, StudyPlan
+from ferboost.tuning.study import Study
 
 __all__ = ["Sampling", "parameter_importances"]
 

@@ -1,0 +1,167 @@
+"""What a study does, checked to go together."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ferboost.config import Settings, TreeSettings
+from ferboost.errors import SettingsError
+from ferboost.pipeline.execution import with_whole_paths
+from ferboost.runs import Run
+from ferboost.tuning.outcomes import Cost, Objective
+from ferboost.tuning.space import SearchSpace
+from ferboost.variants import CNN, tree_variants
+
+__all__ = ["Pruner", "Sampler", "StudyPlan", "plan_study", "variant_of"]
+
+Sampler = Literal["grid", "random", "tpe"]
+Pruner = Literal["none", "halving", "hyperband"]
+
+
+class StudyPlan(BaseModel):
+    """What a study does; see `plan_study`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: Settings
+    """What every point starts from; every point is tried with each of its seeds."""
+    space: dict[str, Any]  # Any: as `parse_space` takes it
+    sampler: Sampler
+    pruner: Pruner
+    objective: Objective
+    costs: tuple[Cost, ...] = ()
+    """What else is to be small; the trials that no other beats are the front."""
+    trials: int | None
+    """How many there are in the end; None for a grid, of which all points are tried."""
+    run: str | None
+    """Absolute path of the run whose CNNs the trees grow on; None where CNNs are trained."""
+
+
+def plan_study(
+    space: SearchSpace,
+    settings: Settings,
+    *,
+    sampler: Sampler = "tpe",
+    trials: int | None = None,
+    pruner: Pruner = "none",
+    objective: Objective = "accuracy",
+    costs: Sequence[Cost] = (),
+    run: Run | None = None,
+) -> StudyPlan:
+    """Check that everything of a study goes together.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    settings : Settings
+        What every point starts from; its seeds are what every point is tried with.
+    sampler : {"grid", "random", "tpe"}
+        All points of a grid, each once; points drawn at random; or by the tree-structured Parzen
+        estimator (Bergstra et al., 2011; multivariate, Falkner et al., 2018).
+    trials : int, optional
+        How many there are in the end. A grid has one for each of its points.
+    pruner : {"none", "halving", "hyperband"}
+        What stops trainings early, by the validation loss of their epochs: asynchronous successive
+        halving (Li et al., 2020), or Hyperband (Li et al., 2018).
+    objective : {"accuracy", "log_loss"}
+        What is optimised on the validation images.
+    costs : sequence of {"size", "time"}
+        What else is to be small: the bytes of the weights and trees, or the milliseconds for each
+        face of a batch, on the machine of the trial.
+    run : Run, optional
+        Where only trees are searched: the run whose CNNs they grow on. `settings` are its own, but
+        for the trees.
+
+    Raises
+    ------
+    SettingsError
+        If something cannot be.
+    """
+    if settings.protocol != "clean":
+        raise SettingsError(
+            "a study chooses on validation images, never on test images; use the protocol clean"
+        )
+    if sampler != "grid" and trials is None:
+        raise SettingsError(f"the sampler {sampler} does not end by itself; say how many trials")
+    settings = with_whole_paths(settings)
+    _check_run(run, space, settings, pruner)
+    if len(set(costs)) < len(costs):
+        raise SettingsError(f"{costs[0]} is given twice; what is to be small is named once")
+    if costs and pruner != "none":
+        raise SettingsError(
+            "a pruner stops trainings by one objective, and the study has several; use none"
+        )
+    if not space.searches_trees:  # the trees are left out, and must fit any architecture
+        settings = settings.model_copy(update={"trees": TreeSettings(taps=("output",))})
+    space.check(settings)
+    if sampler == "grid":
+        points = space.grid()
+        if trials is not None:
+            raise SettingsError(
+                f"the grid has {len(points)} points, and all are tried; leave the trials out"
+            )
+        for point in points:
+            try:
+                tried = space.apply(settings, point)
+            except SettingsError:
+                continue  # its trial says so
+            variant_of(tried, space)
+    else:
+        variant_of(settings, space)
+    return StudyPlan(
+        settings=settings,
+        space=space.to_dict(),
+        sampler=sampler,
+        pruner=pruner,
+        objective=objective,
+        costs=tuple(costs),
+        trials=trials,
+        run=None if run is None else str(run.path.resolve()),
+    )
+
+
+def _check_run(run: Run | None, space: SearchSpace, settings: Settings, pruner: Pruner) -> None:
+    """Refuse what cannot be with the CNNs of a run, or without."""
+    if run is not None and space.searches_cnn:
+        stranger = next(name for name in space.parameters if not name.startswith("trees."))
+        raise SettingsError(
+            f"on the CNNs of a run only trees.* can be searched, found {stranger}; leave out --run"
+        )
+    if run is not None and pruner != "none":
+        raise SettingsError("a pruner stops CNNs, and on those of a run only trees grow")
+    stacked = () if run is None else run.settings.trees.stacked
+    if space.searches_trees and settings.trees.stacked != stacked:
+        found = "a study of CNNs" if run is None else f"the run {run.path}"
+        raise SettingsError(
+            f"{found} does not have the CNNs that trees.stacked names; make a run that stacks "
+            "them, and search its trees by --run"
+        )
+
+
+def variant_of(settings: Settings, space: SearchSpace) -> str:
+    """Return what is judged at a point: the CNN, or the trees where those are searched.
+
+    Raises
+    ------
+    SettingsError
+        If there are trees of several kinds, or they need CNNs of folds.
+    """
+    if not space.searches_trees:
+        return CNN
+    trees = settings.trees
+    if trees.features == "out-of-fold":
+        raise SettingsError(
+            "trees.features=out-of-fold trains a CNN for each fold; search with in-sample or "
+            "held-out features, and train the best settings out of fold"
+        )
+    if trees.votes or "trees.votes" in space.parameters:
+        raise SettingsError("a study has no votes; leave trees.votes at 0, and set it by train")
+    variants = tree_variants(trees.taps, trees.mode)
+    if len(variants) > 1 and "trees.taps" not in space.parameters:
+        raise SettingsError(
+            f"trees of one kind are searched at a time, and the settings have {len(variants)} "
+            f"({', '.join(variants)}); choose one, as by --set 'trees.taps=[\"{trees.taps[0]}\"]' "
+            "and trees.mode"
+        )
+    return variants[0]
