@@ -2,10 +2,10 @@
 
 import pytest
 
-from ferboost.config import CNNSettings, load_settings
-from ferboost.reproduction.costs import CostMeter, all_trees_seconds
+from ferboost.config import CNNSettings, Settings, TreeSettings, load_settings
+from ferboost.reproduction.costs import CostMeter, all_trees_seconds, tree_seconds
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID, find_experiment
-from ferboost.reproduction.planning import share_of, training_length
+from ferboost.reproduction.planning import run_length, share_of, training_length
 from tiny import PLAIN, cnn_settings
 
 SETTINGS = load_settings("paper", seeds=(0, 1, 2))
@@ -99,6 +99,62 @@ def test_trees_on_every_tap_are_counted() -> None:
     few = load_settings("paper", ["cnn.filters=[4, 4, 4]", "trees.rounds=1", 'trees.taps=["fc2"]'])
     more = load_settings("paper", ["cnn.filters=[4, 4, 4]", "trees.rounds=1"])
     assert 0 < all_trees_seconds(few, 60, 3) < all_trees_seconds(more, 60, 3)
+
+
+def few_trees(*changes: str) -> Settings:
+    small = ["cnn.filters=[4, 4, 4]", "trees.rounds=1", 'trees.taps=["fc1"]']
+    return load_settings("paper", small + list(changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "values"),
+    [
+        ([], 70 * 64),
+        (["trees.mode=both"], 2 * 70 * 64),
+        (['trees.baselines=["logistic", "mlp"]'], 3 * 70 * 64),
+        (["trees.mode=both", 'trees.baselines=["mlp"]'], 4 * 70 * 64),
+        (["trees.view_rows=true"], 2 * 70 * 64),
+        (["trees.view_rows=true", "trees.views=jitter"], 10 * 70 * 64),
+        (['trees.taps=["fc1-centres", "fc1-views", "fc1+output"]'], 70 * (7 + 64 + 64 + 7)),
+        (
+            [
+                'trees.taps=["stacked", "fc1+stacked"]',
+                'trees.stacked=["run-1", "run-2"]',
+                "trees.features=out-of-fold",
+            ],
+            70 * (14 + 64 + 14),
+        ),
+    ],
+)
+def test_all_that_grows_on_a_cnn_is_counted(
+    monkeypatch: pytest.MonkeyPatch, changes: list[str], values: int
+) -> None:
+    def second_for_each_value(
+        settings: TreeSettings, images: int, features: int, classes: int, baseline: str | None
+    ) -> float:
+        del settings, classes, baseline
+        return float(images * features)
+
+    monkeypatch.setattr("ferboost.reproduction.costs.tree_seconds", second_for_each_value)
+    assert all_trees_seconds(few_trees(*changes), 70, 7) == values
+
+
+@pytest.mark.parametrize("baseline", [None, "logistic", "mlp"])
+def test_trees_and_baselines_take_longer_on_more_images(baseline: str | None) -> None:
+    trees = few_trees().trees
+    seconds = [tree_seconds(trees, images, 8, 3, baseline) for images in (600, 60_000)]
+    assert 0 < seconds[0] < seconds[1]
+
+
+def test_cnns_without_a_fold_take_time_too() -> None:
+    out_of_fold = load_settings("paper", ["trees.features=out-of-fold"], seeds=(0, 1, 2))
+    assert run_length(SETTINGS, OneSecond(), 0.0, 100.0, 10) == (33, 3)
+    assert run_length(out_of_fold, OneSecond(), 0.0, 100.0, 10) == (10, 2)
+
+
+def test_trees_leave_less_time_for_epochs() -> None:
+    assert run_length(SETTINGS, OneSecond(), 20.0, 100.0, 10) == (13, 3)
+    assert run_length(SETTINGS, OneSecond(), 200.0, 100.0, 10) == (1, 1)
 
 
 def test_the_time_of_the_first_experiment_is_told_not_of_those_after_it() -> None:

@@ -8,13 +8,16 @@ from statistics import fmean
 import numpy as np
 import torch
 
+from ferboost.baselines import new_baseline
 from ferboost.boosting import BoostedTrees
-from ferboost.cnn.network import build_network
+from ferboost.cnn.network import FaceNetwork, build_network
 from ferboost.cnn.precision import Precision
 from ferboost.config import CNNSettings, Settings, TreeSettings
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import SettingsError
 from ferboost.features import feature_matrix
+from ferboost.variants import STACKED, groups_of, is_distance, layer_of
+from ferboost.views import views_of
 
 __all__ = ["CostMeter", "all_trees_seconds", "tree_seconds"]
 
@@ -24,6 +27,7 @@ _OVERHEAD = 1.25
 #: Settings that a step takes as long with, whatever they are.
 _FREE = ("learning_rate", "l2", "epochs", "patience", "dropout")
 _ROUNDS = 2
+_BASELINE_ROWS = 2000
 _OBSERVED_SECONDS = 5.0
 # One experiment that went fast does not show that the next will.
 _MOST_GAIN = 0.5
@@ -105,22 +109,61 @@ def _shape_of(settings: CNNSettings) -> str:
     return settings.model_dump_json(exclude=set(_FREE))
 
 
-def tree_seconds(settings: TreeSettings, images: int, features: int, classes: int) -> float:
-    """Return about how long trees take to grow on so many images and features."""
-    generator = np.random.default_rng(0)
-    x = generator.standard_normal((images, features), dtype=np.float32)
-    y = generator.integers(0, classes, images)
+def tree_seconds(
+    settings: TreeSettings, images: int, features: int, classes: int, baseline: str | None = None
+) -> float:
+    """Return about how long trees take to grow on so many images and features.
+
+    Parameters
+    ----------
+    settings : TreeSettings
+    images, features, classes : int
+    baseline : str, optional
+        Which of `ferboost.variants.BASELINES` is fitted instead.
+    """
     few = settings.model_copy(update={"rounds": _ROUNDS, "early_stopping": None})
-    trees = BoostedTrees(few, classes=classes, seed=0)
-    return _fewest_seconds(lambda: trees.fit(x, y), 1) / _ROUNDS * settings.rounds
+    rounds, rows = settings.rounds / _ROUNDS, images
+    if baseline in {"logistic", "mlp"}:  # they have steps of their own, each linear in the rows
+        rounds, rows = 1.0, min(images, _BASELINE_ROWS)
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((rows, features), dtype=np.float32)
+    y = np.arange(rows) % classes
+    trees = (
+        BoostedTrees(few, classes, seed=0)
+        if baseline is None
+        else new_baseline(baseline, few, classes, seed=0, residual=False)
+    )
+    return _fewest_seconds(lambda: trees.fit(x, y), 1) * rounds * images / rows
 
 
 def all_trees_seconds(settings: Settings, images: int, classes: int) -> float:
-    """Return about how long the trees on every tap of one CNN take to grow."""
+    """Return about how long all trees and baselines on the taps of one seed take to grow.
+
+    Out of fold they grow on as many images, part by part. Early stopping may make it less.
+    """
+    trees = settings.trees
     network = build_network(settings.cnn, classes)
+    rows = images * (len(views_of(trees.views)) if trees.view_rows else 1)
+    each = sum(
+        tree_seconds(trees, rows, width, classes, baseline)
+        for width in (_width(network, tap, trees, classes) for tap in trees.taps)
+        for baseline in (None, *trees.baselines)
+    )
+    return each * (2 if trees.mode == "both" else 1)
+
+
+def _width(network: FaceNetwork, tap: str, settings: TreeSettings, classes: int) -> int:
+    """Return how many values the trees on a tap see."""
     face = np.zeros((1, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
-    widths = (feature_matrix(network, face, tap).shape[1] for tap in settings.trees.taps)
-    return sum(tree_seconds(settings.trees, images, width, classes) for width in widths)
+    width = 0
+    for group in groups_of(tap):
+        if is_distance(group):
+            width += classes
+        elif group == STACKED:
+            width += classes * len(settings.stacked)
+        else:
+            width += feature_matrix(network, face, layer_of(group)).shape[1]
+    return width
 
 
 def _fewest_seconds(action: Callable[[], object], repeats: int = _STEPS) -> float:

@@ -14,6 +14,7 @@ __all__ = [
     "THINNED",
     "Length",
     "published_epochs",
+    "run_length",
     "share_of",
     "training_length",
 ]
@@ -60,6 +61,35 @@ def published_epochs(kind: Kind) -> int:
 def share_of(part: str, left: Sequence[str]) -> float:
     """Return the share of the time left that a part gets, given all parts that are left."""
     return _SHARES[part] / sum(_SHARES[name] for name in {part, *left})
+
+
+def run_length(
+    settings: Settings, meter: CostMeter, trees: float, seconds: float, least_epochs: int
+) -> tuple[int, int]:
+    """Choose epochs and seeds of a run: so many epochs at least, or more seeds.
+
+    Parameters
+    ----------
+    settings : Settings
+        Its seeds and epochs are as many as there can be.
+    meter : CostMeter
+    trees : float
+        Seconds that the trees of one seed take.
+    seconds : float
+        For all of the run.
+    least_epochs : int
+
+    Returns
+    -------
+    epochs, seeds : int
+        At least one of each.
+    """
+    # The CNNs without a fold train on all folds but one, and there are as many as folds.
+    passes = settings.trees.folds if settings.trees.features == "out-of-fold" else 1
+    epoch = passes * meter.epoch_seconds(settings.cnn)
+    seeds = max(1, min(len(settings.seeds), int(seconds / (least_epochs * epoch + trees))))
+    epochs = int((seconds / seeds - trees) / epoch)
+    return max(1, min(settings.cnn.epochs, epochs)), seeds
 
 
 def training_length(

@@ -29,6 +29,7 @@ from ferboost.reproduction.folder import (
 from ferboost.reproduction.planning import (
     PUBLISHED_EPOCHS,
     Length,
+    run_length,
     share_of,
     training_length,
 )
@@ -203,9 +204,9 @@ class _Repetition:
         epochs, seeds = settings.cnn.epochs, len(settings.seeds)
         if seconds is not None:
             self._meter.observe(settings.cnn)
-            epochs, seeds = self._affordable(
-                seconds / len(RUNS), min(epochs, PUBLISHED_EPOCHS // 3)
-            )
+            trees = all_trees_seconds(settings, self._images, len(self._dataset.classes))
+            least = min(epochs, PUBLISHED_EPOCHS // 3)
+            epochs, seeds = run_length(settings, self._meter, trees, seconds / len(RUNS), least)
         for name, protocol in ((CLEAN, "clean"), (AS_PUBLISHED, "paper")):
             run = self._reproduction.run(name)
             started = time.monotonic()
@@ -234,16 +235,6 @@ class _Repetition:
                 # seeds.
                 took = time.monotonic() - started
                 seeds = max(1, min(seeds, int((seconds - took) / (took / seeds))))
-
-    def _affordable(self, seconds: float, least_epochs: int) -> tuple[int, int]:
-        """Return epochs and seeds of a run of so many seconds: so many epochs, or more seeds."""
-        settings = self._record.settings
-        epoch = self._meter.epoch_seconds(settings.cnn)
-        trees = all_trees_seconds(settings, self._images, len(self._dataset.classes))
-        seeds = int(seconds / (least_epochs * epoch + trees))
-        seeds = max(1, min(len(settings.seeds), seeds))
-        epochs = int((seconds / seeds - trees) / epoch)
-        return max(1, min(settings.cnn.epochs, epochs)), seeds
 
     def _learn(self, run: Run) -> None:
         """Compare how long epochs were expected to take with how long they took."""
