@@ -1,5 +1,6 @@
 """Repeating parts of the study on a tiny network."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ferboost.reproduction import Reproduction, repeat_study, start_reproduction
 from ferboost.reproduction.experiments import Experiment, find_experiment
 
 FACES = generate_faces(20, test_fraction=0.25, seed=3)
+TRAINED = [str(name) for name in FACES.split("train").names]
 PARTS = ("table-6", "dropout", "stride")
 
 
@@ -157,6 +159,28 @@ def test_other_data_is_refused(tmp_path: Path) -> None:
     reproduction = start_reproduction(tmp_path / "study", FACES, settings(), "tests")
     with pytest.raises(RunError, match="is not the data that"):
         repeat_study(reproduction, generate_faces(20, seed=4), Monitor())
+
+
+def doubting(file: Path, images: Sequence[str]) -> Settings:
+    """Return settings that drop these images, by a file that is named as from its own folder."""
+    file.write_text("\n".join(["image", *images, ""]))
+    return load_settings("paper", [f"data.doubts={file.name}", "data.doubted=drop"])
+
+
+def test_doubts_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    doubted = doubting(tmp_path / "doubts.csv", TRAINED[:1])
+    reproduction = start_reproduction(tmp_path / "study", FACES, doubted, "tests")
+    assert reproduction.record.settings.data.doubts == str(tmp_path / "doubts.csv")
+
+
+def test_other_doubts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    doubted = doubting(tmp_path / "doubts.csv", TRAINED[:1])
+    reproduction = start_reproduction(tmp_path / "study", FACES, doubted, "tests")
+    doubting(tmp_path / "doubts.csv", TRAINED[:2])
+    with pytest.raises(RunError, match=r"doubted labels is not the one that .*study was started"):
+        repeat_study(reproduction, FACES, StopsAt(""))
 
 
 def test_an_existing_folder_is_refused(tmp_path: Path) -> None:

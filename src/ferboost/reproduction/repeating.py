@@ -11,11 +11,12 @@ from ferboost.cnn.network import build_network
 from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.config import Settings, TreeSettings, change_settings
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import prepare_splits
+from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import execute_run, resume_run, start_run
+from ferboost.pipeline.doubting import require_same_doubts
 from ferboost.pipeline.evaluating import has_results, load_results
-from ferboost.pipeline.execution import describe_data
+from ferboost.pipeline.execution import describe_data, with_whole_paths
 from ferboost.progress import Monitor
 from ferboost.reproduction.costs import CostMeter, all_trees_seconds, tree_seconds
 from ferboost.reproduction.experiments import EXPERIMENTS, Experiment, Kind
@@ -94,11 +95,12 @@ def start_reproduction(
     if any(e.kind == "trees" and e.key in chosen for e in EXPERIMENTS):
         chosen.add("cnn")
     refuse_existing(path, "--resume")
+    settings = with_whole_paths(settings)
     record = ReproductionRecord(
         settings=settings,
         parts=tuple(part for part in PARTS if part in chosen),
         budget=budget,
-        data=describe_data(dataset, prepare_splits(dataset, settings.data, validation=True)),
+        data=describe_data(dataset, prepare_training(dataset, settings.data, validation=True)),
         environment=describe_environment(),
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -123,7 +125,7 @@ def repeat_study(
     Raises
     ------
     RunError
-        If the data has changed, or another process works on it.
+        If the data or its doubted labels have changed, or another process works on it.
     StorageError
         If the disk is full. What is finished stays.
     """
@@ -132,6 +134,9 @@ def repeat_study(
             f"{dataset.source} is not the data that {reproduction.path} was started with; start a "
             "new reproduction"
         )
+    record = reproduction.record
+    prepared = prepare_training(dataset, record.settings.data, validation=True)
+    require_same_doubts(prepared, record.data, reproduction.path)
     with lock_folder(reproduction.path):
         _Repetition(reproduction, dataset, monitor, jobs).do_all()
 
