@@ -3,12 +3,25 @@
 import csv
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 from shell import Trained, ferboost
 
 from ferboost.emotions import EMOTIONS, FERPLUS_COLUMNS
+
+
+def vote(faces: Path, said: Callable[[int, str], str | None]) -> None:
+    """Write votes.csv, in which ten people say the same of a face, or none says anything."""
+    columns = tuple(FERPLUS_COLUMNS)
+    rows = [("Usage", "Image name", *columns)]
+    with zipfile.ZipFile(faces) as archive:
+        for place, name in enumerate(sorted(archive.namelist())):
+            emotion = said(place, name)
+            counts = [10 * (FERPLUS_COLUMNS[column] == emotion) for column in columns]
+            rows.append(("Training", Path(name).name, *map(str, counts)))
+    Path("votes.csv").write_text("\n".join(map(",".join, rows)))
 
 
 def test_it_lists_and_draws_what_should_be_looked_at_again(trained: Trained) -> None:
@@ -25,14 +38,7 @@ def test_it_lists_and_draws_what_should_be_looked_at_again(trained: Trained) -> 
 
 
 def test_votes_judge_the_finder_and_say_who_agrees(trained: Trained) -> None:
-    columns = tuple(FERPLUS_COLUMNS)
-    rows = [("Usage", "Image name", *columns)]
-    with zipfile.ZipFile(trained.faces) as faces:
-        for place, name in enumerate(sorted(faces.namelist())):
-            emotion = Path(name).parent.name if place % 4 else "happy"
-            counts = [10 * (FERPLUS_COLUMNS[column] == emotion) for column in columns]
-            rows.append(("Training", Path(name).name, *map(str, counts)))
-    Path("votes.csv").write_text("\n".join(map(",".join, rows)))
+    vote(trained.faces, lambda place, name: Path(name).parent.name if place % 4 else "happy")
     outcome = ferboost("labels", trained.run, trained.faces, "--votes", "votes.csv", "--json")
     assert (outcome.code, outcome.err) == (0, "")
     found = json.loads(outcome.out)
@@ -80,3 +86,16 @@ def test_data_that_the_run_has_learnt_is_refused(trained: Trained) -> None:
     assert outcome.code == 1
     assert "was trained on every image of train.zip" in outcome.err
     assert not Path("labels").exists()
+
+
+def test_voters_who_agree_with_every_label_leave_a_list_and_no_curve(trained: Trained) -> None:
+    vote(trained.faces, lambda _, name: Path(name).parent.name)
+    outcome = ferboost("labels", trained.run, trained.faces, "--votes", "votes.csv")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "No label is wrong by the votes" in outcome.out
+    assert "who agrees with whom" in outcome.out
+    assert Path("labels/labels.csv").is_file()
+    assert not Path("labels/finder.png").exists()
+    page = (trained.run / "report.html").read_text()
+    assert "No label is wrong by the votes" in page
+    assert "Who agrees with whom" in page

@@ -14,12 +14,15 @@ COLUMNS = list(FERPLUS_COLUMNS.values())
 HAPPY, SAD = EMOTIONS.index("happy"), EMOTIONS.index("sad")
 
 
-def findings(*, voted: bool = True) -> LabelFindings:
+def findings(
+    *, voted: bool = True, said: tuple[int | None, ...] = (HAPPY, SAD, SAD, SAD)
+) -> LabelFindings:
     """Judge two happy faces, one of which all voters call sad, and two sad ones; one is a test."""
     labels = np.array([HAPPY, HAPPY, SAD, SAD])
     votes = np.zeros((4, len(COLUMNS)), np.uint8)
-    for row, said in enumerate((HAPPY, SAD, SAD, SAD)):
-        votes[row, COLUMNS.index(EMOTIONS[said])] = 10
+    for row, emotion in enumerate(said):
+        if emotion is not None:
+            votes[row, COLUMNS.index(EMOTIONS[emotion])] = 10
     images = FaceDataset(
         np.zeros((4, 48, 48), np.uint8),
         labels,
@@ -54,6 +57,17 @@ def test_voters_judge_the_finder_and_the_model_is_compared_with_them() -> None:
 def test_without_votes_there_are_suspects_alone() -> None:
     found = findings(voted=False)
     assert (found.suspects, found.finder, found.agreement) == (2, {}, {})
+
+
+def test_votes_that_find_no_label_wrong_have_no_curve_and_are_said_to() -> None:
+    found = findings(said=(HAPPY, HAPPY, SAD, SAD))
+    assert found.finder == {}
+    assert found.agreement["all"]["label_by_majority"] == 1
+    assert found.remarks() == (
+        "No label is wrong by the votes in this sense: no voter gave the label.",
+        "No label is wrong by the votes in this sense: most voters gave another.",
+    )
+    assert findings().remarks() == findings(voted=False).remarks() == ()
 
 
 def test_findings_survive_json() -> None:

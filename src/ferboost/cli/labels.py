@@ -142,7 +142,8 @@ def _draw(
 def _print(findings: "LabelFindings", files: "Sequence[Path]") -> None:
     from ferboost.evaluation.label_findings import AGREEMENTS
 
-    typer.echo(findings.sentence())
+    for sentence in (findings.sentence(), *findings.remarks()):
+        typer.echo(sentence)
     for path in files:
         typer.echo(f"wrote {path}")
     for name, curve in findings.finder.items():

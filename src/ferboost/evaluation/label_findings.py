@@ -25,6 +25,7 @@ AGREEMENTS = {
 }
 
 _ALL = "all"
+_UNGIVEN, _OUTVOTED = "no voter gave the label", "most voters gave another"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +41,8 @@ class LabelFindings:
     left_out : int
         Images that the model was trained on.
     finder : mapping of str to FinderCurve
-        How many of the first images have a wrong label, by what counts as wrong; empty without
-        votes.
+        How many of the first images have a wrong label, by what counts as wrong. Without votes
+        there is none, nor where they find no label wrong.
     agreement : mapping of str to mapping of str to float
         For all images, and for each split where there are several: shares by `AGREEMENTS`; empty
         without votes.
@@ -67,6 +68,16 @@ class LabelFindings:
             else ""
         )
         return f"{self.suspects:,} of {self.judged:,} labels are suspect ({parts}{left_out})."
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return a sentence for each thing that the votes cannot say of these images."""
+        if not self.agreement:
+            return ()
+        return tuple(
+            f"No label is wrong by the votes in this sense: {sense}."
+            for sense in (_UNGIVEN, _OUTVOTED)
+            if sense not in self.finder
+        )
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values
         """Return what `from_dict` reads."""
@@ -128,11 +139,6 @@ def judge_labels(
         Of these images.
     left_out : int
         Images that the model was trained on.
-
-    Raises
-    ------
-    DataError
-        If there are votes, and they find no label wrong.
     """
     counts = {split: int((images.splits == split).sum()) for split in SPLITS if images.has(split)}
     voted = images.votes is not None
@@ -149,11 +155,15 @@ def _judge_by_votes(images: FaceDataset, errors: LabelErrors) -> dict[str, Finde
     shares, majority = soft_labels(images), majority_labels(images)
     voted = shares.sum(axis=1) > 0
     on_label = shares[np.arange(len(images)), images.labels]
+    clear = majority >= 0
+    senses = {
+        _UNGIVEN: (voted & (on_label == 0), voted),
+        _OUTVOTED: (clear & (majority != images.labels), clear),
+    }
     return {
-        "no voter gave the label": judge_finder(errors.order, voted & (on_label == 0), voted),
-        "most voters gave another": judge_finder(
-            errors.order, majority != images.labels, majority >= 0
-        ),
+        sense: judge_finder(errors.order, wrong, judged)
+        for sense, (wrong, judged) in senses.items()
+        if wrong.any()
     }
 
 
