@@ -57,6 +57,23 @@ def test_votes_judge_the_finder_and_say_who_agrees(trained: Trained) -> None:
     assert (trained.run / "report.html").read_text() == page
 
 
+def test_votes_of_one_split_alone_say_so(trained: Trained) -> None:
+    vote(
+        trained.faces,
+        lambda place, name: (
+            None
+            if name.startswith("test/")
+            else "sad"
+            if place % 4 == 0
+            else Path(name).parent.name
+        ),
+    )
+    outcome = ferboost("labels", trained.run, trained.faces, "--votes", "votes.csv", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert set(json.loads(outcome.out)["agreement"]) == {"all", "validation"}
+    assert "No test image has votes" in (trained.run / "report.html").read_text()
+
+
 def test_a_table_that_may_have_been_edited_is_kept(trained: Trained) -> None:
     Path("labels").mkdir()
     Path("labels/labels.csv").write_text("edited")

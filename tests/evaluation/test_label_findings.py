@@ -70,6 +70,19 @@ def test_votes_that_find_no_label_wrong_have_no_curve_and_are_said_to() -> None:
     assert findings().remarks() == findings(voted=False).remarks() == ()
 
 
+def test_a_split_without_votes_is_left_out_and_said_to_be() -> None:
+    found = findings(said=(HAPPY, SAD, SAD, None))
+    assert set(found.agreement) == {"all", "validation"}
+    assert found.agreement["all"]["model_with_majority"] == 1
+    assert found.remarks() == ("No test image has votes with a majority.",)
+    assert np.isfinite(list(found.agreement["validation"].values())).all()
+
+
+def test_votes_of_other_images_alone_say_nothing() -> None:
+    found = findings(said=(None, None, None, None))
+    assert (found.suspects, found.finder, found.agreement, found.remarks()) == (2, {}, {}, ())
+
+
 def test_findings_survive_json() -> None:
     content = json.loads(json.dumps(findings().to_dict()))
     back = LabelFindings.from_dict(content)

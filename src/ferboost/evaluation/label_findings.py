@@ -44,8 +44,8 @@ class LabelFindings:
         How many of the first images have a wrong label, by what counts as wrong. Without votes
         there is none, nor where they find no label wrong.
     agreement : mapping of str to mapping of str to float
-        For all images, and for each split where there are several: shares by `AGREEMENTS`; empty
-        without votes.
+        For all images, and for each split where there are several: shares by `AGREEMENTS`. Without
+        votes that have a majority there are none.
     """
 
     images: Mapping[str, int]
@@ -73,10 +73,15 @@ class LabelFindings:
         """Return a sentence for each thing that the votes cannot say of these images."""
         if not self.agreement:
             return ()
-        return tuple(
-            f"No label is wrong by the votes in this sense: {sense}."
-            for sense in (_UNGIVEN, _OUTVOTED)
-            if sense not in self.finder
+        senses = [sense for sense in (_UNGIVEN, _OUTVOTED) if sense not in self.finder]
+        splits = [*self.images] if len(self.images) > 1 else []
+        return (
+            *(f"No label is wrong by the votes in this sense: {sense}." for sense in senses),
+            *(
+                f"No {split} image has votes with a majority."
+                for split in splits
+                if split not in self.agreement
+            ),
         )
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values
@@ -170,11 +175,13 @@ def _judge_by_votes(images: FaceDataset, errors: LabelErrors) -> dict[str, Finde
 def _agreements(
     images: FaceDataset, probabilities: NDArray[np.float32], splits: list[str]
 ) -> Iterator[tuple[str, dict[str, float]]]:
-    verdicts = probabilities.argmax(axis=1)
-    yield _ALL, _agreement(images, verdicts)
-    for split in splits if len(splits) > 1 else ():
-        own = images.splits == split
-        yield split, _agreement(images.select(own), verdicts[own])
+    verdicts, decided = probabilities.argmax(axis=1), majority_labels(images) >= 0
+    parts = {_ALL: np.ones(len(images), dtype=bool)}
+    if len(splits) > 1:
+        parts |= {split: images.splits == split for split in splits}
+    for name, own in parts.items():
+        if decided[own].any():  # without one, there is nobody to agree with
+            yield name, _agreement(images.select(own), verdicts[own])
 
 
 def _agreement(images: FaceDataset, verdicts: NDArray[np.int64]) -> dict[str, float]:
