@@ -15,7 +15,10 @@ HAPPY, SAD = EMOTIONS.index("happy"), EMOTIONS.index("sad")
 
 
 def findings(
-    *, voted: bool = True, said: tuple[int | None, ...] = (HAPPY, SAD, SAD, SAD)
+    *,
+    voted: bool = True,
+    said: tuple[int | None, ...] = (HAPPY, SAD, SAD, SAD),
+    split: str = "validation",
 ) -> LabelFindings:
     """Judge two happy faces, one of which all voters call sad, and two sad ones; one is a test."""
     labels = np.array([HAPPY, HAPPY, SAD, SAD])
@@ -26,7 +29,7 @@ def findings(
     images = FaceDataset(
         np.zeros((4, 48, 48), np.uint8),
         labels,
-        np.array(["validation", "validation", "validation", "test"]),
+        np.array([split, split, split, "test"]),
         np.array(list("abcd")),
         EMOTIONS,
         votes=votes if voted else None,
@@ -52,6 +55,13 @@ def test_voters_judge_the_finder_and_the_model_is_compared_with_them() -> None:
         "2 of 4 labels are suspect (3 validation, 1 test; 5 images are left out, because the CNNs "
         "were trained on them)."
     )
+
+
+def test_training_images_are_also_judged_alone() -> None:
+    curves = findings(split="train").finder
+    assert curves["no voter gave the label"].judged == 4
+    assert curves["no voter gave the label, training images alone"].judged == 3
+    assert len(findings().finder) == 2
 
 
 def test_without_votes_there_are_suspects_alone() -> None:

@@ -160,11 +160,14 @@ def _judge_by_votes(images: FaceDataset, errors: LabelErrors) -> dict[str, Finde
     shares, majority = soft_labels(images), majority_labels(images)
     voted = shares.sum(axis=1) > 0
     on_label = shares[np.arange(len(images)), images.labels]
-    clear = majority >= 0
+    clear, train = majority >= 0, images.splits == "train"
+    ungiven = voted & (on_label == 0)
     senses = {
-        _UNGIVEN: (voted & (on_label == 0), voted),
+        _UNGIVEN: (ungiven, voted),
         _OUTVOTED: (clear & (majority != images.labels), clear),
     }
+    if train.any() and not train.all():  # the labels that are learnt from
+        senses[f"{_UNGIVEN}, training images alone"] = (ungiven & train, voted & train)
     return {
         sense: judge_finder(errors.order, wrong, judged)
         for sense, (wrong, judged) in senses.items()

@@ -14,9 +14,9 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import execute_run, resume_run, start_run
-from ferboost.pipeline.doubting import require_same_doubts
 from ferboost.pipeline.evaluating import has_results, load_results
 from ferboost.pipeline.execution import describe_data, with_whole_paths
+from ferboost.pipeline.same_data import require_same_data, require_same_doubts
 from ferboost.progress import Monitor
 from ferboost.reproduction.costs import CostMeter, all_trees_seconds, tree_seconds
 from ferboost.reproduction.experiments import EXPERIMENTS, Experiment, Kind
@@ -129,12 +129,8 @@ def repeat_study(
     StorageError
         If the disk is full. What is finished stays.
     """
-    if dataset.fingerprint != reproduction.record.data.fingerprint:
-        raise RunError(
-            f"{dataset.source} is not the data that {reproduction.path} was started with; start a "
-            "new reproduction"
-        )
     record = reproduction.record
+    require_same_data(dataset, record.data, reproduction.path)
     prepared = prepare_training(dataset, record.settings.data, validation=True)
     require_same_doubts(prepared, record.data, reproduction.path)
     with lock_folder(reproduction.path):
