@@ -1,5 +1,6 @@
 """What trees are compared with: it learns, starts as the CNN, is kept, and says what it lacks."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ferboost.baselines import Baseline, load_baseline, new_baseline
+from ferboost.boosting import BoostedTrees
 from ferboost.config import TreeSettings
 from ferboost.errors import DataError, RunError
 from ferboost.variants import BASELINES
@@ -29,6 +31,14 @@ def rows(n: int = 300, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.i
 FEATURES, LABELS = rows()
 FRESH, TRUE = rows(seed=1)
 LOGITS = np.random.default_rng(2).standard_normal((300, CLASSES)).astype(np.float32)
+
+# Of few values, which XGBoost and LightGBM cut at the same places; the last one in fewer rows than
+# a leaf of LightGBM's has by default.
+_RANDOM = np.random.default_rng(6)
+FEW = _RANDOM.integers(0, 8, (400, 3)).astype(np.float32)
+FEW_LABELS = (FEW[:, 0] + _RANDOM.integers(0, 3, 400)).astype(np.int64) % 5
+FEW[:6], FEW_LABELS[:6] = (9, 0, 0), 4
+FEW_LOGITS = 0.3 * _RANDOM.standard_normal((400, 5)).astype(np.float32)
 
 
 def fitted(kind: str, *, residual: bool = False, **changes: object) -> Baseline:
@@ -85,6 +95,47 @@ def test_stopping_can_choose_no_tree_and_then_changes_nothing(kind: str, tmp_pat
     baseline.save(tmp_path / "kept")
     for own in (baseline, load_baseline(kind, tmp_path / "kept", settings, CLASSES)):
         np.testing.assert_allclose(own.predict_proba(FRESH, LOGITS), softmax(LOGITS), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"reg_lambda": 1.0},
+        {"reg_lambda": 50.0, "max_depth": 1},
+        {"min_child_weight": 12.0},
+        {"learning_rate": 0.9},
+        {"max_depth": 1},
+    ],
+)
+@pytest.mark.parametrize("voted", [False, True])
+def test_the_settings_of_xgboost_mean_the_same_to_lightgbm(
+    changes: dict[str, float], voted: bool
+) -> None:
+    settings = TreeSettings(rounds=3, max_depth=3).model_copy(update=changes)
+    targets = 0.9 * np.eye(5, dtype=np.float32)[FEW_LABELS] + np.float32(0.02) if voted else None
+    found = [
+        model.fit(FEW, FEW_LABELS, logits=FEW_LOGITS, targets=targets).predict_proba(
+            FEW, FEW_LOGITS
+        )
+        for model in (
+            BoostedTrees(settings, 5, 0, residual=True),
+            new_baseline("lightgbm", settings, 5, 0, residual=True),
+        )
+    ]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-3)
+    assert np.abs(found[0] - softmax(FEW_LOGITS)).max() > 0.005
+
+
+@pytest.mark.parametrize("gamma", [4.0, 10.0, 12.0, 20.0])
+def test_a_split_needs_the_same_gain_in_both(gamma: float, tmp_path: Path) -> None:
+    settings = TreeSettings(rounds=1, max_depth=1, gamma=gamma)
+    trees = BoostedTrees(settings, 5, 0, residual=True)
+    trees.fit(FEW, FEW_LABELS, logits=FEW_LOGITS)
+    other = new_baseline("lightgbm", settings, 5, 0, residual=True)
+    other.fit(FEW, FEW_LABELS, logits=FEW_LOGITS).save(tmp_path / "kept")
+    split = sum(dump.count("yes=") for dump in trees.booster_.get_dump())
+    assert json.loads((tmp_path / "kept").read_bytes())["trees"].count("num_leaves=2") == split
 
 
 def test_balanced_trees_are_stopped_by_a_balanced_loss() -> None:
