@@ -155,6 +155,29 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.parametrize(
+    ("parts", "changes", "message"),
+    [
+        ([], ["trees.features=out-of-fold"], "trains a CNN for each fold; search with in-sample"),
+        (["table-2"], ["trees.votes=0.5"], "a study has no votes"),
+        (["cnn"], ["trees.features=held-out"], "the published protocol has none"),
+        (["table-2"], ["trees.early_stopping=2"], "set trees.early_stopping=none"),
+    ],
+)
+def test_trees_that_a_part_cannot_have_are_refused_before_anything_is_trained(
+    tmp_path: Path, parts: list[str], changes: list[str], message: str
+) -> None:
+    changed = load_settings("paper", changes)
+    with pytest.raises(SettingsError, match=message):
+        start_reproduction(tmp_path / "study", FACES, changed, "tests", parts=parts)
+    assert not (tmp_path / "study").exists()
+
+
+def test_trees_of_folds_do_where_no_table_is_repeated(tmp_path: Path) -> None:
+    changed = load_settings("paper", ["trees.features=out-of-fold"])
+    start_reproduction(tmp_path / "study", FACES, changed, "tests", parts=["cnn"])
+
+
 def test_other_data_is_refused(tmp_path: Path) -> None:
     reproduction = start_reproduction(tmp_path / "study", FACES, settings(), "tests")
     with pytest.raises(RunError, match="is not the data that"):

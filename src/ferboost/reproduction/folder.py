@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,7 +17,8 @@ __all__ = ["AS_PUBLISHED", "CLEAN", "RUNS", "Reproduction", "ReproductionRecord"
 
 #: The two runs: chosen on validation images, and on the test images as the authors did.
 CLEAN, AS_PUBLISHED = "clean", "as-published"
-RUNS = (CLEAN, AS_PUBLISHED)
+#: The protocol of each.
+RUNS: dict[str, Literal["clean", "paper"]] = {CLEAN: "clean", AS_PUBLISHED: "paper"}
 
 _RECORD = "reproduction.json"
 _SPENT = "spent.json"

@@ -1,7 +1,7 @@
 """Repeating the study, part after part, each kept as soon as it is done."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import isfinite
@@ -21,7 +21,6 @@ from ferboost.progress import Monitor
 from ferboost.reproduction.costs import CostMeter, all_trees_seconds, tree_seconds
 from ferboost.reproduction.experiments import EXPERIMENTS, Experiment, Kind
 from ferboost.reproduction.folder import (
-    AS_PUBLISHED,
     CLEAN,
     RUNS,
     Reproduction,
@@ -37,7 +36,7 @@ from ferboost.reproduction.planning import (
 from ferboost.runs import Run, describe_environment, lock_folder, refuse_existing
 from ferboost.settings_files import nearest
 from ferboost.tuning.executing import execute_study
-from ferboost.tuning.plans import plan_study
+from ferboost.tuning.plans import plan_study, variant_of
 from ferboost.tuning.study import resume_study, start_study
 
 __all__ = ["PARTS", "repeat_study", "start_reproduction"]
@@ -80,7 +79,8 @@ def start_reproduction(
     Raises
     ------
     SettingsError
-        If a part is unknown, or the budget too short for anything.
+        If a part is unknown, the budget too short for anything, or the trees are of a kind that a
+        part cannot have.
     DataError, RunError, StorageError
         Nothing has been written then.
     """
@@ -94,6 +94,7 @@ def start_reproduction(
     chosen = set(parts or PARTS)
     if any(e.kind == "trees" and e.key in chosen for e in EXPERIMENTS):
         chosen.add("cnn")
+    _require_trees(settings, chosen)
     refuse_existing(path, "--resume")
     settings = with_whole_paths(settings)
     record = ReproductionRecord(
@@ -106,6 +107,20 @@ def start_reproduction(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return Reproduction.create(path, record)
+
+
+def _require_trees(settings: Settings, parts: Container[str]) -> None:
+    """Refuse trees that a run or a study would refuse, before the CNNs are trained."""
+    for protocol in RUNS.values() if "cnn" in parts else ():
+        change_settings(settings, (), {"protocol": protocol})
+    for experiment in EXPERIMENTS:
+        if experiment.kind == "trees" and experiment.key in parts:
+            variant_of(_for_tables(settings), experiment.space)
+
+
+def _for_tables(settings: Settings) -> Settings:
+    """Return the settings that the tables of trees start from."""
+    return change_settings(settings, (), {"trees": {"taps": [_TREE_TAP], "mode": "replace"}})
 
 
 def repeat_study(
@@ -208,7 +223,7 @@ class _Repetition:
             trees = all_trees_seconds(settings, self._images, len(self._dataset.classes))
             least = min(epochs, PUBLISHED_EPOCHS // 3)
             epochs, seeds = run_length(settings, self._meter, trees, seconds / len(RUNS), least)
-        for name, protocol in ((CLEAN, "clean"), (AS_PUBLISHED, "paper")):
+        for name, protocol in RUNS.items():
             run = self._reproduction.run(name)
             started = time.monotonic()
             if run is None:
@@ -272,8 +287,7 @@ class _Repetition:
             study = resume_study(path, self._dataset)
         elif experiment.kind == "trees":
             run = self._clean_run()
-            trees = {"taps": [_TREE_TAP], "mode": "replace"}
-            settings = change_settings(run.settings, (), {"trees": trees})
+            settings = _for_tables(run.settings)
             plan = plan_study(experiment.space, settings, sampler="grid", run=run)
             study = start_study(path, self._dataset, plan, self._record.command)
         else:
