@@ -42,7 +42,9 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def torchrun(*arguments: object, program: tuple[str, ...] = ("-m", "ferboost")) -> tuple[int, str]:
     """Run a command in two processes; return the exit code and what ferboost's lines say."""
-    launcher = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
+    # Standalone: a free port each time, where the usual one may still be that of the last start.
+    options = ("--standalone", "--nproc-per-node", "2")
+    launcher = (sys.executable, "-m", "torch.distributed.run", *options)
     outcome = subprocess.run(
         [*launcher, *program, *map(str, arguments)],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
