@@ -287,6 +287,11 @@ class Settings(_Frozen):
     trees: TreeSettings = TreeSettings()
     """The trees."""
 
+    @property
+    def held_out(self) -> Literal["validation", "test"]:
+        """The split that models are selected on."""
+        return "test" if self.protocol == "paper" else "validation"
+
     @model_validator(mode="after")
     def _refuse_absent_taps(self) -> Self:
         known = taps_of(self.cnn.architecture)

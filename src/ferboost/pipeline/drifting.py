@@ -85,9 +85,8 @@ def measure_run_drift(
         If there are fewer than 10 faces.
     """
     require_same_data(dataset, run.record.data, run.path)
-    clean = run.settings.protocol == "clean"
     prepared = cut_as(run.settings, dataset)
-    known = prepared.split("validation" if clean else "test").images
+    known = prepared.split(run.settings.held_out).images
     limits = load_trait_limits(run) or fit_trait_limits(prepared.split("train").images)
     tap = _TAPS[run.settings.cnn.architecture]
     network = load_seed_model(run, run.settings.seeds[0]).network

@@ -191,7 +191,7 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
             save_training_hashes(run, np.unique(used))
         # The test split is not looked at before all models are finished, unless the published
         # protocol is asked for, which selects on it.
-        held_out = prepared.split("test" if run.settings.protocol == "paper" else "validation")
+        held_out = prepared.split(run.settings.held_out)
         train = prepared.split("train")
         save_examples(run, train)
         save_trait_limits(run, train)

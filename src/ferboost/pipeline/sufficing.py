@@ -52,7 +52,7 @@ def _parts(prepared: FaceDataset, settings: Settings) -> Iterator[tuple[str, NDA
             rows = believed_images(train.select(numbers == fold), settings.data.doubted)
             yield f"in fold {fold + 1} of {trees.folds}", rows.labels
         return
-    held_out = prepared.split("test" if settings.protocol == "paper" else "validation")
+    held_out = prepared.split(settings.held_out)
     if trees.features == "held-out":
         rows, _ = cut_watched(held_out.hashes, believed_images(held_out, "keep"))
         yield "among the validation images that trees grow on", rows.labels
