@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.datasets.dataset import FaceDataset
+from ferboost.datasets.splitting import draw_faces
 from ferboost.errors import DataError, RunError
 from ferboost.evaluation.results import PredictTime, Results, SeedResults
 from ferboost.files import atomic_path
@@ -19,13 +21,13 @@ from ferboost.progress import Monitor
 from ferboost.runs import Run
 
 __all__ = [
+    "UnseenFaces",
+    "draw_unseen",
     "evaluate_run",
     "has_results",
     "has_training_hashes",
-    "leave_out_learnt",
     "load_results",
     "load_training_hashes",
-    "name_faces",
     "require_finished",
     "save_results",
     "save_training_hashes",
@@ -113,27 +115,46 @@ def load_training_hashes(run: Run) -> NDArray[np.bytes_]:
     return hashes
 
 
-def leave_out_learnt(run: Run, evaluated: FaceDataset) -> FaceDataset:
-    """Return the images that are no copies of those that a run was made with.
+@dataclass(frozen=True)
+class UnseenFaces:
+    """Faces that a run is judged on without those that it knows.
+
+    Attributes
+    ----------
+    drawn : FaceDataset
+    source : str
+        What a table calls them, such as ``"test faces of fer2013.zip"``.
+    left_out : int
+        How many of them were copies of images that the run was made with.
+    """
+
+    drawn: FaceDataset
+    source: str
+    left_out: int
+
+
+def draw_unseen(run: Run, evaluated: FaceDataset, count: int) -> UnseenFaces:
+    """Draw about `count` images, of each class in proportion, that a run was not made with.
 
     Raises
     ------
     RunError
-        If the run does not say which these are.
+        If the run does not say which images it was made with.
     DataError
-        If none is left.
+        If none is left, or they have other classes.
     """
-    learnt = np.isin(evaluated.hashes, load_training_hashes(run))
+    known = evaluated.with_classes(run.record.classes)
+    learnt = np.isin(known.hashes, load_training_hashes(run))
     if learnt.all():
         raise DataError(
-            f"{run.path} was made with all {len(evaluated):,} of these images of "
-            f"{evaluated.source}; choose others by --split, or give other data"
+            f"{run.path} was made with all {len(known):,} of these images of {known.source}; "
+            "choose others by --split, or give other data"
         )
-    return evaluated.select(~learnt)
+    drawn = draw_faces(known.select(~learnt), count)
+    return UnseenFaces(drawn, _name_faces(evaluated), int(learnt.sum()))
 
 
-def name_faces(evaluated: FaceDataset) -> str:
-    """Return what a table calls the images, such as ``"test faces of fer2013.zip"``."""
+def _name_faces(evaluated: FaceDataset) -> str:
     (split, *others) = evaluated.split_counts()
     kind = f"{split} faces" if not others and split != "train" else "faces"
     return f"{kind} of {Path(evaluated.source).name or 'the data'}"

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import draw_faces
 from ferboost.explanation import (
     Explanation,
     ExplanationCheck,
@@ -17,7 +16,7 @@ from ferboost.explanation import (
 from ferboost.files import write_json
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.calibrating import load_calibration
-from ferboost.pipeline.evaluating import leave_out_learnt, name_faces, require_finished
+from ferboost.pipeline.evaluating import draw_unseen, require_finished
 from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import Run
@@ -102,17 +101,16 @@ def check_run_explanations(
     """
     require_finished(run)
     seed = run.settings.seeds[0]
-    unseen = leave_out_learnt(run, evaluated.with_classes(run.record.classes))
-    drawn = draw_faces(unseen, faces)
+    unseen = draw_unseen(run, evaluated, faces)
 
     def draw(network: FaceNetwork, number: int) -> FaceNetwork:
         return new_network(network.settings, len(run.record.classes), number)
 
     with monitor.stage("check explanations") as tell:
         found = check_explanations(
-            _model(run, seed, variant), draw, drawn.images, variant, seed=seed, tell=tell
+            _model(run, seed, variant), draw, unseen.drawn.images, variant, seed=seed, tell=tell
         )
-    check = replace(found, source=name_faces(evaluated), left_out=len(evaluated) - len(unseen))
+    check = replace(found, source=unseen.source, left_out=unseen.left_out)
     write_json(run.path / _FILE, check.to_dict())
     return check
 

@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.datasets.splitting import draw_faces
 from ferboost.evaluation.robustness import Robustness, measure_robustness
 from ferboost.files import write_json
 from ferboost.models import load_seed_model
 from ferboost.pipeline.calibrating import load_calibration
-from ferboost.pipeline.evaluating import leave_out_learnt, name_faces, require_finished
+from ferboost.pipeline.evaluating import draw_unseen, require_finished
 from ferboost.pipeline.kept import read_kept
 from ferboost.progress import Monitor
 from ferboost.runs import Run
@@ -49,8 +48,7 @@ def measure_run_robustness(
         If the run cannot be written.
     """
     require_finished(run)
-    unseen = leave_out_learnt(run, evaluated.with_classes(run.record.classes))
-    known = draw_faces(unseen, faces)
+    unseen = draw_unseen(run, evaluated, faces)
     models = {seed: load_seed_model(run, seed) for seed in run.settings.seeds}
     calibration = load_calibration(run)
 
@@ -65,10 +63,9 @@ def measure_run_robustness(
         return {variant: np.stack(shares) for variant, shares in by_variant.items()}
 
     with monitor.stage("robustness") as tell:
-        measured = measure_robustness(predict, known.images, known.labels, tell=tell)
-    robustness = replace(
-        measured, source=name_faces(evaluated), left_out=len(evaluated) - len(unseen)
-    )
+        images, labels = unseen.drawn.images, unseen.drawn.labels
+        measured = measure_robustness(predict, images, labels, tell=tell)
+    robustness = replace(measured, source=unseen.source, left_out=unseen.left_out)
     write_json(run.path / _FILE, robustness.to_dict())
     return robustness
 
