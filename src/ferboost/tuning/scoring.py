@@ -51,7 +51,7 @@ class StoppedError(Exception):
 class _SeenSplits:
     """All that the trees of one network can grow on, be stopped by and be judged by."""
 
-    validation: SeenImages
+    source: FeatureSource
     rows: SeenImages
     """What the trees grow on: the training images, or four fifths of the validation images."""
     judged: SeenImages
@@ -133,8 +133,8 @@ class Scorer:
             seen = self._splits(FeatureSource(network), settings.trees, train)
         trees = None
         if variant == CNN:
-            probabilities = seen.validation.features(["output"])["output"]
-            labels = seen.validation.data.labels
+            probabilities = seen.judged.features(["output"])["output"]
+            labels = seen.judged.data.labels
         else:
             trees, probabilities, labels = self._grow(seen, settings, variant, seed)
         return SeedScore(
@@ -151,7 +151,7 @@ class Scorer:
     @staticmethod
     def _size(seen: _SeenSplits, trees: BoostedTrees | None) -> float:
         """Return the bytes of the weights and the trees."""
-        source = seen.validation.source
+        source = seen.source
         networks = (*source.stacked, *((source.network,) if source.network is not None else ()))
         tensors = (tensor for network in networks for tensor in network.state_dict().values())
         weights: int = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
@@ -165,7 +165,7 @@ class Scorer:
         )
         seconds = []
         for _ in range(_TIMED_BATCHES):  # the first one warms up
-            batch = SeenImages(seen.validation.source, some)
+            batch = SeenImages(seen.source, some)
             start = time.perf_counter()
             if trees is None:
                 batch.features(["output"])
@@ -207,5 +207,5 @@ class Scorer:
             centred = rows
         source = replace(source, views=settings.views)
         source = add_centres(source, settings.taps, centred, self._classes)
-        parts = (validation, rows, judged)
-        return _SeenSplits(*(SeenImages(source, part, centred=part is centred) for part in parts))
+        parts = (SeenImages(source, part, centred=part is centred) for part in (rows, judged))
+        return _SeenSplits(source, *parts)
