@@ -8,12 +8,19 @@ import torch
 from numpy.typing import NDArray
 
 from ferboost.config import TreeSettings
+from ferboost.errors import RunError
 from ferboost.progress import Tell
 
-__all__ = ["Baseline", "Validation"]
+__all__ = ["Baseline", "Validation", "unreadable"]
 
 #: Features and labels that stop a fit.
 Validation = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+def unreadable(path: Path, error: Exception) -> RunError:
+    """Return the error that says that a baseline's file cannot be read, and why."""
+    reason = " ".join(str(error).split())[:200]
+    return RunError(f"cannot read {path} ({reason}); restore the run")
 
 
 class Baseline(ABC):

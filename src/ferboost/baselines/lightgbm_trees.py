@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.baselines.base import Baseline, Validation
+from ferboost.baselines.base import Baseline, Validation, unreadable
 from ferboost.config import TreeSettings
 from ferboost.errors import RunError
 from ferboost.files import write_bytes
@@ -155,9 +155,7 @@ class LightGBMBaseline(Baseline):
                 )
                 raise RunError(reason)
         except (OSError, KeyError, TypeError, ValueError, lightgbm.basic.LightGBMError) as error:
-            raise RunError(
-                f"cannot read {path} ({' '.join(str(error).split())[:200]}); restore the run"
-            ) from error
+            raise unreadable(path, error) from error
         return baseline
 
 

@@ -12,9 +12,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from ferboost.baselines.base import Baseline, Validation
+from ferboost.baselines.base import Baseline, Validation, unreadable
 from ferboost.config import TreeSettings
-from ferboost.errors import RunError
 from ferboost.files import write_bytes
 from ferboost.progress import Tell
 from ferboost.soft_targets import class_weights
@@ -124,9 +123,7 @@ class NeuralBaseline(Baseline):
             baseline._network.load_state_dict(tensors)
             baseline.rounds_ = int(described["rounds"])
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            raise RunError(
-                f"cannot read {path} ({' '.join(str(error).split())[:200]}); restore the run"
-            ) from error
+            raise unreadable(path, error) from error
         return baseline
 
     def _build(self, width: int) -> nn.Sequential:
