@@ -197,14 +197,10 @@ def _readable(
 
     for result in results:
         if isinstance(result, Unreadable):
-            _count_failure(result.error, monitor, counts)
+            counts.unreadable += 1
+            monitor.log(f"ferboost: error: {one_line(str(result.error))}")
         else:
             yield result
-
-
-def _count_failure(error: Exception, monitor: ConsoleMonitor, counts: _Counts) -> None:
-    counts.unreadable += 1
-    monitor.log(f"ferboost: error: {one_line(str(error))}")
 
 
 def _fill(journal: "Journal", photos: "Iterable[Photo | Said]") -> None:
