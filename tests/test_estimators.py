@@ -465,7 +465,7 @@ class TestBoostingModes:
         sure = model.fit(images, labels, votes=10 * hard).predict_proba(images).max(axis=1)
         torn = model.fit(images, labels, votes=2 * hard + 1).predict_proba(images).max(axis=1)
         assert torn.mean() < sure.mean()
-        with pytest.raises(DataError, match=r"votes must be numbers from 0 on of shape"):
+        with pytest.raises(DataError, match=r"votes must be numbers from 0 on, \d+ rows of 3 "):
             model.fit(images, labels, votes=hard[:, :2])
         with pytest.raises(SettingsError, match=r"votes=1 takes votes"):
             model.fit(images, labels)

@@ -88,6 +88,9 @@ def _check_tap(tap: str) -> str:
     return tap
 
 
+Doubted = Literal["keep", "drop", "down-weight", "soften", "distil"]
+
+
 class DataSettings(_Frozen):
     """What is made of a data set before training."""
 
@@ -99,9 +102,11 @@ class DataSettings(_Frozen):
     """Equally many training images of every class: copies are augmented, surplus is left out."""
     doubts: str | None = None
     """CSV of doubted labels: what `ferboost labels` writes, FER+ votes, or a table of your own."""
-    doubted: Literal["keep", "drop", "down-weight", "soften"] = "keep"
+    doubted: Doubted = "keep"
     """What is done with training labels that are doubted: "drop" leaves the images out;
-    "down-weight" has each count as far as it is believed; "soften" teaches the CNN the beliefs."""
+    "down-weight" has each count as far as it is believed; "soften" teaches the CNN the beliefs.
+    "distil" teaches it, of every image, half its label and half what out-of-fold CNNs say (Hinton
+    et al., 2015), and needs the table that `ferboost labels` writes."""
 
     @model_validator(mode="after")
     def _require_doubts(self) -> Self:
@@ -161,6 +166,9 @@ class CNNSettings(_Frozen):
     """Share of the convolutions' weights that a step of size 1 takes off (muon only)."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of each label that is spread evenly over all classes."""
+    votes: float = Field(default=0.0, ge=0)
+    """Weight in the loss of FER+ votes, which are learnt beside the labels, by outputs that are
+    dropped once the network is trained; 0: none. Without votes, labels are learnt alone."""
     averaging: float = Field(default=0.0, ge=0, lt=1)
     """Share that the moving average of the weights keeps at a step; 0: no average is taken."""
     keep: Literal["best", "last"] = "best"

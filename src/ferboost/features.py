@@ -1,6 +1,7 @@
 """What the trees see: taps of a network, pixels, descriptors, alone or joined."""
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from ferboost.centres import ClassCentres
 from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.precision import choose_device
 from ferboost.config import Views
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.descriptors import hog_features, lbp_features, word_features
@@ -62,7 +64,8 @@ def tap_features(
     Parameters
     ----------
     network : FaceNetwork
-        Put into evaluation mode and channels last, on its own device.
+        Put into evaluation mode and channels last. It runs on a GPU where there is one, and is
+        moved there meanwhile.
     images : ndarray of uint8, shape (n, 48, 48)
     taps : collection of str
         Any of ``flatten``, ``fc1``, ``fc2``, ``output`` and ``logits``.
@@ -75,13 +78,27 @@ def tap_features(
     # for all, so that a value near a threshold of a tree falls on the same side always.
     network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     arrays: dict[str, NDArray[np.float32]] = {}
-    for start, outputs in _batches(network, images):
-        for tap in taps:
-            values = outputs[tap].float().cpu().numpy()
-            if tap not in arrays:
-                arrays[tap] = np.empty((len(images), values.shape[1]), dtype=np.float32)
-            arrays[tap][start : start + len(values)] = values
+    with _moved(network, choose_device()):
+        for start, outputs in _batches(network, images):
+            for tap in taps:
+                values = outputs[tap].float().cpu().numpy()
+                if tap not in arrays:
+                    arrays[tap] = np.empty((len(images), values.shape[1]), dtype=np.float32)
+                arrays[tap][start : start + len(values)] = values
     return arrays
+
+
+@contextmanager
+def _moved(network: FaceNetwork, device: str) -> Iterator[None]:
+    """Have the network on another device meanwhile, where float32 is what it says."""
+    home = next(network.parameters()).device
+    network.to(device)
+    try:
+        whole = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with whole if device == "cuda" else nullcontext():
+            yield
+    finally:
+        network.to(home)
 
 
 @dataclass(frozen=True, eq=False)

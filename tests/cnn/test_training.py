@@ -14,10 +14,10 @@ from ferboost.cnn.checkpoint import TrainingState
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.precision import Precision
+from ferboost.cnn.stepping import mean_cross_entropy
 from ferboost.cnn.training import (
     LabelledImages,
     TrainingProgress,
-    _loss,
     train_network,
 )
 from ferboost.config import CNNSettings
@@ -159,14 +159,16 @@ class TestLearning:
     def test_an_image_counts_as_much_as_its_beliefs_sum_to(self) -> None:
         logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
         labels = torch.tensor([0, 0])
-        whole = _loss(logits[:1], labels[:1], None, 0.1)
+        whole = mean_cross_entropy(logits[:1], labels[:1], None, 0.1)
         beliefs = torch.tensor([[0.25, 0.0, 0.0], [0.0, 0.0, 0.0]])
-        assert _loss(logits, labels, beliefs, 0.1).item() == pytest.approx(
+        assert mean_cross_entropy(logits, labels, beliefs, 0.1).item() == pytest.approx(
             0.25 * whole.item() / 2, rel=1e-6
         )
         halves = torch.tensor([[0.5, 0.5, 0.0]])
-        first, second = (_loss(logits[:1], torch.tensor([i]), None, 0.0) for i in (0, 1))
-        assert _loss(logits[:1], labels[:1], halves, 0.0).item() == pytest.approx(
+        first, second = (
+            mean_cross_entropy(logits[:1], torch.tensor([i]), None, 0.0) for i in (0, 1)
+        )
+        assert mean_cross_entropy(logits[:1], labels[:1], halves, 0.0).item() == pytest.approx(
             (first + second).item() / 2, rel=1e-6
         )
 

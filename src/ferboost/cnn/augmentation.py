@@ -79,8 +79,7 @@ def augment(images: Tensor, ranges: Augmentation, generator: torch.Generator) ->
         return images.float()
 
     def uniform(reach: float) -> Tensor:
-        draw = torch.rand(count, generator=generator) * 2 - 1
-        return (draw * reach).to(images.device)
+        return (torch.rand(count, generator=generator) * 2 - 1) * reach
 
     angle, shear = uniform(math.radians(ranges.rotation)), uniform(math.radians(ranges.shear))
     zoom_x, zoom_y = 1 + uniform(ranges.zoom), 1 + uniform(ranges.zoom)
@@ -104,29 +103,34 @@ def augment(images: Tensor, ranges: Augmentation, generator: torch.Generator) ->
         ),
         dim=1,
     )
-    grid = functional.affine_grid(
-        torch.stack((row_x, row_y), dim=1), [count, 1, *images.shape[1:]], align_corners=False
-    )
+    matrices = torch.stack((row_x, row_y), dim=1).to(images.device)
+    grid = functional.affine_grid(matrices, [count, 1, *images.shape[1:]], align_corners=False)
     moved = functional.grid_sample(
         images[:, None].float(), grid, padding_mode="border", align_corners=False
     )[:, 0]
     if ranges.contrast:
         mean = moved.mean(dim=(1, 2), keepdim=True)
-        moved = mean + (moved - mean) * (1 + uniform(ranges.contrast))[:, None, None]
-    lit = (moved * (1 + uniform(ranges.brightness))[:, None, None]).clamp(0, 255)
+        factors = (1 + uniform(ranges.contrast))[:, None, None]
+        moved = mean + (moved - mean) * factors.to(images.device)
+    factors = (1 + uniform(ranges.brightness))[:, None, None]
+    lit = (moved * factors.to(images.device)).clamp(0, 255)
     if not ranges.occlusion:
         return lit
-    covered = _rectangles(count, ranges.occlusion, images.shape[1], generator)
-    return torch.where(covered.to(images.device), _GRAY, lit)
+    rows, columns = _rectangles(count, ranges.occlusion, images.shape[1], generator)
+    covered = rows.to(images.device)[:, :, None] & columns.to(images.device)[:, None, :]
+    return torch.where(covered, _GRAY, lit)
 
 
-def _rectangles(count: int, share: float, side: int, generator: torch.Generator) -> Tensor:
-    """Return where a random rectangle lies, if any, bool of shape (count, side, side)."""
+def _rectangles(
+    count: int, share: float, side: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return the rows and columns of a random rectangle, if any, bool of shape (count, side)."""
     chosen = torch.rand(count, 1, 1, generator=generator) < share
     lengths = torch.randint(side // 8, 5 * side // 12 + 1, (count, 2, 1), generator=generator)
     centres = torch.rand(count, 2, 1, generator=generator) * side
     inside = (torch.arange(side) + 0.5 - centres).abs() < lengths / 2
-    return chosen & inside[:, 0, :, None] & inside[:, 1, None, :]
+    covered = chosen & inside
+    return covered[:, 0], covered[:, 1]
 
 
 def augment_as_published(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ferboost.cnn.recording import parallel
+
 __all__ = ["Muon"]
 
 _MOMENTUM = 0.95
@@ -29,7 +31,8 @@ class Muon(Optimizer):
     network : Module
         Its convolutions with more than four input channels are orthogonalised.
     lr : float
-        Step size of the convolutions, as a share of the update's norm.
+        Step size of the convolutions, as a share of the update's norm. A group's ``lr`` may later
+        be a tensor, which a recorded step reads.
     plain_lr : float
         Step size of the other parameters.
     weight_decay : float
@@ -47,6 +50,7 @@ class Muon(Optimizer):
             {"params": others, "lr": plain_lr, "weight_decay": 0.0, "orthogonal": False},
         ]
         super().__init__([group for group in groups if group["params"]], {})
+        self._streams: list[torch.cuda.Stream] = []
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -54,20 +58,31 @@ class Muon(Optimizer):
         if closure is not None:
             raise NotImplementedError("Muon takes no closure")
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state["momentum"] = torch.zeros_like(parameter)
-                if group["orthogonal"]:
-                    state["momentum"].lerp_(parameter.grad, 1 - _MOMENTUM)
-                    update = _orthogonal(parameter.grad.lerp(state["momentum"], _MOMENTUM))
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                else:
-                    state["momentum"].mul_(_PLAIN_MOMENTUM).add_(parameter.grad)
-                    update = parameter.grad + _PLAIN_MOMENTUM * state["momentum"]
-                parameter.add_(update, alpha=-group["lr"])
+            parameters = [p for p in group["params"] if p.grad is not None]
+            gradients = [parameter.grad for parameter in parameters]
+            momenta = [self._momentum(parameter) for parameter in parameters]
+            if group["orthogonal"]:
+                updates = []
+                for gradient, momentum in zip(gradients, momenta, strict=True):
+                    momentum.lerp_(gradient, 1 - _MOMENTUM)
+                    updates.append(gradient.lerp(momentum, _MOMENTUM))
+                updates = parallel(_orthogonal, updates, self._streams)
+                kept = 1 - group["lr"] * group["weight_decay"]
+                for parameter in parameters:
+                    parameter.mul_(kept)
+            else:
+                for gradient, momentum in zip(gradients, momenta, strict=True):
+                    momentum.mul_(_PLAIN_MOMENTUM).add_(gradient)
+                updates = [g + _PLAIN_MOMENTUM * m for g, m in zip(gradients, momenta, strict=True)]
+            for parameter, update in zip(parameters, updates, strict=True):
+                parameter.sub_(update.mul_(group["lr"]))
+
+    def _momentum(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        momentum: Tensor = state["momentum"]
+        return momentum
 
 
 def _orthogonal(update: Tensor) -> Tensor:
@@ -81,7 +96,8 @@ def _orthogonal(update: Tensor) -> Tensor:
     x = x / (x.norm() + 1e-7)
     for _ in range(_ITERATIONS):
         squared = x @ x.T
-        x = _A * x + (_B * squared + _C * squared @ squared) @ x
+        factor = torch.addmm(squared, squared, squared, beta=_B, alpha=_C)
+        x = torch.addmm(x, factor, x, beta=_A)
     if tall:
         x = x.T
     scaled: Tensor = x.to(update.dtype) * max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
+from ferboost.cnn.recording import aside, record
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import RunError
 
@@ -21,6 +22,8 @@ __all__ = ["Precision", "choose_device", "choose_precision", "require_device"]
 # differ between two runs on one machine.
 _LEAST_GAIN = 1.2
 _REPEATS = 8
+# Untimed ones on a GPU, in which kernels are chosen.
+_FIRST_STEPS = 3
 _PROCESSOR = {"cpu": "one core", "cuda": "the GPU"}
 # Beside busy programs, bfloat16 measured 0.3 to 0.6 times as fast by the clock on the wall with two
 # threads, and 2.2 to 2.4 times by the processor time of one. Windows counts that in steps of 16 ms.
@@ -142,7 +145,13 @@ def _training_step(network: nn.Module, batch_size: int, precision: Precision) ->
             loss = trial(images).logsumexp(dim=1).mean()
         loss.backward()
 
-    return step
+    if precision.device == "cpu":
+        return step
+    for _ in range(_FIRST_STEPS):
+        with aside():
+            step()
+    trial.zero_grad()
+    return record(step)  # as it is trained
 
 
 def _fastest_in_turns(actions: Sequence[Callable[[], None]], device: str) -> list[float]:

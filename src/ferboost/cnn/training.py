@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from ferboost.cnn.memory import keep_freed_memory
 from ferboost.cnn.muon import Muon
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision
+from ferboost.cnn.stepping import TrainingStep
 from ferboost.config import CNNSettings
 from ferboost.errors import RunError, TrainingDivergedError
 
@@ -33,6 +34,12 @@ _AUGMENTATIONS = {"published": PUBLISHED, "gentle": GENTLE, "strong": STRONG}
 _WARM_UP = 0.5
 # Pixels a side of the images that the first epochs see, where the settings say so.
 _SHRUNK_SIDE = 32
+# Steps between two reports of the progress on a GPU.
+_STEPS_TOLD = 32
+# On a GPU, whose epochs can be shorter than writing the state takes.
+_SECONDS_UNSAVED = 10
+# Of the output layer.
+_OUTPUTS = ("output.weight", "output.bias")
 # Muon's step size is a share of the update's norm; plain momentum, a multiple of the gradient.
 _PLAIN_SHARE = 5.0
 
@@ -50,18 +57,24 @@ class LabelledImages:
         row sums to, at most 1.
     targets : ndarray of float32, shape (n, classes), or None
         What trees learn instead of the labels; rows sum to 1.
+    votes : ndarray of float32, shape (n, columns), or None
+        Shares of people's votes, which the network learns beside the labels by outputs of their
+        own; rows sum to 1, or to 0 where nobody voted.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     beliefs: NDArray[np.float32] | None = None
     targets: NDArray[np.float32] | None = None
+    votes: NDArray[np.float32] | None = None
 
     def select(self, index: NDArray[np.bool_] | NDArray[np.intp]) -> "LabelledImages":
         """Return the images that `index` (a mask or positions) picks, in its order."""
-        beliefs = None if self.beliefs is None else self.beliefs[index]
-        targets = None if self.targets is None else self.targets[index]
-        return LabelledImages(self.images[index], self.labels[index], beliefs, targets)
+        beliefs, targets, votes = (
+            None if rows is None else rows[index]
+            for rows in (self.beliefs, self.targets, self.votes)
+        )
+        return LabelledImages(self.images[index], self.labels[index], beliefs, targets, votes)
 
 
 @dataclass(frozen=True)
@@ -134,51 +147,49 @@ def train_network(
         If the state at `state_path` is damaged or of another training.
     """
     group = current_group()
+    classes = cast("nn.Linear", network.get_submodule("output")).out_features
     if group.size > 1 and group.leads:
         header = {
             "settings": settings.model_dump(mode="json"),
-            "classes": cast("nn.Linear", network.get_submodule("output")).out_features,
+            "classes": classes,
             "precision": precision.to_dict(),
             "seed": seed,
             "state_path": None if state_path is None else str(state_path.resolve()),
             "identity": identity,
         }
-        arrays = (validation.images, validation.labels, train.images, train.labels, train.beliefs)
-        group.send(header, [array for array in arrays if array is not None])
+        _send(group, header, train, validation)
+    columns = 0 if train.votes is None else train.votes.shape[1]
+    _add_outputs(network, columns, seed)
     precision.place(network)
     optimizer = _optimizer(network, settings)
-    state = None
-    if state_path is not None:
-        state = load_state(state_path, identity, network, optimizer)
-        _check_same_state(group, state, state_path)
-    if state is None:
-        state = TrainingState([], 0, math.inf, {})
-    else:
+    state = _state_so_far(state_path, identity, network, optimizer)
+    if state.history:
         on_epoch(state.history)
     judged = network
     if settings.averaging:
         judged = copy.deepcopy(network)
         if state.averaged:
             judged.load_state_dict(state.averaged)
-    shared = group.share(network)
+    step = TrainingStep(
+        network, judged, optimizer, settings=settings, precision=precision, group=group
+    )
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), keep_freed_memory():
+        saved = -math.inf
         while not _is_finished(state, settings):
             epoch = len(state.history) + 1
             start = time.perf_counter()
+            network.train()
             loss, accuracy = _train_epoch(
-                network,
-                judged,
-                optimizer,
+                step,
                 train,
                 group=group,
-                shared=shared,
                 settings=settings,
                 precision=precision,
                 seed=(seed, epoch),
                 on_progress=on_progress,
             )
             group.average((network,) if judged is network else (network, judged))
-            entropy, validation_accuracy = _evaluate(group, judged, validation, precision)
+            entropy, validation_accuracy = _evaluate(group, judged, classes, validation, precision)
             penalty = settings.l2 * judged.penalty().item()
             validation_loss = entropy + penalty
             seconds = time.perf_counter() - start
@@ -197,23 +208,64 @@ def train_network(
                 state.best_weights = copy_weights(judged)
             if settings.averaging:
                 state.averaged = copy_weights(judged)
-            if state_path is not None and group.leads:
+            due = precision.device == "cpu" or time.perf_counter() - saved > _SECONDS_UNSAVED
+            if state_path is not None and group.leads and due:
                 save_state(state_path, identity, state, network, optimizer)
+                saved = time.perf_counter()
             on_epoch(state.history)
+    _add_outputs(network, -columns, seed)
+    state.best_weights |= {name: state.best_weights[name][:classes] for name in _OUTPUTS}
     network.load_state_dict(state.best_weights)
     return state
+
+
+def _send(
+    group: Group,
+    header: dict[str, Any],  # Any: JSON values
+    train: LabelledImages,
+    validation: LabelledImages,
+) -> None:
+    """Send the other processes what `follow` trains."""
+    learnt = _learnt(train)
+    arrays: list[NDArray[Any]] = [validation.images, validation.labels, *learnt.values()]
+    group.send(header | {"learnt": list(learnt)}, arrays)
+
+
+def _learnt(train: LabelledImages) -> dict[str, NDArray[Any]]:
+    """Return the images and what the network learns of them."""
+    arrays: dict[str, NDArray[Any] | None] = {
+        "images": train.images,
+        "labels": train.labels,
+        "beliefs": train.beliefs,
+        "votes": train.votes,
+    }
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _add_outputs(network: FaceNetwork, more: int, seed: int) -> None:
+    """Give the output layer `more` outputs, behind those that it has; fewer if negative."""
+    if more == 0:
+        return
+    old = cast("nn.Linear", network.get_submodule("output"))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.default_generator.manual_seed(seed)
+        new = nn.Linear(old.in_features, old.out_features + more)
+        kept = min(old.out_features, new.out_features)
+        for parameter, value in zip(new.parameters(), old.parameters(), strict=True):
+            parameter[:kept] = value[:kept]
+    network.add_module("output", new.to(old.weight.device))
 
 
 @group_errors()
 def follow(group: Group) -> None:
     """Train along with the first process of a `training_group` whatever it trains."""
     while (sent := group.receive()) is not None:
-        header, (validation_images, validation_labels, *train) = sent
+        header, (validation_images, validation_labels, *learnt) = sent
         settings = CNNSettings.model_validate(header["settings"])
         path = header["state_path"]
         train_network(
             new_network(settings, header["classes"], header["seed"]),
-            LabelledImages(*train),
+            LabelledImages(**dict(zip(header["learnt"], learnt, strict=True))),
             LabelledImages(validation_images, validation_labels),
             settings,
             Precision(**header["precision"]),
@@ -223,14 +275,21 @@ def follow(group: Group) -> None:
         )
 
 
-def _check_same_state(group: Group, state: TrainingState | None, path: Path) -> None:
-    """Check that all processes go on from the same epoch."""
-    epochs = 0 if state is None else len(state.history)
-    if group.sum((epochs,))[0] != epochs * group.size:
+def _state_so_far(
+    path: Path | None, identity: str, network: FaceNetwork, optimizer: torch.optim.Optimizer
+) -> TrainingState:
+    """Return the state that is kept at `path`, the same in all processes, or a new one."""
+    state = None if path is None else load_state(path, identity, network, optimizer)
+    if state is None:
+        state = TrainingState([], 0, math.inf, {})
+    group = current_group()
+    epochs = len(state.history)
+    if path is not None and group.sum((epochs,))[0] != epochs * group.size:
         raise RunError(
             f"not every process can read {path.parent}; put the run on a disk that all machines "
             "of the training share"
         )
+    return state
 
 
 def _optimizer(network: FaceNetwork, settings: CNNSettings) -> torch.optim.Optimizer:
@@ -240,7 +299,10 @@ def _optimizer(network: FaceNetwork, settings: CNNSettings) -> torch.optim.Optim
     if settings.optimizer == "muon":
         optimizer = Muon(network, rate, rate * _PLAIN_SHARE, settings.weight_decay)
     else:
-        optimizer = torch.optim.Adam(network.parameters(), lr=rate, eps=1e-7, fused=True)
+        capturable = next(network.parameters()).is_cuda
+        optimizer = torch.optim.Adam(
+            network.parameters(), lr=rate, eps=1e-7, fused=True, capturable=capturable
+        )
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     return optimizer
@@ -254,15 +316,9 @@ def _rate_factor(step: int, steps_per_epoch: int, settings: CNNSettings) -> floa
     return warm_up * (1 + math.cos(math.pi * step / (settings.epochs * steps_per_epoch))) / 2
 
 
-@torch.no_grad()
-def _move_average(averaged: FaceNetwork, network: FaceNetwork, keep: float, step: int) -> None:
-    """Move the averaged weights towards the current ones; faster at first, when all is new."""
-    share = 1 - min(keep, (1 + step) / (10 + step))
-    for old, new in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
-        if old.is_floating_point():
-            old.lerp_(new, share)
-        else:
-            old.copy_(new)
+def _averaged_share(step: int, settings: CNNSettings) -> float:
+    """Return the share of the new weights in their average; greater at first, when all is new."""
+    return 1 - min(settings.averaging, (1 + step) / (10 + step))
 
 
 def _is_finished(state: TrainingState, settings: CNNSettings) -> bool:
@@ -274,13 +330,10 @@ def _is_finished(state: TrainingState, settings: CNNSettings) -> bool:
 
 
 def _train_epoch(
-    network: FaceNetwork,
-    averaged: FaceNetwork,
-    optimizer: torch.optim.Optimizer,
+    step: TrainingStep,
     train: LabelledImages,
     *,
     group: Group,
-    shared: nn.Module,
     settings: CNNSettings,
     precision: Precision,
     seed: tuple[int, int],
@@ -291,43 +344,34 @@ def _train_epoch(
     torch.manual_seed(epoch_seed + group.rank)
     generator = torch.Generator().manual_seed(epoch_seed)
     order = torch.randperm(len(train.images), generator=generator)
-    images, labels = _tensors(train)
-    beliefs = None if train.beliefs is None else torch.from_numpy(train.beliefs)
     total = len(order)
-    done, seen, loss_sum, correct_sum = 0, 0, 0.0, 0.0
-    network.train()
+    data = {name: _tensor(array).to(precision.device) for name, array in _learnt(train).items()}
+    done, seen = 0, 0
+    step.sums.zero_()
     ranges = _AUGMENTATIONS.get(settings.augmentation)
-    batches = torch.split(order, settings.batch_size)
-    for step, batch in enumerate(batches, start=(seed[1] - 1) * len(batches)):
-        x: Tensor = images[batch].to(precision.device)
-        y = labels[batch].to(precision.device)
+    batches = torch.split(order.to(precision.device), settings.batch_size)
+    first = (seed[1] - 1) * len(batches)
+    # A GPU would have to wait for Python, were it asked after every step how far it is.
+    told = 1 if precision.device == "cpu" else _STEPS_TOLD
+    for number, index in enumerate(batches, start=first):
+        batch = {name: tensor[index] for name, tensor in data.items()}
         if ranges is not None:  # of the whole batch, so that every process draws the same
-            x = augment(x, ranges, generator)
-        part, own = group.part(len(batch))
-        x, y = x[part], y[part]
+            batch["images"] = augment(batch["images"], ranges, generator)
         if seed[1] <= settings.shrunk * settings.epochs:
-            x = _shrink(x)
-        for tuned in optimizer.param_groups:
-            tuned["lr"] = tuned["initial_lr"] * _rate_factor(step, len(batches), settings)
-        with precision.autocast():
-            logits = shared(x)
-        believed = None if beliefs is None else beliefs[batch][part].to(precision.device)
-        entropy = _loss(logits, y, believed, settings.label_smoothing)
-        penalty = settings.l2 * network.penalty()
-        optimizer.zero_grad()
-        # The mean of the gradients over the group becomes that of the whole batch.
-        torch.autograd.backward(own * group.size / len(batch) * entropy + penalty)
-        optimizer.step()
-        if averaged is not network:
-            _move_average(averaged, network, settings.averaging, step)
-        done += len(batch)
-        seen += own
-        loss_sum += (entropy + penalty).item() * own
-        correct_sum += int((logits.argmax(dim=1) == y).sum()) * (own > 0)
-        so_far = max(seen, 1)
-        on_progress(TrainingProgress(seed[1], done, total, loss_sum / so_far, correct_sum / so_far))
-    loss_sum, correct_sum = group.sum((loss_sum, correct_sum))
-    return loss_sum / total, correct_sum / total
+            batch["images"] = _shrink(batch["images"])
+        step.take(
+            batch,
+            rate=_rate_factor(number, len(batches), settings),
+            share=_averaged_share(number, settings),
+        )
+        done += len(index)
+        seen += group.part(len(index))[1]
+        if (number - first + 1) % told == 0 or done == total:
+            loss_sum, right = step.sums.tolist()
+            so_far = max(seen, 1)
+            on_progress(TrainingProgress(seed[1], done, total, loss_sum / so_far, right / so_far))
+    loss_sum, right = group.sum(step.sums.tolist())
+    return loss_sum / total, right / total
 
 
 def _shrink(images: Tensor) -> Tensor:
@@ -337,34 +381,25 @@ def _shrink(images: Tensor) -> Tensor:
     return small[:, 0]
 
 
-def _loss(logits: Tensor, labels: Tensor, beliefs: Tensor | None, smoothing: float) -> Tensor:
-    """Return the mean cross-entropy; with beliefs, weighted by what each row of them sums to."""
-    if beliefs is None:
-        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
-    weights = beliefs.sum(dim=1)
-    shares = beliefs / weights.clamp_min(torch.finfo(beliefs.dtype).tiny)[:, None]
-    each = functional.cross_entropy(logits, shares, label_smoothing=smoothing, reduction="none")
-    return (each * weights).mean()
-
-
 @torch.inference_mode()
 def _evaluate(
     group: Group,
     network: FaceNetwork,
+    classes: int,
     data: LabelledImages,
     precision: Precision,
 ) -> tuple[float, float]:
     """Return the mean cross-entropy and the accuracy on `data`."""
     network.eval()
     network.is_hurried = True
-    images, labels = _tensors(data)
+    images, labels = _tensor(data.images), _tensor(data.labels)
     loss_sum, correct_sum = 0.0, 0.0
     first, step = group.rank * _EVALUATION_BATCH, group.size * _EVALUATION_BATCH
     for start in range(first, len(images), step):
         x = images[start : start + _EVALUATION_BATCH].to(precision.device)
         y = labels[start : start + _EVALUATION_BATCH].to(precision.device)
         with precision.autocast():
-            logits = network(x)
+            logits = network(x)[:, :classes]
         loss_sum += float(functional.cross_entropy(logits, y, reduction="sum"))
         correct_sum += int((logits.argmax(dim=1) == y).sum())
     network.is_hurried = False
@@ -372,9 +407,6 @@ def _evaluate(
     return loss_sum / len(images), correct_sum / len(images)
 
 
-def _tensors(data: LabelledImages) -> tuple[Tensor, Tensor]:
+def _tensor(array: NDArray[Any]) -> Tensor:
     # torch refuses mirrored arrays and warns of read-only ones, such as joblib hands to workers.
-    return (
-        torch.from_numpy(np.require(data.images, requirements=["C", "W"])),
-        torch.from_numpy(np.require(data.labels, requirements=["C", "W"])),
-    )
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))

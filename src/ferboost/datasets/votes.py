@@ -21,6 +21,7 @@ __all__ = [
     "majority_labels",
     "read_votes",
     "soft_labels",
+    "vote_shares",
 ]
 
 _COLUMNS = tuple(FERPLUS_COLUMNS)
@@ -148,6 +149,24 @@ def soft_labels(dataset: FaceDataset) -> NDArray[np.float32]:
             counts[:, dataset.classes.index(emotion)] += votes[:, column]
     totals = counts.sum(axis=1, keepdims=True)
     shares: NDArray[np.float32] = counts / np.maximum(totals, 1)
+    return shares
+
+
+def vote_shares(dataset: FaceDataset) -> NDArray[np.float32]:
+    """Return the share of the votes that each column of the table got, "no face" included.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 10)
+        Rows sum to 1, or are all zero where an image has no votes.
+
+    Raises
+    ------
+    DataError
+        If the data set has no votes.
+    """
+    votes = _votes(dataset).astype(np.float32)
+    shares: NDArray[np.float32] = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
     return shares
 
 

@@ -16,7 +16,7 @@ from ferboost.cnn.training import LabelledImages
 from ferboost.config import TreeSettings, parse_settings
 from ferboost.datasets.dataset import hash_images
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
-from ferboost.errors import DataError, SettingsError
+from ferboost.errors import SettingsError
 from ferboost.estimators.cnn import CNNClassifier, cnn_settings
 from ferboost.estimators.shared import (
     FaceClassifier,
@@ -26,6 +26,7 @@ from ferboost.estimators.shared import (
     hold_out,
     ignore_epoch,
     read_labelled,
+    read_vote_array,
 )
 from ferboost.features import FeatureSource, needs_network
 from ferboost.growing import SeenImages, add_centres, cut_watched, grow_trees, predict_trees
@@ -171,7 +172,8 @@ class BoostedCNNClassifier(FaceClassifier):
             Labels of any type that can be sorted.
         votes : array-like, shape (n, classes), optional
             How many people, or what share of them, gave each image each of the sorted labels; zeros
-            where nobody was asked. The parameter `votes` says how much they count.
+            where nobody was asked. The parameter `votes` says how much they count for the trees,
+            and that of `cnn` for the CNN.
         validation : tuple (X, y), optional
             What chooses the CNN's epoch and stops the trees. Without it, a part of the images is
             cut off as `CNNClassifier.fit` does, for trees on pixels as well: models on all taps
@@ -198,6 +200,8 @@ class BoostedCNNClassifier(FaceClassifier):
         others = self.stacked if STACKED in groups_of(self.tap) else ()
         (variant,) = tree_variants([self.tap], tree_settings.mode)
         classes, given = read_labelled(X, y)
+        if cnn.votes and votes is not None:
+            given = replace(given, votes=read_vote_array(votes, len(given.labels)))
         if self.votes:
             given = _with_votes(given, votes, len(classes), self.votes)
         train, held_out = hold_out(classes, given, validation, settings)
@@ -265,6 +269,7 @@ def _fit(
     return cnn.fit(
         learnt.images,
         classes[learnt.labels],
+        votes=learnt.votes,
         validation=(held_out.images, classes[held_out.labels]),
         on_epoch=tell,
     )
@@ -276,14 +281,7 @@ def _with_votes(
     """Return images whose trees learn votes."""
     if votes is None:
         raise SettingsError(f"votes={weight:g} takes votes; give them by fit(X, y, votes=...)")
-    counts = np.asarray(votes, dtype=np.float32)
-    expected = (len(given.labels), classes)
-    if counts.shape != expected or not np.isfinite(counts).all() or (counts < 0).any():
-        raise DataError(
-            f"votes must be numbers from 0 on of shape {expected}, one column for each of the "
-            f"sorted labels; found shape {counts.shape}"
-        )
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-9)
+    shares = read_vote_array(votes, len(given.labels), classes)
     return replace(given, targets=mix_targets(given.labels, shares, weight))
 
 

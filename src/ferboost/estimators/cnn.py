@@ -2,6 +2,7 @@
 
 # ruff: noqa: N803 - scikit-learn's contract has a capital X
 
+from dataclasses import replace
 from functools import cache
 from typing import Literal, Self
 
@@ -25,6 +26,7 @@ from ferboost.estimators.shared import (
     hold_out,
     ignore_epoch,
     read_labelled,
+    read_vote_array,
 )
 from ferboost.features import feature_matrix
 
@@ -46,8 +48,8 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         set after fitting, too.
     architecture, filters, blocks, kernel_size, stride, padding, pooling, pool_size, dropout, dense
         The network; see `ferboost.config.CNNSettings`.
-    l2, mirror, shift, optimizer, learning_rate, schedule, weight_decay, label_smoothing, averaging,
-    keep, shrunk
+    l2, mirror, shift, optimizer, learning_rate, schedule, weight_decay, label_smoothing, votes,
+    averaging, keep, shrunk
         Its training; see `ferboost.config.CNNSettings`.
     batch_size, epochs, patience, augmentation
         The same.
@@ -102,6 +104,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         schedule: Literal["constant", "cosine"] = "constant",
         weight_decay: float = 0.0,
         label_smoothing: float = 0.0,
+        votes: float = 0.0,
         averaging: float = 0.0,
         keep: Literal["best", "last"] = "best",
         batch_size: int = 64,
@@ -132,6 +135,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         self.schedule = schedule
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
+        self.votes = votes
         self.averaging = averaging
         self.keep = keep
         self.batch_size = batch_size
@@ -148,6 +152,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         X: ArrayLike,
         y: ArrayLike,
         *,
+        votes: ArrayLike | None = None,
         validation: tuple[ArrayLike, ArrayLike] | None = None,
         on_epoch: OnEpoch = ignore_epoch,
     ) -> Self:
@@ -158,6 +163,9 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         X : array-like, shape (n, 48, 48) or (n, 2304)
         y : array-like, shape (n,)
             Labels of any type that can be sorted.
+        votes : array-like, shape (n, columns), optional
+            How many people, or what share of them, held each opinion of each image; zeros where
+            nobody was asked. They are learnt beside the labels, weighted by the parameter `votes`.
         validation : tuple (X, y), optional
             What chooses the epoch. Without it, a part of the images is cut off: at random, the
             same share of each class, equal images on one side.
@@ -176,6 +184,8 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         settings = cnn_settings(self)
         self._check_tap()
         classes, given = read_labelled(X, y)
+        if self.votes and votes is not None:
+            given = replace(given, votes=read_vote_array(votes, len(given.labels)))
         train, held_out = hold_out(classes, given, validation, settings)
         (seed,) = settings.seeds
         network = new_network(settings.cnn, len(classes), seed)

@@ -127,6 +127,48 @@ def read_labelled(X: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.generic], Labe
     return classes, LabelledImages(images, encode_labels(labels, classes))
 
 
+def read_vote_array(
+    votes: ArrayLike, count: int, columns: int | None = None
+) -> NDArray[np.float32]:
+    """Return the shares of votes that each image got.
+
+    Parameters
+    ----------
+    votes : array-like, shape (n, columns)
+        Numbers or shares of votes; zeros where nobody was asked.
+    count : int
+        Images that there are.
+    columns : int, optional
+        Columns that there must be; by default any.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, columns)
+        Rows sum to 1, or to 0 where nobody was asked.
+
+    Raises
+    ------
+    DataError
+        If they are of another shape, or no numbers from 0 on.
+    """
+    counts = np.asarray(votes, dtype=np.float32)
+    fits = (
+        counts.ndim == 2
+        and len(counts) == count
+        and counts.shape[1] == (columns or counts.shape[1])
+    )
+    if not fits or not np.isfinite(counts).all() or (counts < 0).any():
+        meaning = "one column for each opinion"
+        if columns:
+            meaning = f"{columns} columns, one for each of the sorted labels"
+        raise DataError(
+            f"votes must be numbers from 0 on, {count} rows of {meaning}; found shape "
+            f"{counts.shape}"
+        )
+    shares: NDArray[np.float32] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-9)
+    return shares
+
+
 def hold_out(
     classes: NDArray[np.generic],
     given: LabelledImages,

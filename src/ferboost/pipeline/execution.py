@@ -124,7 +124,8 @@ def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
     require_same_data(dataset, run.record.data, path)
     prepared = _prepare(dataset, run.settings)
     require_same_doubts(prepared, run.record.data, path)
-    if run.settings.trees.votes and dataset.votes_fingerprint != run.record.data.votes_fingerprint:
+    learns_votes = run.settings.trees.votes or run.settings.cnn.votes
+    if learns_votes and dataset.votes_fingerprint != run.record.data.votes_fingerprint:
         raise RunError(
             f"{path} was started with other votes than {dataset.votes_source or 'none'}; give it "
             f"those of {run.record.data.votes or 'its start'}"

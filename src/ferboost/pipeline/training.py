@@ -22,7 +22,7 @@ from ferboost.config import CNNSettings, Settings
 from ferboost.datasets.balancing import balance
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
-from ferboost.datasets.votes import soft_labels
+from ferboost.datasets.votes import soft_labels, vote_shares
 from ferboost.errors import RunError
 from ferboost.features import FeatureSource
 from ferboost.files import write_json, write_text
@@ -230,6 +230,8 @@ class SeedTraining:
         network = new_network(settings, len(self.run.record.classes), part.seed)
         precision = self._precision(network, len(train.images))
         history: list[EpochRecord] = []
+        if settings.votes and train.votes is None:
+            self._log(part, "there are no votes (--votes), so the CNN learns labels alone")
 
         def on_epoch(finished: Sequence[EpochRecord]) -> None:
             history[:] = finished
@@ -415,16 +417,18 @@ def training_images(
 
 
 def labelled(dataset: FaceDataset, settings: Settings) -> LabelledImages:
-    """Return images with their labels, and what trees learn in their place if they learn votes.
+    """Return images with their labels, and the votes that the CNN or the trees learn.
 
     Raises
     ------
     DataError
-        If they do, and there are none.
+        If the trees do, and there are none.
     """
     share = settings.trees.votes
     targets = mix_targets(dataset.labels, soft_labels(dataset), share) if share else None
-    return LabelledImages(dataset.images, dataset.labels, dataset.beliefs, targets)
+    learns_votes = settings.cnn.votes and dataset.votes is not None
+    votes = vote_shares(dataset) if learns_votes else None
+    return LabelledImages(dataset.images, dataset.labels, dataset.beliefs, targets, votes)
 
 
 def _write_curves(path: Path, history: Sequence[EpochRecord]) -> None:

@@ -1,4 +1,4 @@
-"""Trees of a run that learn votes."""
+"""Votes that the trees or the CNN of a run learn."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from ferboost.emotions import FERPLUS_COLUMNS
 from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import branch_run, execute_run, resume_run, start_run
 from ferboost.progress import Monitor
-from tiny import begin, faces, finish, run_settings
+from tiny import begin, faces, finish, models_of, run_settings
 
 
 def voted(dataset: FaceDataset, seed: int = 0) -> FaceDataset:
@@ -84,3 +84,22 @@ def test_other_trees_of_a_run_can_learn_votes(tmp_path: Path) -> None:
 
 def test_balanced_classes_keep_their_votes(tmp_path: Path) -> None:
     finish(tmp_path / "run", DATASET, learning(data={"balance": True}))
+
+
+@pytest.mark.parametrize("features", ["in-sample", "out-of-fold"])
+def test_the_cnn_learns_votes_where_there_are_any(tmp_path: Path, features: str) -> None:
+    trees = {"taps": ("fc1",), "features": features, "folds": 2}
+    settings = run_settings({"epochs": 1, "votes": 1.0}, trees=trees)
+    with_votes, _ = finish(tmp_path / "votes", voted(faces()), settings)
+    without, _ = finish(tmp_path / "labels", faces(), settings)
+    assert models_of(with_votes).keys() == models_of(without).keys()
+    assert models_of(with_votes) != models_of(without)
+    said = "there are no votes (--votes), so the CNN learns labels alone"
+    assert said not in (with_votes.path / "log.txt").read_text()
+    assert said in (without.path / "log.txt").read_text()
+
+
+def test_a_cnn_goes_on_with_its_own_votes_only(tmp_path: Path) -> None:
+    run, _ = begin(tmp_path / "run", voted(faces()), run_settings({"votes": 1.0}))
+    with pytest.raises(RunError, match="was started with other votes"):
+        resume_run(run.path, faces())
