@@ -120,3 +120,33 @@ def test_beliefs_follow_the_images_and_the_order_of_the_classes(tmp_path: Path) 
     assert few.beliefs is not None
     assert few.beliefs.tolist() == [[0.5, 0.5], [1, 0]]
     assert few.doubted.tolist() == [True, False]
+
+
+def taught(*rows: str) -> str:
+    columns = ",".join(f"probability of {name}" for name in EMOTIONS)
+    return "\n".join((f"image,suspect,{columns}", *rows)) + "\n"
+
+
+def test_probabilities_count_as_much_as_labels_whatever_is_doubted(tmp_path: Path) -> None:
+    shares = ["0.1"] * len(EMOTIONS)
+    shares[HAPPY] = "0.4"
+    text = taught(f"0.png,no,{','.join(shares)}", f"4.png,yes,{','.join(shares)}")
+    joined = join_doubts(dataset(), write(tmp_path, text), distil=True)
+    assert joined.beliefs is not None
+    assert joined.beliefs[0, HAPPY] == pytest.approx(0.7)
+    assert joined.beliefs[0, SAD] == pytest.approx(0.05)
+    assert joined.doubted.tolist() == [True, False, False, False, False]  # no row, no belief
+    assert "gives probabilities to learn of 1 of 4 training images" in joined.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("image,suggested\n1.png,angry\n", "has no column 'probability of angry'"),
+        (taught("1.png,no" + ",0.1" * 7), "probabilities of 1.png do not sum to 1"),
+        (taught("1.png,no,2" + ",0.1" * 6), "has '2' under probability of angry"),
+    ],
+)
+def test_a_table_without_probabilities_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        join_doubts(dataset(), write(tmp_path, text), distil=True)

@@ -98,17 +98,19 @@ def labels(
 
 
 def _table(unseen: "UnseenImages", errors: "LabelErrors") -> str:
+    from ferboost.datasets.doubts import probability_column
+
     images, classes = unseen.images, unseen.images.classes
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(_COLUMNS)
+    rows.writerow((*_COLUMNS, *map(probability_column, classes)))
     for place in errors.order.tolist():
         label, suggested = int(images.labels[place]), int(errors.suggested[place])
         shares = unseen.probabilities[place]
         rows.writerow((
             images.names[place], images.splits[place], classes[label], classes[suggested],
             "yes" if errors.suspect[place] else "no",
-            f"{shares[label]:.4f}", f"{shares[suggested]:.4f}",
+            *(f"{share:.4f}" for share in (shares[label], shares[suggested], *shares)),
         ))  # fmt: skip
     return text.getvalue()
 

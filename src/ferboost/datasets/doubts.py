@@ -14,8 +14,10 @@ from ferboost.datasets.splitting import prepare_splits
 from ferboost.datasets.votes import join_votes, majority_labels, read_votes, soft_labels
 from ferboost.errors import DataError
 
-__all__ = ["join_doubts", "prepare_training", "read_beliefs"]
+__all__ = ["join_doubts", "prepare_training", "probability_column", "read_beliefs"]
 
+# By which rounded probabilities may fail to sum to 1.
+_ROUNDED = 0.01
 # What a label is believed where nothing is said of how likely it is.
 _EVEN = 0.5
 
@@ -42,7 +44,8 @@ def prepare_training(
     prepared = prepare_splits(dataset, settings, validation=validation)
     if settings.doubts is None:
         return prepared
-    joined = join_doubts(prepared, Path(settings.doubts))
+    distil = settings.doubted == "distil"
+    joined = join_doubts(prepared, Path(settings.doubts), distil=distil)
     train = joined.split("train")
     kept = np.bincount(train.labels[~train.doubted], minlength=len(train.classes))
     if settings.doubted == "drop" and not kept.all():
@@ -54,7 +57,7 @@ def prepare_training(
     return joined
 
 
-def join_doubts(dataset: FaceDataset, path: Path) -> FaceDataset:
+def join_doubts(dataset: FaceDataset, path: Path, *, distil: bool = False) -> FaceDataset:
     """Give each training image what is believed of its label; other images keep theirs.
 
     Parameters
@@ -63,13 +66,15 @@ def join_doubts(dataset: FaceDataset, path: Path) -> FaceDataset:
         With its splits.
     path : Path
         See `read_beliefs`.
+    distil : bool
+        The same.
 
     Raises
     ------
     DataError
         As by `read_beliefs`, or if no training image is doubted.
     """
-    beliefs = read_beliefs(dataset, path)
+    beliefs = read_beliefs(dataset, path, distil=distil)
     train = dataset.splits == "train"
     beliefs[~train] = _certain(dataset)[~train]
     joined = replace(dataset, beliefs=beliefs)
@@ -79,14 +84,15 @@ def join_doubts(dataset: FaceDataset, path: Path) -> FaceDataset:
             f"{path} doubts no training image of {dataset.source}; ferboost labels judges training "
             "images where the run was made with --set trees.features=out-of-fold"
         )
+    does = "gives probabilities to learn" if distil else "doubts the labels"
     note = (
-        f"{path.name} (SHA-256 {sha256(path.read_bytes()).hexdigest()[:16]}) doubts the labels of "
+        f"{path.name} (SHA-256 {sha256(path.read_bytes()).hexdigest()[:16]}) {does} of "
         f"{count:,} of {train.sum():,} training images."
     )
     return replace(joined, notes=(*dataset.notes, note))
 
 
-def read_beliefs(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
+def read_beliefs(dataset: FaceDataset, path: Path, *, distil: bool = False) -> NDArray[np.float32]:
     """Read how far each class is believed to be the right one of each image.
 
     Parameters
@@ -100,6 +106,9 @@ def read_beliefs(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
         ``suggested``, a class, and ``label_probability`` and ``suggested_probability``, by whose
         ratio label and suggestion are believed; without these, both alike. Without a suggestion
         the other classes share what the label lacks.
+    distil : bool
+        Whether the columns ``probability of`` each class, as ``ferboost labels`` writes them, are
+        believed as much as the label, be it doubted or not.
 
     Returns
     -------
@@ -115,6 +124,8 @@ def read_beliefs(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
         raise DataError(f"there is no file {path} of doubted labels; check the path")
     with path.open("rb") as stream:
         are_votes = b"Image name" in stream.readline(4096)
+    if distil:
+        return _taught(dataset, path)
     return _beliefs_of_votes(dataset, path) if are_votes else _beliefs_of_table(dataset, path)
 
 
@@ -148,6 +159,25 @@ def _beliefs_of_table(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
         if _is_suspect(row):
             beliefs[row.place] = _believed(row, label, dataset.classes)
     return beliefs
+
+
+def _taught(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
+    """Return the mean of the labels and the probabilities of a table."""
+    beliefs = _certain(dataset)
+    columns = [probability_column(name) for name in dataset.classes]
+    for row in read_named_rows(path, dataset.names, ("image", *columns), "probabilities to learn"):
+        if row.place is None:
+            continue
+        shares = np.array([_probability(row, column) or 0.0 for column in columns], np.float32)
+        if not abs(shares.sum() - 1) < _ROUNDED:
+            raise DataError(f"{row.where}: the probabilities of {row.image} do not sum to 1")
+        beliefs[row.place] = _EVEN * beliefs[row.place] + (1 - _EVEN) * shares / shares.sum()
+    return beliefs
+
+
+def probability_column(name: str) -> str:
+    """Return the column of a table of doubted labels that has the probabilities of a class."""
+    return f"probability of {name}"
 
 
 def _is_suspect(row: NamedRow) -> bool:

@@ -1,27 +1,25 @@
 """What is learnt from training images whose labels are doubted."""
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.cnn.training import LabelledImages
+from ferboost.config import Doubted
 from ferboost.datasets.dataset import FaceDataset
 
 __all__ = ["believed_images"]
 
 
-def believed_images(
-    train: FaceDataset | LabelledImages, doubted: Literal["keep", "drop", "down-weight", "soften"]
-) -> LabelledImages:
+def believed_images(train: FaceDataset | LabelledImages, doubted: Doubted) -> LabelledImages:
     """Return training images without the doubted ones, or with what is learnt of them.
 
     Parameters
     ----------
     train : FaceDataset or LabelledImages
         With the beliefs of `ferboost.datasets.doubts.join_doubts`, or none.
-    doubted : {"keep", "drop", "down-weight", "soften"}
+    doubted : {"keep", "drop", "down-weight", "soften", "distil"}
         See `ferboost.config.DataSettings`.
     """
     if isinstance(train, FaceDataset):
