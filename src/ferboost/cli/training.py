@@ -32,12 +32,21 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="RUN", help="The new run directory.")
 ]
 
-VotesOption = Annotated[
+_VOTES = "FER+ votes (fer2013new.csv)"
+TrainVotesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="FER+ votes (fer2013new.csv) that the trees learn in place of labels; with "
-        "--set trees.votes=0.5 half of each.",
+        help=f"{_VOTES}: by cnn.votes, as in strong, the CNN learns them beside the labels; else "
+        "the trees in place of labels, or with --set trees.votes=0.5 half of each.",
+    ),
+]
+BoostVotesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help=f"{_VOTES} that the trees learn in place of labels; with --set trees.votes=0.5 half "
+        "of each.",
     ),
 ]
 
@@ -85,7 +94,7 @@ def train(
     first_seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="The first seed; the others follow.")
     ] = 0,
-    votes: VotesOption = None,
+    votes: TrainVotesOption = None,
     file: FileOption = None,
     changes: SetOption = None,
     out: OutOption = None,
@@ -120,7 +129,9 @@ def train(
             raise SettingsError("train needs DATA, or --resume RUN; see: ferboost train --help")
         else:
             settings = choose_settings(context, preset, file, changes, protocol=protocol)
-            settings = _learning(_seeded(settings, seeds, first_seed), votes)
+            settings = _seeded(settings, seeds, first_seed)
+            if not settings.cnn.votes:
+                settings = _learning(settings, votes)
             dataset = load(data, votes)
             with new_run_path(out, Path("runs"), f"{settings.preset}-{protocol}") as path:
                 run, prepared = start_run(path, dataset, settings, command_line())
@@ -175,7 +186,7 @@ def boost(
             metavar="DATA", help="The data that the run was made with.  [default: where it was]"
         ),
     ] = None,
-    votes: VotesOption = None,
+    votes: BoostVotesOption = None,
     file: FileOption = None,
     changes: SetOption = None,
     out: OutOption = None,
