@@ -1,11 +1,12 @@
 """What is checked before a study begins."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from studies import FACES, begin, settings
 
-from ferboost.config import change_settings
+from ferboost.config import change_settings, load_settings
 from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import start_run
 from ferboost.runs import Run
@@ -40,6 +41,18 @@ def test_only_what_a_run_stacks_is_stacked(tmp_path: Path) -> None:
         plan_study(SPACE, stacking, sampler="grid", run=run)
     plan_study(SPACE, run.settings, sampler="grid", run=run)
     plan_study(parse_space({"cnn.l2": [0.1]}), stacking, sampler="grid")  # has no trees
+
+
+@pytest.mark.parametrize(
+    ("space", "words"),
+    [
+        ({"cnn.votes": [0.0, 1.0]}, "a study has no votes"),
+        ({"data.doubted": ["keep", "distil"]}, "distil reads other columns"),
+    ],
+)
+def test_what_a_study_cannot_learn_is_refused(space: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        plan_study(parse_space(space), load_settings(), sampler="grid")
 
 
 def test_doubts_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

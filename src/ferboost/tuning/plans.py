@@ -10,7 +10,7 @@ from ferboost.errors import SettingsError
 from ferboost.pipeline.execution import with_whole_paths
 from ferboost.runs import Run
 from ferboost.tuning.outcomes import Cost, Objective
-from ferboost.tuning.space import SearchSpace
+from ferboost.tuning.space import Choices, SearchSpace
 from ferboost.variants import CNN, tree_variants
 
 __all__ = ["Pruner", "Sampler", "StudyPlan", "plan_study", "variant_of"]
@@ -86,6 +86,7 @@ def plan_study(
         raise SettingsError(f"the sampler {sampler} does not end by itself; say how many trials")
     settings = with_whole_paths(settings)
     _check_run(run, space, settings, pruner)
+    _check_learnt(space)
     if len(set(costs)) < len(costs):
         raise SettingsError(f"{costs[0]} is given twice; what is to be small is named once")
     if costs and pruner != "none":
@@ -119,6 +120,18 @@ def plan_study(
         trials=trials,
         run=None if run is None else str(run.path.resolve()),
     )
+
+
+def _check_learnt(space: SearchSpace) -> None:
+    """Refuse what a study has nothing to learn from."""
+    if "cnn.votes" in space.parameters:
+        raise SettingsError("a study has no votes; compare cnn.votes by train")
+    doubted = space.parameters.get("data.doubted")
+    if isinstance(doubted, Choices) and "distil" in doubted.values:
+        raise SettingsError(
+            "data.doubted=distil reads other columns than the rest; give it by --set for all "
+            "points, or compare it by train"
+        )
 
 
 def _check_run(run: Run | None, space: SearchSpace, settings: Settings, pruner: Pruner) -> None:
