@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from ferboost.config import Settings, parse_settings
 from ferboost.errors import RunError
@@ -220,6 +221,13 @@ def test_the_log_is_added_to_line_by_line(run: Run) -> None:
     lines = (run.path / "log.txt").read_text().splitlines()
     assert [line[20:] for line in lines] == ["one", "two"]
     assert lines[0][:2] == "20"
+
+
+def test_the_environment_has_the_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ("gpu" in describe_environment()) == torch.cuda.is_available()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100")
+    assert describe_environment()["gpu"] == "NVIDIA H100"
 
 
 def test_the_environment_has_versions_and_machine() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -273,6 +274,9 @@ def describe_environment() -> dict[str, str]:
     described["system"] = f"{platform.system()} {platform.machine()}"
     described["processor"] = _processor()
     described["cores"] = str(os.cpu_count() or "unknown")
+    torch = sys.modules.get("torch")  # loading it takes a second, and without it nothing is trained
+    if torch is not None and torch.cuda.is_available():
+        described["gpu"] = torch.cuda.get_device_name()
     return described
 
 

@@ -118,6 +118,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     data, settings = run.record.data, run.settings
     counts = ", ".join(f"{sum(own):,} {split}" for split, own in data.counts.items())
     machine = run.record.environment
+    processors = [machine[name] for name in ("gpu", "processor") if name in machine]
+    votes = "beside the labels" if settings.cnn.votes and data.votes else "none"
     return [
         ("data", f"{Path(data.path).name}, fingerprint `{data.fingerprint}`"),
         ("images", counts),
@@ -126,7 +128,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("protocol", settings.protocol),
         ("epochs, optimizer", f"{settings.cnn.epochs}, {settings.cnn.optimizer}"),
         ("augmentation", settings.cnn.augmentation),
-        ("machine", f"{machine.get('processor', '')}, {machine.get('cores', '?')} cores"),
+        ("FER+ votes learnt", votes),
+        ("machine", f"{', '.join(processors)}, {machine.get('cores', '?')} cores"),
         ("packages", ", ".join(f"{n} {machine[n]}" for n in ("torch", "numpy") if n in machine)),
     ]
 
