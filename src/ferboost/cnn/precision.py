@@ -16,7 +16,7 @@ from ferboost.cnn.recording import aside, record
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import RunError
 
-__all__ = ["Precision", "choose_device", "choose_precision", "require_device"]
+__all__ = ["Precision", "choose_device", "choose_precision", "one_thread", "require_device"]
 
 # bfloat16 rounds: it has to be clearly faster to be worth it, and a choice near a tie would
 # differ between two runs on one machine.
@@ -111,7 +111,7 @@ def choose_precision(
         for candidate in get_args(NumberFormat)
         for channels_last in (False, True)
     ]
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), _one_thread():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), one_thread():
         seconds = _fastest_in_turns(
             [_training_step(network, batch_size, precision) for precision in candidates], device
         )
@@ -180,7 +180,8 @@ def _seconds(action: Callable[[], None], device: str) -> float:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Compute on the processor with one thread meanwhile."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

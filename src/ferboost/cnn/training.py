@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +22,7 @@ from ferboost.cnn.group import Group, current_group, group_errors
 from ferboost.cnn.memory import keep_freed_memory
 from ferboost.cnn.muon import Muon
 from ferboost.cnn.network import FaceNetwork, new_network
-from ferboost.cnn.precision import Precision
+from ferboost.cnn.precision import Precision, one_thread
 from ferboost.cnn.stepping import TrainingStep
 from ferboost.config import CNNSettings
 from ferboost.errors import RunError, TrainingDivergedError
@@ -173,7 +174,12 @@ def train_network(
     step = TrainingStep(
         network, judged, optimizer, settings=settings, precision=precision, group=group
     )
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), keep_freed_memory():
+    # Beside a GPU, what is left to the processor is too little to wait for threads with.
+    with (
+        torch.random.fork_rng(devices=range(torch.cuda.device_count())),
+        keep_freed_memory(),
+        nullcontext() if precision.device == "cpu" else one_thread(),
+    ):
         saved = -math.inf
         while not _is_finished(state, settings):
             epoch = len(state.history) + 1
