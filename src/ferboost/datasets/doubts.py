@@ -122,10 +122,10 @@ def read_beliefs(dataset: FaceDataset, path: Path, *, distil: bool = False) -> N
     """
     if not path.is_file():
         raise DataError(f"there is no file {path} of doubted labels; check the path")
-    with path.open("rb") as stream:
-        are_votes = b"Image name" in stream.readline(4096)
     if distil:
         return _taught(dataset, path)
+    with path.open("rb") as stream:
+        are_votes = b"Image name" in stream.readline(4096)
     return _beliefs_of_votes(dataset, path) if are_votes else _beliefs_of_table(dataset, path)
 
 

@@ -147,9 +147,7 @@ def soft_labels(dataset: FaceDataset) -> NDArray[np.float32]:
     for column, emotion in enumerate(FERPLUS_COLUMNS.values()):
         if emotion in dataset.classes:
             counts[:, dataset.classes.index(emotion)] += votes[:, column]
-    totals = counts.sum(axis=1, keepdims=True)
-    shares: NDArray[np.float32] = counts / np.maximum(totals, 1)
-    return shares
+    return _shares(counts)
 
 
 def vote_shares(dataset: FaceDataset) -> NDArray[np.float32]:
@@ -165,8 +163,12 @@ def vote_shares(dataset: FaceDataset) -> NDArray[np.float32]:
     DataError
         If the data set has no votes.
     """
-    votes = _votes(dataset).astype(np.float32)
-    shares: NDArray[np.float32] = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
+    return _shares(_votes(dataset).astype(np.float32))
+
+
+def _shares(counts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return each row's shares of its sum; zeros where there is none."""
+    shares: NDArray[np.float32] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     return shares
 
 
