@@ -42,6 +42,7 @@ def test_epochs_come_first_then_seeds_then_epochs(
     length = training_length(DROPOUT, SETTINGS, OneSecond(), seconds)
     assert (length.epochs, length.seeds, length.thinned) == (epochs, seeds, 1)
     assert length.seconds == 5 * epochs * seeds
+    assert length.longest == epochs * seeds
 
 
 @pytest.mark.parametrize(

@@ -101,14 +101,24 @@ class Reproduction:
     @property
     def spent(self) -> float:
         """Seconds that have gone into it, but for what a killed process was at."""
+        return float(self._account["seconds"])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everything that its budget allows is done; what is left can go on beyond it."""
+        return bool(self._account["over"])
+
+    @property
+    def _account(self) -> dict[str, float]:
         file = self.path / _SPENT
         if not file.exists():
-            return 0.0
+            return {"seconds": 0.0, "over": False}
         try:
-            return float(json.loads(file.read_bytes())["seconds"])
+            content = json.loads(file.read_bytes())
+            return {"seconds": float(content["seconds"]), "over": content["over"] is True}
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{file} is damaged; delete it, and the budget begins anew") from error
 
-    def spend(self, seconds: float) -> None:
-        """Keep how many seconds have gone into it."""
-        write_json(self.path / _SPENT, {"seconds": round(seconds, 1)})
+    def spend(self, seconds: float, *, over: bool = False) -> None:
+        """Keep how many seconds have gone into it, and whether that is all of its budget."""
+        write_json(self.path / _SPENT, {"seconds": round(seconds, 1), "over": over})

@@ -45,12 +45,15 @@ class Length:
         Every so many values of each setting are tried; 1 for all.
     seconds : float
         How long it will take, about: all its points and seeds.
+    longest : float
+        How long the longest of its trials will take, about, in seconds.
     """
 
     epochs: int
     seeds: int
     thinned: int
     seconds: float
+    longest: float
 
 
 def published_epochs(kind: Kind) -> int:
@@ -124,16 +127,21 @@ def training_length(
     for thinned in THINNED if experiments[0].key == GRID.key else (1,):
         tried = [experiment.thinned(thinned) for experiment in experiments]
         each = [_epoch_seconds(experiment, settings, meter) for experiment in tried]
-        epoch = sum(each)
+        epoch = sum(map(sum, each))
         if seconds is None:
-            return Length(most, seeds, thinned, each[0] * most * seeds)
+            return _length(most, seeds, thinned, each[0])
         affordable = int(seconds / epoch) if epoch else most
         if affordable >= _LEAST_EPOCHS or thinned == THINNED[-1] or len(experiments) > 1:
             break
     affordable = max(1, affordable)
     seeds = max(1, min(seeds, affordable // min(_ENOUGH_EPOCHS, most)))
     epochs = max(1, min(most, affordable // seeds))
-    return Length(epochs, seeds, thinned, each[0] * epochs * seeds)
+    return _length(epochs, seeds, thinned, each[0])
+
+
+def _length(epochs: int, seeds: int, thinned: int, epoch_seconds: Sequence[float]) -> Length:
+    times = [epochs * seeds * seconds for seconds in epoch_seconds]
+    return Length(epochs, seeds, thinned, sum(times), max(times, default=0.0))
 
 
 def _most_epochs(settings: Settings, kind: Kind) -> int:
@@ -142,13 +150,13 @@ def _most_epochs(settings: Settings, kind: Kind) -> int:
     return settings.cnn.epochs if changed else published_epochs(kind)
 
 
-def _epoch_seconds(experiment: Experiment, settings: Settings, meter: CostMeter) -> float:
-    """Return how long one epoch of every point takes together."""
-    total = 0.0
+def _epoch_seconds(experiment: Experiment, settings: Settings, meter: CostMeter) -> list[float]:
+    """Return how long one epoch of every point takes."""
+    found = []
     for point in experiment.space.grid():
         try:
             tried = experiment.applied(settings, point)
         except SettingsError:
             continue
-        total += meter.epoch_seconds(tried.cnn)
-    return total
+        found.append(meter.epoch_seconds(tried.cnn))
+    return found

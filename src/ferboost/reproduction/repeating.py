@@ -47,6 +47,8 @@ PARTS = ("cnn", *(experiment.key for experiment in EXPERIMENTS))
 _KINDS: tuple[Kind, ...] = ("trees", "layers", "data", "grid")
 # What measuring a few steps cannot see.
 _MARGIN = 0.85
+# Of a budget: kept for writing the page.
+_PAGE_SHARE = 0.005
 _TREE_TAP = "fc1"
 
 
@@ -165,6 +167,7 @@ class _Repetition:
         self._jobs = jobs
         self._started = time.monotonic()
         self._spent_before = reproduction.spent
+        self._goes_beyond = reproduction.is_over
         self._images = sum(self._record.data.counts["train"])
         self._meter = CostMeter(self._choose_precision(), self._images, len(dataset.classes))
 
@@ -187,6 +190,7 @@ class _Repetition:
                     self._do_study(experiments, left_of_it)
                 experiments.pop(0)
             left.pop(0)
+        self._reproduction.spend(self._spent, over=True)
 
     def _of_kind(self, kind: Kind) -> list[Experiment]:
         return [e for e in EXPERIMENTS if e.kind == kind and e.key in self._record.parts]
@@ -197,10 +201,10 @@ class _Repetition:
 
     @property
     def _seconds_left(self) -> float | None:
-        """Seconds of the budget; None without one, or where it was spent before: that goes on."""
-        if self._record.budget is None or self._spent_before >= 60 * self._record.budget:
+        """Seconds of the budget; None without one, or where it was over before: that goes on."""
+        if self._record.budget is None or self._goes_beyond:
             return None
-        return max(0.0, 60 * self._record.budget - self._spent)
+        return max(0.0, 60 * self._record.budget * (1 - _PAGE_SHARE) - self._spent)
 
     @contextmanager
     def _accounted(self) -> Iterator[None]:
@@ -282,7 +286,7 @@ class _Repetition:
         experiment = experiments[0]
         path = self._reproduction.study_path(experiment)
         study = self._reproduction.study(experiment)
-        expected = 0.0
+        expected, longest = 0.0, 0.0
         if study is not None:
             study = resume_study(path, self._dataset)
         elif experiment.kind == "trees":
@@ -295,12 +299,13 @@ class _Repetition:
             thinned = experiment.thinned(length.thinned)
             plan = plan_study(thinned.space, self._start_of(experiment, length), sampler="grid")
             study = start_study(path, self._dataset, plan, self._record.command)
-            expected = length.seconds
+            expected, longest = length.seconds, length.longest
         self._monitor.log(f"{experiment.key}: {experiment.title}")
         started = time.monotonic()
-        execute_study(
-            study, self._dataset, self._monitor, jobs=self._jobs, seconds=self._seconds_left
-        )
+        left = self._seconds_left
+        if left is not None:  # what is begun is finished: the last trial begins that much earlier
+            left -= min(longest, left / 2)
+        execute_study(study, self._dataset, self._monitor, jobs=self._jobs, seconds=left)
         self._meter.learn(expected, time.monotonic() - started)
 
     def _start_of(self, experiment: Experiment, length: Length) -> Settings:
