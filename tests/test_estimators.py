@@ -23,6 +23,7 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.errors import DataError, SettingsError
 from ferboost.estimators import BoostedCNNClassifier, CNNClassifier
+from ferboost.growing import SeenImages, grow_trees
 from ferboost.models import load_seed_model
 from ferboost.pipeline import execute_run, start_run
 from ferboost.progress import Monitor
@@ -394,6 +395,33 @@ class TestBoostingModes:
         first, second = (cnn.predict_proba(images) for cnn in model.cnns_)
         assert np.abs(first - second).max() > 1e-3
         np.testing.assert_allclose(model.predict_proba(images).sum(axis=1), 1, atol=1e-5)
+
+    def test_trees_of_all_folds_correct_one_cnn(
+        self,
+        fitted_cnn: CNNClassifier,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.str_],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        grown: list[int] = []
+
+        def spy(variant: str, rows: SeenImages, *rest: Any, **named: Any) -> Any:
+            grown.append(len(rows.data.labels))
+            return grow_trees(variant, rows, *rest, **named)
+
+        monkeypatch.setattr("ferboost.estimators.boosted.grow_trees", spy)
+        model = small_boosted(
+            features="out-of-fold", folds=2, ensemble=False, tap="output", mode="residual"
+        ).fit(images, labels)
+        assert len(grown) == 1
+        assert 0.7 * len(images) < grown[0] < len(images)  # all folds, not the held-out images
+        assert len(model.cnns_) == len(model.trees_) == 1
+        np.testing.assert_array_equal(
+            model.cnns_[0].predict_proba(images), fitted_cnn.predict_proba(images)
+        )
+        assert np.abs(model.predict_proba(images) - fitted_cnn.predict_proba(images)).max() > 1e-3
+        with pytest.raises(SettingsError, match="differs from CNN to CNN"):
+            model.set_params(tap="fc1").fit(images, labels)
 
     def test_held_out_trees_never_see_the_images_of_the_cnn(
         self,

@@ -56,6 +56,9 @@ LAYERS: tuple[str, ...] = ("flatten", "fc1", "fc2", "pooled", "output", "logits"
 #: What trees can see, alone or joined by ``+``.
 FEATURE_GROUPS: tuple[str, ...] = (*LAYERS, "pixels", "hog", "lbp", "words", STACKED)
 
+# What means the same whichever network of a kind computes it.
+_SHARED_GROUPS = ("output", "logits", "pixels", "hog", "lbp", "words")
+
 
 def taps_of(architecture: Architecture) -> tuple[Tap, ...]:
     """Return what the trees can be put on, where the network is of this architecture."""
@@ -220,6 +223,11 @@ class TreeSettings(_Frozen):
     """What images the trees grow on: the CNN's own, the validation images, or unseen folds."""
     folds: int = Field(default=5, ge=2, le=20)
     """CNNs trained for out-of-fold features, each without one fold."""
+    ensemble: bool = True
+    """Whether out-of-fold trees predict with the CNNs of their folds, on average. False: one set of
+    trees grows on what these CNNs say of all folds, and corrects the CNN that learnt every image
+    (stacking, Wolpert 1992). It predicts with one network, and sees its verdict and descriptors
+    alone: what else is inside of it means nothing in another network."""
     max_depth: Positive = 8
     """Greatest depth of a tree."""
     learning_rate: float = Field(default=0.2, gt=0, le=1)
@@ -261,6 +269,24 @@ class TreeSettings(_Frozen):
                     f"the tap {tap!r} sees CNNs that know their training images by heart; grow "
                     "its trees on others by trees.features=held-out or out-of-fold"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_ensemble(self) -> Self:
+        if self.ensemble:
+            return self
+        if self.features != "out-of-fold":
+            raise ValueError(
+                "trees.ensemble=false is about the CNNs of folds; set trees.features=out-of-fold"
+            )
+        for tap in self.taps:
+            for group in groups_of(tap):
+                if is_distance(group) or layer_of(group) not in _SHARED_GROUPS:
+                    raise ValueError(
+                        f"the tap {tap!r} differs from CNN to CNN, and with trees.ensemble=false "
+                        "the trees grow on those of folds and predict with another; "
+                        f"trees.taps can join: {', '.join(_SHARED_GROUPS)}"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -32,6 +32,7 @@ __all__ = [
     "cut_watched",
     "groups_seen",
     "grow_trees",
+    "join_seen",
     "predict_trees",
     "watched_images",
 ]
@@ -75,6 +76,12 @@ class SeenImages:
         features = self.features({*groups_of(tap), *(("logits",) if residual else ())})
         return join_features(features, tap), features["logits"] if residual else None
 
+    def pieces(self, size: int) -> list["SeenImages"]:
+        """Return them in pieces of at most `size` images, nothing of which is computed."""
+        index = np.arange(len(self.data.labels))
+        parts = [self.data.select(index[i : i + size]) for i in range(0, len(index), size)]
+        return [SeenImages(self.source, part, self.centred) for part in parts]
+
     def every_view(self, kind: Views) -> "SeenImages":
         """Return every view of every image with its label, one view after another."""
         views, targets = views_of(kind), self.data.targets
@@ -84,6 +91,20 @@ class SeenImages:
             targets=None if targets is None else np.tile(targets, (len(views), 1)),
         )
         return SeenImages(self.source, viewed, self.centred)
+
+
+def join_seen(parts: Sequence[SeenImages], groups: Collection[str]) -> SeenImages:
+    """Return images that several networks see as one, with these groups of features alone."""
+    features = [part.features(groups) for part in parts]
+    data = [part.data for part in parts]
+    targets = [own.targets for own in data if own.targets is not None]
+    joined = LabelledImages(
+        np.concatenate([own.images for own in data]),
+        np.concatenate([own.labels for own in data]),
+        targets=np.concatenate(targets) if targets else None,
+    )
+    of_all = {group: np.concatenate([own[group] for own in features]) for group in groups}
+    return SeenImages(FeatureSource(None), joined, groups=of_all)
 
 
 def groups_seen(variants: Sequence[str]) -> set[str]:

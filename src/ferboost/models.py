@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -99,7 +99,7 @@ class SeedModel:
         By variant, such as ``"fc1"``, ``"fc1 residual"`` and ``"fc1 residual logistic"``.
     folds : tuple of SeedModel
         With out-of-fold features: CNNs that were each trained without a fold, and the trees that
-        grew on that fold. Their mean predicts.
+        grew on that fold, if any. Their mean predicts what is not among `trees`.
     views : {"mirror", "jitter"}
         What layers are averaged over for the trees.
     centres : mapping of str to ClassCentres
@@ -124,8 +124,15 @@ class SeedModel:
     def variants(self) -> tuple[str, ...]:
         """``"cnn"``, then ``"cnn folds"`` where there are any, then those with trees."""
         if self.folds:
-            return (CNN, FOLD_CNNS, *self.folds[0].trees)
+            return (CNN, FOLD_CNNS, *self.trees, *self.folds[0].trees)
         return (CNN, *self.trees)
+
+    def members(self, variant: str) -> tuple[tuple["SeedModel", str], ...]:
+        """Return the models whose mean is a variant, each with what it calls the variant itself."""
+        if not self.folds or variant == CNN or variant in self.trees:
+            return ((self, variant),)
+        own = CNN if variant == FOLD_CNNS else variant
+        return tuple((fold, own) for fold in self.folds)
 
     def probabilities(
         self,
@@ -168,7 +175,7 @@ class SeedModel:
             if variant == CNN:
                 of_networks[id(self.network),] = whole
             return PredictTime(cnn=whole, trees=0.0, whole=whole)
-        models = self.folds or (self,)
+        models = [model for model, _ in self.members(variant)]
         networks = [network for model in models for network in model.networks(variant)]
         given = [model.features(images, [variant]) for model in models]
 
@@ -256,7 +263,7 @@ def load_seed_model(run: Run, seed: int) -> SeedModel:
     folders = [fold_path(folder, fold) for fold in range(run.settings.trees.folds)]
     if not all(network_path(path).exists() for path in folders):
         return own
-    return SeedModel(own.network, {}, tuple(_load_models(run, path) for path in folders))
+    return replace(own, folds=tuple(_load_models(run, path) for path in folders))
 
 
 def load_stacked(run: Run, folder: Path) -> tuple[FaceNetwork, ...]:

@@ -73,6 +73,48 @@ def test_out_of_fold_baselines_are_the_mean_of_their_folds(tmp_path: Path) -> No
     np.testing.assert_array_equal(model.probabilities(images)["fc1 logistic"], np.mean(folds, 0))
 
 
+def test_trees_of_all_folds_correct_the_cnn_that_learnt_every_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown: list[tuple[int, int]] = []
+    fit = BoostedTrees.fit
+
+    def spy(self: Any, features: Any, labels: Any, *rest: Any, **named: Any) -> Any:
+        grown.append((len(features), len(labels)))
+        return fit(self, features, labels, *rest, **named)
+
+    monkeypatch.setattr(BoostedTrees, "fit", spy)
+    taps = ("output", "output+hog")
+    trees = FOLDED | {"taps": taps, "mode": "residual", "ensemble": False}
+    run, results = finish(tmp_path / "run", DATASET, run_settings(trees=trees))
+    rows = sum(run.record.data.counts["train"])
+    assert grown == [(rows, rows)] * 2  # one set of trees a variant, not one a fold
+    model = load_seed_model(run, 0)
+    assert model.variants == results.variants
+    assert model.variants == ("cnn", "cnn folds", "output residual", "output+hog residual")
+    assert model.members("output residual") == ((model, "output residual"),)
+    images = DATASET.split("test").images
+    logits = model.features(images, ["output residual"])
+    corrected = model.trees["output residual"].predict_proba(logits["output"], logits["logits"])
+    np.testing.assert_array_equal(results.seeds[0].probabilities["output residual"], corrected)
+    done = export_run(run, tmp_path / "model.onnx", "output+hog residual", calibration="none")
+    found = Predictor(done.path).predict_proba(images)
+    own = results.seeds[0].probabilities["output+hog residual"]
+    near = np.abs(found - own).max(axis=1) <= 1e-5
+    assert near.mean() >= 0.8
+    assert len(list(run.path.rglob("network.safetensors"))) == 3
+    assert write_report(run).is_file()
+    (run.seed_path(0) / "train-accuracy.json").unlink()
+    execute_run(*resume_run(run.path, DATASET), Monitor())
+    assert len(grown) == 2  # nothing of it is done again
+
+
+def test_what_differs_from_cnn_to_cnn_is_refused_where_trees_move_to_another() -> None:
+    for trees in ({"taps": ("fc1",)}, {"taps": ("output-centres",)}, {"features": "held-out"}):
+        with pytest.raises(SettingsError, match=r"trees\.ensemble=false"):
+            run_settings(trees=FOLDED | {"taps": ("output",), "ensemble": False} | trees)
+
+
 def test_trees_see_and_grow_on_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trees = {"taps": ("fc1+logits-views",), "mode": "residual", "views": "jitter"}
     run, results = finish(tmp_path / "averaged", DATASET, run_settings(trees=trees))

@@ -2,8 +2,8 @@
 
 # ruff: noqa: N803 - scikit-learn's contract has a capital X
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self, cast
 
@@ -29,7 +29,15 @@ from ferboost.estimators.shared import (
     read_vote_array,
 )
 from ferboost.features import FeatureSource, needs_network
-from ferboost.growing import SeenImages, add_centres, cut_watched, grow_trees, predict_trees
+from ferboost.growing import (
+    SeenImages,
+    add_centres,
+    cut_watched,
+    groups_seen,
+    grow_trees,
+    join_seen,
+    predict_trees,
+)
 from ferboost.soft_targets import mix_targets
 from ferboost.variants import STACKED, groups_of, is_residual, tree_variants
 
@@ -63,8 +71,11 @@ class BoostedCNNClassifier(FaceClassifier):
         that need nothing of a CNN are grown without one.
     features : {"in-sample", "held-out", "out-of-fold"}
         What images the trees grow on: the CNN's own; the validation images, a fifth of which
-        stops them; or, fold by fold, those that a CNN of its own has not seen, the mean of all of
-        which predicts.
+        stops them; or, fold by fold, those that a CNN of its own has not seen.
+    ensemble : bool
+        Whether the mean of the folds' models predicts; or one set of trees, grown on what the CNNs
+        of all folds see, corrects one that learnt every image. These trees can see "output",
+        "logits", and descriptors.
     folds : int
         CNNs that are trained for out-of-fold features.
     max_depth : int
@@ -97,11 +108,12 @@ class BoostedCNNClassifier(FaceClassifier):
     variant_ : str
         What the model is called in a run, such as ``"fc1 residual"``.
     cnns_ : list of CNNClassifier
-        The trained CNN, one a fold with out-of-fold features; empty where the trees need none.
+        The trained CNN, one a fold where the mean of folds predicts; empty where the trees need
+        none.
     sources_ : list of FeatureSource
         What the features are made with, one for each of `trees_`.
     trees_ : list of BoostedTrees
-        The trees, one a fold with out-of-fold features.
+        The trees, one a fold where the mean of folds predicts.
     """
 
     variant_: str
@@ -119,6 +131,7 @@ class BoostedCNNClassifier(FaceClassifier):
         stacked: tuple[CNNClassifier, ...] = (),
         mode: str = "replace",
         features: str = "in-sample",
+        ensemble: bool = True,
         folds: int = 5,
         max_depth: int = 8,
         learning_rate: float = 0.2,
@@ -140,6 +153,7 @@ class BoostedCNNClassifier(FaceClassifier):
         self.stacked = stacked
         self.mode = mode
         self.features = features
+        self.ensemble = ensemble
         self.folds = folds
         self.max_depth = max_depth
         self.learning_rate = learning_rate
@@ -210,43 +224,30 @@ class BoostedCNNClassifier(FaceClassifier):
                 "votes are of X, and held-out trees grow on the validation images; leave out votes "
                 "or validation"
             )
-        cnns: list[CNNClassifier] = []
-        sources: list[FeatureSource] = []
-        trees: list[BoostedTrees] = []
-        for fold, (learnt, grown, watched) in enumerate(_parts(train, held_out, tree_settings)):
-            seed = derive_seed(drawn, fold) if tree_settings.features == "out-of-fold" else drawn
-            fit = partial(_fit, classes=classes, learnt=learnt, held_out=held_out, tell=on_epoch)
-            network = None
-            if is_residual(variant) or needs_network(self.tap):
-                cnns.append(fit(clone(cnn).set_params(random_state=seed)))
-                network = cnns[-1].network_
-            stacked = tuple(
-                fit(clone(other).set_params(random_state=derive_seed(seed, number))).network_
-                for number, other in enumerate(others)
+        train_member = partial(
+            _train_member,
+            cnn=cnn if is_residual(variant) or needs_network(self.tap) else None,
+            others=others,
+            settings=tree_settings,
+            fit=partial(_fit, classes=classes, held_out=held_out, tell=on_epoch),
+            n_classes=len(classes),
+        )
+        members = [train_member(*part) for part in _parts(train, held_out, tree_settings, drawn)]
+        if not tree_settings.ensemble:
+            rows = join_seen([member.rows for member in members], groups_seen([variant]))
+            own = train_member(train, held_out, held_out, drawn)
+            members = [replace(own, rows=rows)]
+        trees = [
+            grow_trees(
+                variant, own.rows, own.watched, tree_settings, classes=len(classes), seed=own.seed
             )
-            centred = held_out if tree_settings.features == "in-sample" else grown
-            source = FeatureSource(network, tree_settings.views, stacked=stacked)
-            source = add_centres(source, [self.tap], centred, len(classes))
-            rows = SeenImages(source, grown, grown is centred)
-            sources.append(source)
-            trees.append(
-                cast(
-                    "BoostedTrees",  # its variant is no baseline
-                    grow_trees(
-                        variant,
-                        rows.every_view(tree_settings.views) if tree_settings.view_rows else rows,
-                        SeenImages(source, watched, watched is centred),
-                        tree_settings,
-                        classes=len(classes),
-                        seed=seed,
-                    ),
-                )
-            )
+            for own in members
+        ]
         self.classes_ = classes
         self.variant_ = variant
-        self.cnns_ = cnns
-        self.sources_ = sources
-        self.trees_ = trees
+        self.cnns_ = [member.cnn for member in members if member.cnn is not None]
+        self.sources_ = [member.watched.source for member in members]
+        self.trees_ = cast("list[BoostedTrees]", trees)  # its variant is no baseline
         return self
 
     def _probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -257,11 +258,52 @@ class BoostedCNNClassifier(FaceClassifier):
         return members[0] if len(members) == 1 else np.mean(members, axis=0)
 
 
+@dataclass(frozen=True, eq=False)
+class _Member:
+    """A trained CNN, the images that trees grow on and that stop them, as they see them."""
+
+    cnn: CNNClassifier | None
+    rows: SeenImages
+    watched: SeenImages
+    seed: int
+
+
+def _train_member(
+    learnt: LabelledImages,
+    grown: LabelledImages,
+    watched: LabelledImages,
+    seed: int,
+    *,
+    cnn: CNNClassifier | None,
+    others: Sequence[CNNClassifier],
+    settings: TreeSettings,
+    fit: Callable[[CNNClassifier, LabelledImages], CNNClassifier],
+    n_classes: int,
+) -> _Member:
+    """Train a CNN, where the trees need one, and those beside it."""
+    own = None if cnn is None else fit(clone(cnn).set_params(random_state=seed), learnt)
+    stacked = tuple(
+        fit(clone(other).set_params(random_state=derive_seed(seed, number)), learnt).network_
+        for number, other in enumerate(others)
+    )
+    source = FeatureSource(None if own is None else own.network_, settings.views, stacked=stacked)
+    # Images that the network was not trained on, as the settings make sure.
+    centred = watched if settings.features == "in-sample" else grown
+    source = add_centres(source, settings.taps, centred, n_classes)
+    rows = SeenImages(source, grown, grown is centred)
+    return _Member(
+        own,
+        rows.every_view(settings.views) if settings.view_rows else rows,
+        SeenImages(source, watched, watched is centred),
+        seed,
+    )
+
+
 def _fit(
     cnn: CNNClassifier,
+    learnt: LabelledImages,
     *,
     classes: NDArray[np.generic],
-    learnt: LabelledImages,
     held_out: LabelledImages,
     tell: OnEpoch,
 ) -> CNNClassifier:
@@ -298,15 +340,15 @@ def _tree_settings(boosted: BoostedCNNClassifier, cnn: CNNClassifier) -> TreeSet
 
 
 def _parts(
-    train: LabelledImages, held_out: LabelledImages, settings: TreeSettings
-) -> Iterator[tuple[LabelledImages, LabelledImages, LabelledImages]]:
-    """Yield the images that each CNN learns from, that its trees grow on, and that stop them."""
+    train: LabelledImages, held_out: LabelledImages, settings: TreeSettings, seed: int
+) -> Iterator[tuple[LabelledImages, LabelledImages, LabelledImages, int]]:
+    """Yield what each CNN learns from, its trees grow on, and stops them; and the seed of both."""
     if settings.features == "in-sample":
-        yield train, train, held_out
+        yield train, train, held_out, seed
     elif settings.features == "held-out":
-        yield train, *cut_watched(hash_images(held_out.images), held_out)
+        yield train, *cut_watched(hash_images(held_out.images), held_out), seed
     else:
         numbers = number_folds(train.labels, hash_images(train.images), settings.folds, FOLD_SEED)
         for fold in range(settings.folds):
             others, unseen = numbers != fold, numbers == fold
-            yield train.select(others), train.select(unseen), held_out
+            yield train.select(others), train.select(unseen), held_out, derive_seed(seed, fold)

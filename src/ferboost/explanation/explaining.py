@@ -178,7 +178,7 @@ def _contributions(
     added = [
         _one_model(own, face, variant, target, against)
         for model in models
-        for own in model.folds or (model,)
+        for own, _ in model.members(variant)
     ]
     start = float(np.mean([constant for constant, _ in added]))
     groups = {

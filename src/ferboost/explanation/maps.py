@@ -18,7 +18,6 @@ from torch.nn import functional
 from ferboost.cnn.network import FaceNetwork
 from ferboost.extras import needed_for
 from ferboost.models import SeedModel
-from ferboost.variants import CNN
 
 __all__ = [
     "METHODS",
@@ -60,10 +59,8 @@ def blur(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def networks_of(models: Sequence[SeedModel], variant: str) -> list[FaceNetwork]:
     """Return the networks that a variant's probabilities, or features, come from, if any."""
-    if variant == CNN:
-        return [model.network for model in models]
-    owners = [own for model in models for own in model.folds or (model,)]
-    return [network for own in owners for network in own.networks(variant)]
+    owners = [member for model in models for member in model.members(variant)]
+    return [network for own, name in owners for network in own.networks(name)]
 
 
 def methods_of(networks: Sequence[FaceNetwork]) -> tuple[Method, ...]:

@@ -32,7 +32,7 @@ from ferboost.variants import (
 )
 from ferboost.views import views_of
 
-__all__ = ["ExportedGraph", "build_graph", "members_of"]
+__all__ = ["ExportedGraph", "build_graph"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +50,6 @@ class ExportedGraph:
 
     model: onnx.ModelProto
     inspected: onnx.ModelProto
-
-
-def members_of(models: Sequence[SeedModel], variant: str) -> list[tuple[SeedModel, str]]:
-    """Return the models whose mean is a variant, each with what it calls the variant itself."""
-    members = []
-    for model in models:
-        if model.folds and variant != CNN:
-            own = CNN if variant == FOLD_CNNS else variant
-            members += [(fold, own) for fold in model.folds]
-        else:
-            members.append((model, variant))
-    return members
 
 
 def build_graph(
@@ -91,8 +79,9 @@ def build_graph(
     """
     graph = Graph(weight_format)
     seen, probabilities = [], []
-    for model, own in members_of(models, variant):
-        inner, logits = _add_member(graph, model, own, classes)
+    members = [member for model in models for member in model.members(variant)]
+    for member, own in members:
+        inner, logits = _add_member(graph, member, own, classes)
         seen += inner
         probabilities.append(graph.add("Softmax", logits, axis=1))
     mean = graph.add("Mean", *probabilities) if len(probabilities) > 1 else probabilities[0]

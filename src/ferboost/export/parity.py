@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ferboost.errors import ExportError
 from ferboost.evaluation.scaling import Scaling
-from ferboost.export.ensemble import ExportedGraph, members_of
+from ferboost.export.ensemble import ExportedGraph
 from ferboost.export.graph import FACES
 from ferboost.features import feature_matrix, join_features
 from ferboost.models import SeedModel
@@ -98,7 +98,7 @@ def check_parity(
     """
     probabilities = run_graph(exported.model, faces)[0]
     inspected, *seen = run_graph(exported.inspected, faces)
-    members = members_of(models, variant)
+    members = [member for model in models for member in model.members(variant)]
     own_seen = [array for m, own in members for array in _enters_last_part(m, own, faces)]
     expected, whole = (_last_parts(members, arrays, scaling) for arrays in (seen, own_seen))
     layer = max(

@@ -33,6 +33,7 @@ from ferboost.growing import (
     cut_watched,
     groups_seen,
     grow_trees,
+    join_seen,
 )
 from ferboost.models import (
     centres_path,
@@ -64,6 +65,7 @@ CNN_FILES = ("metrics.csv", "cnn.json", "network.safetensors")
 
 _CURVES = "cnn.json"
 _PRECISION = "precision.json"
+_PIECE = 512
 _TRAIN_ACCURACY = "train-accuracy.json"
 
 
@@ -208,8 +210,9 @@ class SeedTraining:
         part.state_path.unlink(missing_ok=True)
 
     def _finish_folds(self, watched: LabelledImages) -> None:
-        """Train a CNN without each fold, and grow its trees on that fold."""
+        """Train a CNN without each fold, and grow its trees on that fold, or on all as one."""
         settings = self.run.settings
+        folds = []
         numbers = number_folds(
             self._train.labels, self._train.hashes, settings.trees.folds, FOLD_SEED
         )
@@ -223,7 +226,35 @@ class SeedTraining:
             network = new_network(settings.cnn, len(self.run.record.classes), seed)
             load_weights(network_path(part.folder), network)
             rows = believed_images(labelled(unseen, settings), settings.data.doubted)
-            self._grow_trees(part, network.eval(), rows, watched)
+            if settings.trees.ensemble:
+                self._grow_trees(part, network.eval(), rows, watched)
+            else:
+                folds.append(SeenImages(FeatureSource(network.eval(), settings.trees.views), rows))
+        if folds:
+            self._grow_on_folds(folds, watched)
+
+    def _grow_on_folds(self, folds: Sequence[SeenImages], watched: LabelledImages) -> None:
+        """Grow trees on what the CNNs of the folds see, for the CNN that learnt every image."""
+        settings = self.run.settings.trees
+        part = _Part(self.folder, f"seed {self.seed}", self.seed)
+        missing = self._missing_trees(part)
+        if not missing:
+            return
+        network = load_seed_model(self.run, self.seed).network
+        judged = SeenImages(FeatureSource(network, settings.views), watched)
+        if settings.view_rows:
+            folds = [fold.every_view(settings.views) for fold in folds]
+        pieces = [piece for fold in folds for piece in fold.pieces(_PIECE)]
+        total = sum(len(piece.data.labels) for piece in pieces)
+        with self.monitor.stage(f"{part.name}: what the folds say of unseen images") as tell:
+            done = 0
+            for piece in pieces:
+                tell(done, total, "")
+                piece.features(groups_seen(missing))
+                done += len(piece.data.labels)
+            tell(done, total, "")
+        stops = settings.early_stopping is not None
+        self._grow_missing(part, join_seen(pieces, groups_seen(missing)), judged if stops else None)
 
     def _train_cnn(self, part: "_Part", train: LabelledImages) -> None:
         settings = self.run.settings.cnn
@@ -319,8 +350,7 @@ class SeedTraining:
         # Images that the network was not trained on, as the settings make sure.
         centred = self._held_out if settings.features == "in-sample" else rows
         source = self._source(part, network, centred)
-        variants = tree_variants(settings.taps, settings.mode, settings.baselines)
-        missing = [v for v in variants if not trees_path(part.folder, v).exists()]
+        missing = self._missing_trees(part)
         seen = SeenImages(source, rows, rows is centred)
         grown = seen.every_view(settings.views) if settings.view_rows else seen
         stops = settings.early_stopping is not None
@@ -328,13 +358,23 @@ class SeedTraining:
         for images in (grown, judged):
             if images is not None and missing:
                 images.features(groups_seen(missing))  # all at once: the network runs once
-        for variant in missing:
+        self._grow_missing(part, grown, judged)
+        return seen
+
+    def _missing_trees(self, part: "_Part") -> list[str]:
+        settings = self.run.settings.trees
+        variants = tree_variants(settings.taps, settings.mode, settings.baselines)
+        return [v for v in variants if not trees_path(part.folder, v).exists()]
+
+    def _grow_missing(self, part: "_Part", rows: SeenImages, watched: SeenImages | None) -> None:
+        settings = self.run.settings.trees
+        for variant in self._missing_trees(part):
             with self.monitor.stage(f"{part.name}: {in_words(variant)}") as tell:
                 tell(0, settings.rounds, "")
                 trees = grow_trees(
                     variant,
-                    grown,
-                    judged,
+                    rows,
+                    watched,
                     settings,
                     classes=len(self.run.record.classes),
                     seed=part.seed,
@@ -342,7 +382,6 @@ class SeedTraining:
                 )
             trees.save(trees_path(part.folder, variant))
             self._log(part, f"{in_words(variant)}: {trees.rounds_} rounds")
-        return seen
 
     def _source(
         self, part: "_Part", network: FaceNetwork, centred: LabelledImages

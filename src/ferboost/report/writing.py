@@ -130,7 +130,7 @@ def _feature_maps(
 
 
 def _first_tree(model: SeedModel) -> tuple[str, str | None]:
-    trees = model.folds[0].trees if model.folds else model.trees
+    trees = model.trees or (model.folds[0].trees if model.folds else {})
     for variant in ("fc1", *trees):
         grown = trees.get(variant)
         if isinstance(grown, BoostedTrees) and grown.rounds_:
