@@ -13,7 +13,7 @@ from ferboost.inference import Predictions
 from ferboost.pipeline import load_calibration
 from ferboost.prediction import predict_files
 from ferboost.runs import Run
-from tiny import faces, finish, run_settings
+from tiny import every_scaling_is_kept, faces, finish, run_settings
 
 SETTINGS = run_settings(seeds=(0, 1))
 
@@ -25,7 +25,8 @@ def dataset() -> FaceDataset:
 
 @pytest.fixture(scope="module")
 def finished(dataset: FaceDataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Results]:
-    return finish(tmp_path_factory.mktemp("prediction") / "run", dataset, SETTINGS)
+    with every_scaling_is_kept():
+        return finish(tmp_path_factory.mktemp("prediction") / "run", dataset, SETTINGS)
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """Faces, networks and runs that are small enough to be trained many times."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -14,6 +17,7 @@ from ferboost.cnn.training import LabelledImages
 from ferboost.config import CNNSettings, Settings, parse_settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.synthetic import generate_faces
+from ferboost.evaluation import scaling
 from ferboost.evaluation.results import Results
 from ferboost.files import write_json
 from ferboost.pipeline import execute_run, start_run
@@ -82,6 +86,14 @@ def finish(path: Path, dataset: FaceDataset, settings: Settings) -> tuple[Run, R
     """Start a run and execute it."""
     run, prepared = begin(path, dataset, settings)
     return run, execute_run(run, prepared, Monitor())
+
+
+@contextmanager
+def every_scaling_is_kept() -> Iterator[None]:
+    """Take what a few images say of a scaling for shown."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scaling, "_are_shown", lambda _gains: True)
+        yield
 
 
 def models_of(run: Run) -> dict[str, str]:

@@ -6,7 +6,7 @@ from shares import draw, overconfident, softmax
 
 from ferboost.errors import DataError
 from ferboost.evaluation.calibration import measure_calibration
-from ferboost.evaluation.scaling import Scaling, fit_scaling
+from ferboost.evaluation.scaling import Scaling, ScalingMethod, fit_scaling, fit_shown_scaling
 
 
 def test_temperature_scaling_finds_the_factor_of_the_overconfidence() -> None:
@@ -47,6 +47,31 @@ def test_classes_told_apart_without_an_error_give_finite_factors() -> None:
     for method in ("temperature", "vector"):
         scaling = fit_scaling(np.eye(3, dtype=np.float32)[labels], labels, method)
         assert np.isfinite([*scaling.scale, *scaling.bias]).all()
+
+
+def test_a_scaling_that_is_shown_to_help_is_kept() -> None:
+    shares, labels = draw()
+    wrong = overconfident(shares)
+    assert fit_shown_scaling(wrong, labels) == fit_scaling(wrong, labels)
+    assert not fit_scaling(wrong, labels).changes_nothing
+    biased = softmax(np.log(shares.astype(np.float64)) + np.array([1.5, 0, 0, 0]))
+    assert fit_shown_scaling(biased, labels, "vector") == fit_scaling(biased, labels, "vector")
+
+
+@pytest.mark.parametrize("method", ["temperature", "vector"])
+def test_probabilities_that_are_right_are_left_alone(method: ScalingMethod) -> None:
+    shares, labels = draw()
+    assert not fit_scaling(shares, labels, method).changes_nothing
+    scaling = fit_shown_scaling(shares, labels, method)
+    assert scaling.changes_nothing
+    assert scaling.method == method
+    assert scaling.temperature == 1
+    np.testing.assert_allclose(scaling.apply(shares), shares, atol=1e-6)
+
+
+def test_one_image_shows_nothing() -> None:
+    one = np.array([[0.2, 0.8]], dtype=np.float32)
+    assert fit_shown_scaling(one, np.array([1])).changes_nothing
 
 
 def test_a_scaling_survives_json() -> None:

@@ -25,7 +25,7 @@ from ferboost.pipeline import execute_run, load_calibration
 from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.progress import Monitor
 from ferboost.runs import Run
-from tiny import begin, faces, finish, run_settings
+from tiny import begin, every_scaling_is_kept, faces, finish, run_settings
 
 TAPS = ("flatten", "fc1", "fc2", "output", "pixels")
 SETTINGS = run_settings(trees={"taps": TAPS}, seeds=(3, 8))
@@ -38,7 +38,8 @@ def dataset() -> FaceDataset:
 
 @pytest.fixture(scope="module")
 def finished(dataset: FaceDataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Results]:
-    return finish(tmp_path_factory.mktemp("export") / "run", dataset, SETTINGS)
+    with every_scaling_is_kept():
+        return finish(tmp_path_factory.mktemp("export") / "run", dataset, SETTINGS)
 
 
 @pytest.mark.parametrize("variant", ["cnn", *TAPS])
@@ -62,7 +63,8 @@ def test_the_file_calibrates_as_the_run_does(
     run, results = finished
     calibration = load_calibration(run)
     assert calibration is not None
-    done = export_run(run, tmp_path / "model.onnx", calibration=method)
+    with every_scaling_is_kept():
+        done = export_run(run, tmp_path / "model.onnx", calibration=method)
     found = Predictor(done.path).predict_proba(dataset.split("test").images)
     members = [seed.probabilities["cnn"] for seed in results.seeds]
     mean = np.asarray(np.mean(members, axis=0), dtype=np.float32)
@@ -75,7 +77,18 @@ def test_the_file_calibrates_as_the_run_does(
 def test_the_file_is_calibrated_by_temperature_unless_said_otherwise(
     finished: tuple[Run, Results], tmp_path: Path
 ) -> None:
-    assert export_run(finished[0], tmp_path / "model.onnx").info.calibration == "temperature"
+    with every_scaling_is_kept():
+        assert export_run(finished[0], tmp_path / "model.onnx").info.calibration == "temperature"
+
+
+def test_a_scaling_that_is_not_shown_to_help_is_left_out(
+    finished: tuple[Run, Results], dataset: FaceDataset, tmp_path: Path
+) -> None:
+    done = export_run(finished[0], tmp_path / "model.onnx", calibration="temperature")
+    assert done.info.calibration == "none"
+    found = Predictor(done.path).predict_proba(dataset.split("test").images)
+    mean = np.mean([seed.probabilities["cnn"] for seed in finished[1].seeds], axis=0)
+    np.testing.assert_allclose(found, mean, atol=1e-5)
 
 
 def test_sets_in_the_file_are_those_of_the_run(
@@ -84,7 +97,8 @@ def test_sets_in_the_file_are_those_of_the_run(
     run, _ = finished
     calibration = load_calibration(run)
     assert calibration is not None
-    done = export_run(run, tmp_path / "model.onnx")
+    with every_scaling_is_kept():
+        done = export_run(run, tmp_path / "model.onnx")
     found = Predictor(done.path).predict_proba(dataset.split("test").images)
     assert done.info.sets is not None
     for coverage in (0.8, 0.9, 0.5):

@@ -12,7 +12,7 @@ from ferboost.pipeline import calibrate_run, load_calibration, load_results
 from ferboost.pipeline.calibrating import counts_calibration_images
 from ferboost.progress import Monitor
 from ferboost.runs import Run
-from tiny import begin, faces, finish, run_settings
+from tiny import begin, every_scaling_is_kept, faces, finish, run_settings
 
 DATASET = faces()
 
@@ -74,7 +74,8 @@ def test_trees_are_not_calibrated_on_the_validation_images_that_they_grew_on(
 ) -> None:
     trees = {"taps": ("pixels",), "features": "held-out", "rounds": 20}
     settings = run_settings(trees=trees, data={"validation_fraction": 0.5})
-    run, _ = finish(tmp_path / "run", DATASET, settings)
+    with every_scaling_is_kept():
+        run, _ = finish(tmp_path / "run", DATASET, settings)
     calibration = load_calibration(run)
     assert calibration is not None
     labels, _ = calibration.counted("pixels", [0])

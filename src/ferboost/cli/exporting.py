@@ -53,7 +53,8 @@ def export(
     calibration: Annotated[
         Literal["temperature", "vector", "none"] | None,
         typer.Option(
-            help="How probabilities are scaled, fitted on the run's validation images.  [default: "
+            help="How probabilities are scaled, fitted on the run's validation images; left out "
+            "where these do not show that it helps.  [default: "
             "temperature where the run is calibrated]",
         ),
     ] = None,
@@ -107,6 +108,10 @@ def export(
         f"{done.path}: {done.info.variant}, seed {seeds}, {done.size / 1e6:.2f} MB, "
         f"{done.info.metrics['accuracy']:.2%} on the test images of its run{exact}"
     )
+    if calibration not in {None, "none", done.info.calibration}:
+        typer.echo(
+            f"{calibration} scaling is left out: the validation images do not show that it helps"
+        )
     typer.echo(
         f"calibration: {done.info.calibration}; expected calibration error "
         f"{100 * done.info.metrics['ece']:.1f} points on these images"

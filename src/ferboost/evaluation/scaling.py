@@ -18,6 +18,7 @@ __all__ = [
     "ScalingMethod",
     "check_probabilities",
     "fit_scaling",
+    "fit_shown_scaling",
     "log_losses",
     "logarithms",
 ]
@@ -32,6 +33,7 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 # Keeps the weights finite where the images are told apart without an error.
 _RIDGE = 1e-4
 _STEPS = 100
+_PARTS = 5
 # A model that knows nothing of the images would be turned around by a factor below 0.
 _FACTORS = (0.05, 20.0)
 
@@ -58,6 +60,11 @@ class Scaling:
     method: ScalingMethod
     scale: tuple[float, ...]
     bias: tuple[float, ...]
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether probabilities stay what they are."""
+        return set(self.scale) == {1.0} and not any(self.bias)
 
     @property
     def temperature(self) -> float:
@@ -161,6 +168,58 @@ def fit_scaling(
     design[:, index, classes + index] = 1
     found = _minimize(design, labels, np.concatenate([np.ones(classes), np.zeros(classes)]))
     return Scaling(method, tuple(found[:classes].tolist()), tuple(found[classes:].tolist()))
+
+
+def fit_shown_scaling(
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    method: ScalingMethod = "temperature",
+) -> Scaling:
+    """Fit a scaling, or leave probabilities as they are where that is not shown to be worse.
+
+    In five parts of the images, each scaled as the other four say, the log loss must fall by more
+    than the standard error of its mean: a few images are easier or harder than all by chance, and a
+    model that is right about itself would learn that of them.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (n, k)
+    labels : ndarray of int64, shape (n,)
+    method : {"temperature", "vector"}
+        As for `fit_scaling`.
+
+    Returns
+    -------
+    Scaling
+        With factors of 1 and no bias where it changes nothing.
+
+    Raises
+    ------
+    DataError, SettingsError
+        As `fit_scaling`.
+
+    References
+    ----------
+    .. [1] Breiman, L., Friedman, J., Stone, C. & Olshen, R. (1984). Classification and Regression
+       Trees, section 3.4.3: the rule of one standard error.
+    """
+    found = fit_scaling(probabilities, labels, method)
+    parts = np.arange(len(labels)) % _PARTS
+    gains = np.zeros(len(labels))
+    for part in range(min(_PARTS, len(labels))):
+        own, others = parts == part, parts != part
+        if others.any():
+            scaling = fit_scaling(probabilities[others], labels[others], method)
+            before, after = probabilities[own], scaling.apply(probabilities[own])
+            gains[own] = log_losses(before, labels[own]) - log_losses(after, labels[own])
+    if _are_shown(gains):
+        return found
+    classes = len(found.scale)
+    return Scaling(method, (1.0,) * classes, (0.0,) * classes)
+
+
+def _are_shown(gains: NDArray[np.float64]) -> bool:
+    return bool(gains.mean() > gains.std() / len(gains) ** 0.5)
 
 
 def _minimize(

@@ -19,7 +19,7 @@ from ferboost.evaluation.conformal import (
     risk_coverage,
 )
 from ferboost.evaluation.results import Results
-from ferboost.evaluation.scaling import SCALING_METHODS, Scaling, ScalingMethod, fit_scaling
+from ferboost.evaluation.scaling import SCALING_METHODS, Scaling, ScalingMethod, fit_shown_scaling
 from ferboost.progress import Tell
 from ferboost.variants import CNN, FOLD_CNNS
 
@@ -153,7 +153,7 @@ def fit_calibration(
 
     def both(variant: str, shares: NDArray[np.float32]) -> dict[ScalingMethod, Scaling]:
         own = _unseen(variant, grown_on)
-        return {m: fit_scaling(shares[own], labels[own], m) for m in SCALING_METHODS}
+        return {m: fit_shown_scaling(shares[own], labels[own], m) for m in SCALING_METHODS}
 
     variants = next(iter(probabilities.values()))
     means: dict[str, NDArray[np.float32]] = {

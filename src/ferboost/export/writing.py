@@ -18,7 +18,7 @@ from ferboost.errors import ExportError, FerboostError, SettingsError
 from ferboost.evaluation.conformal import fit_conformal
 from ferboost.evaluation.metrics import evaluate_probabilities
 from ferboost.evaluation.results import Results
-from ferboost.evaluation.scaling import Scaling, fit_scaling
+from ferboost.evaluation.scaling import Scaling, fit_shown_scaling
 from ferboost.export.ensemble import build_graph
 from ferboost.export.graph import WeightFormat
 from ferboost.export.parity import Parity, check_parity, measure_loss
@@ -111,7 +111,8 @@ def export_run(
         still where it was.
     calibration : {"temperature", "vector", "none"}, optional
         How the probabilities are scaled, fitted on the run's validation images. By default
-        temperature where the run is calibrated.
+        temperature where the run is calibrated. Left out where these do not show that it helps, see
+        `ferboost.evaluation.scaling.fit_shown_scaling`.
     weight_format : {"float32", "float16", "int8"}
         What the weights of the network are kept in; with int8 it also computes in 8 bits, several
         times as fast. Parity is proved with float32; what less makes different is measured on the
@@ -196,9 +197,11 @@ def _calibrate(
         )
     labels, shares = calibration.counted(variant, seeds)
     scaling = None
+    method = method or "temperature"
     if method != "none":
-        method = method or "temperature"
-        scaling = fit_scaling(shares, labels, method)
+        scaling = fit_shown_scaling(shares, labels, method)
+        method, scaling = ("none", None) if scaling.changes_nothing else (scaling.method, scaling)
+    if scaling is not None:
         shares = scaling.apply(shares)
     overall, by_class = (
         [
