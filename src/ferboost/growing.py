@@ -14,7 +14,7 @@ from ferboost.config import TreeSettings, Views
 from ferboost.datasets.splitting import stratified_sample
 from ferboost.errors import DataError
 from ferboost.features import FeatureSource, group_features, join_features, needs_network
-from ferboost.progress import Tell
+from ferboost.progress import Tell, part_of
 from ferboost.variants import (
     baseline_of,
     groups_of,
@@ -26,6 +26,7 @@ from ferboost.variants import (
 from ferboost.views import view_faces, views_of
 
 __all__ = [
+    "PIECE",
     "SeenImages",
     "add_centres",
     "centred_groups",
@@ -36,6 +37,9 @@ __all__ = [
     "predict_trees",
     "watched_images",
 ]
+
+#: Images at a time: a batch of the network's, so that nothing rounds otherwise.
+PIECE = 512
 
 # The same cut for all seeds of a run, so that they are comparable.
 _CUT_SEED = 0
@@ -62,12 +66,28 @@ class SeenImages:
     centred: bool = False
     groups: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
-    def features(self, groups: Collection[str]) -> dict[str, NDArray[np.float32]]:
-        """Return at least these groups."""
+    def features(
+        self, groups: Collection[str], tell: Tell | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return at least these groups; `tell` is called with how many images are done."""
         missing = [group for group in groups if group not in self.groups]
-        if missing:
-            members = self.data.labels if self.centred else None
-            self.groups |= group_features(self.source, self.data.images, missing, members)
+        if not missing:
+            return self.groups
+        found: dict[str, NDArray[np.float32]] = {}
+        total = len(self.data.labels)
+        for start in range(0, max(total, 1), PIECE):
+            if tell is not None:
+                tell(start, total, "")
+            own = slice(start, start + PIECE)
+            members = self.data.labels[own] if self.centred else None
+            values = group_features(self.source, self.data.images[own], missing, members)
+            for group, rows in values.items():
+                if start == 0:
+                    found[group] = np.empty((total, rows.shape[1]), dtype=np.float32)
+                found[group][own] = rows
+        if tell is not None:
+            tell(total, total, "")
+        self.groups |= found
         return self.groups
 
     def of(self, variant: str) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -75,12 +95,6 @@ class SeenImages:
         tap, residual = tap_of(variant), is_residual(variant)
         features = self.features({*groups_of(tap), *(("logits",) if residual else ())})
         return join_features(features, tap), features["logits"] if residual else None
-
-    def pieces(self, size: int) -> list["SeenImages"]:
-        """Return them in pieces of at most `size` images, nothing of which is computed."""
-        index = np.arange(len(self.data.labels))
-        parts = [self.data.select(index[i : i + size]) for i in range(0, len(index), size)]
-        return [SeenImages(self.source, part, self.centred) for part in parts]
 
     def every_view(self, kind: Views) -> "SeenImages":
         """Return every view of every image with its label, one view after another."""
@@ -93,9 +107,14 @@ class SeenImages:
         return SeenImages(self.source, viewed, self.centred)
 
 
-def join_seen(parts: Sequence[SeenImages], groups: Collection[str]) -> SeenImages:
+def join_seen(
+    parts: Sequence[SeenImages], groups: Collection[str], tell: Tell | None = None
+) -> SeenImages:
     """Return images that several networks see as one, with these groups of features alone."""
-    features = [part.features(groups) for part in parts]
+    features = [
+        part.features(groups, tell and part_of(tell, number, len(parts), ""))
+        for number, part in enumerate(parts)
+    ]
     data = [part.data for part in parts]
     targets = [own.targets for own in data if own.targets is not None]
     joined = LabelledImages(

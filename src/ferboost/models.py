@@ -25,7 +25,8 @@ from ferboost.features import (
     needs_network,
     tap_features,
 )
-from ferboost.growing import centred_groups
+from ferboost.growing import PIECE, centred_groups
+from ferboost.progress import Tell
 from ferboost.runs import Run
 from ferboost.variants import (
     CNN,
@@ -138,6 +139,7 @@ class SeedModel:
         self,
         images: NDArray[np.uint8],
         known: Mapping[str, NDArray[np.float32]] | None = None,
+        tell: Tell | None = None,
     ) -> dict[str, NDArray[np.float32]]:
         """Return the probabilities that each variant gives.
 
@@ -146,12 +148,27 @@ class SeedModel:
         images : ndarray of uint8, shape (n, 48, 48)
         known : mapping of str to ndarray of float32, optional
             Feature groups of these images that are computed already.
+        tell : callable, optional
+            Called with (done, total, "") as images are done.
 
         Returns
         -------
         dict of str to ndarray of float32, shape (n, classes)
         """
-        return self._predict(images, self.variants, known or {})
+        found: dict[str, NDArray[np.float32]] = {}
+        total = len(images)
+        for start in range(0, max(total, 1), PIECE):
+            if tell is not None:
+                tell(start, total, "")
+            own = slice(start, start + PIECE)
+            computed = {group: values[own] for group, values in (known or {}).items()}
+            for variant, shares in self._predict(images[own], self.variants, computed).items():
+                if start == 0:
+                    found[variant] = np.empty((total, shares.shape[1]), dtype=np.float32)
+                found[variant][own] = shares
+        if tell is not None:
+            tell(total, total, "")
+        return found
 
     def probabilities_of(self, images: NDArray[np.uint8], variant: str) -> NDArray[np.float32]:
         """Return the probabilities of one variant alone, shape (n, classes)."""

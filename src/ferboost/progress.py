@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Monitor", "Tell"]
+__all__ = ["Monitor", "Tell", "part_of"]
 
 #: Called with how much of how much is done, and a few words on how it goes.
 Tell = Callable[[int, int, str], None]
@@ -26,6 +26,15 @@ class Monitor:
         """
         del description
         yield _tell_nobody
+
+
+def part_of(tell: Tell, index: int, count: int, detail: str) -> Tell:
+    """Return what part `index` of `count` equal ones tells its progress to."""
+
+    def tell_part(done: int, total: int, _detail: str = "") -> None:
+        tell(index * total + done, count * total, detail)
+
+    return tell_part
 
 
 def _tell_nobody(_done: int, _total: int, _detail: str = "") -> None:

@@ -386,8 +386,10 @@ def test_progress_never_goes_back_and_ends_with_everything(tmp_path: Path) -> No
     execute_run(run, prepared, Noting())
     assert list(stages) == [
         "seed 0: CNN",
+        "seed 0: what the trees see",
         "seed 0: trees on fc1",
         "seed 0: trees on pixels",
+        "seed 0: accuracy on its own images",
         "calibrate",
         "what the CNN knows by heart",
         "evaluate",

@@ -17,7 +17,7 @@ from ferboost.files import atomic_path, write_json
 from ferboost.growing import watched_images
 from ferboost.models import load_seed_model
 from ferboost.pipeline.evaluating import load_training_hashes, require_finished
-from ferboost.progress import Monitor
+from ferboost.progress import Monitor, part_of
 from ferboost.runs import Run
 
 __all__ = [
@@ -64,9 +64,9 @@ def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCal
     probabilities = {}
     with monitor.stage("calibrate") as tell:
         for done, seed in enumerate(run.settings.seeds):
-            tell(done, len(run.settings.seeds), f"seed {seed}")
-            probabilities[seed] = load_seed_model(run, seed).probabilities(known.images)
-        tell(len(run.settings.seeds), len(run.settings.seeds), "")
+            part = part_of(tell, done, len(run.settings.seeds), f"seed {seed}")
+            model = load_seed_model(run, seed)
+            probabilities[seed] = model.probabilities(known.images, tell=part)
         calibration = fit_calibration(known.labels, probabilities, _grown_on(run, validation))
     arrays: dict[str, NDArray[np.generic]] = {"labels": known.labels}
     if run.settings.trees.features == "held-out":

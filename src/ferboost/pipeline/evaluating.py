@@ -17,7 +17,7 @@ from ferboost.evaluation.results import PredictTime, Results, SeedResults
 from ferboost.files import atomic_path
 from ferboost.models import load_seed_model
 from ferboost.pipeline.training import read_curves, read_train_accuracy
-from ferboost.progress import Monitor
+from ferboost.progress import Monitor, Tell, part_of
 from ferboost.runs import Run
 
 __all__ = [
@@ -57,9 +57,8 @@ def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
     seeds = []
     with monitor.stage("evaluate") as tell:
         for done, seed in enumerate(run.settings.seeds):
-            tell(done, len(run.settings.seeds), f"seed {seed}")
-            seeds.append(_evaluate_seed(run, seed, known))
-            tell(done + 1, len(run.settings.seeds), f"seed {seed}")
+            part = part_of(tell, done, len(run.settings.seeds), f"seed {seed}")
+            seeds.append(_evaluate_seed(run, seed, known, part))
     return Results(run.record.classes, known.labels, clean, tuple(seeds), known.order_fingerprint)
 
 
@@ -75,14 +74,14 @@ def require_finished(run: Run) -> None:
         read_train_accuracy(run, seed)
 
 
-def _evaluate_seed(run: Run, seed: int, evaluated: FaceDataset) -> SeedResults:
+def _evaluate_seed(run: Run, seed: int, evaluated: FaceDataset, tell: Tell) -> SeedResults:
     curves = read_curves(run, seed)
     model = load_seed_model(run, seed)
     return SeedResults(
         seed=seed,
         history=curves.history,
         best_epoch=curves.best_epoch,
-        probabilities=model.probabilities(evaluated.images),
+        probabilities=model.probabilities(evaluated.images, tell=tell),
         train_accuracy=read_train_accuracy(run, seed),
         predict_times=model.predict_times(evaluated.images),
     )

@@ -44,7 +44,7 @@ from ferboost.models import (
     trees_path,
 )
 from ferboost.pipeline.doubting import believed_images
-from ferboost.progress import Monitor
+from ferboost.progress import Monitor, part_of
 from ferboost.runs import Run
 from ferboost.soft_targets import mix_targets
 from ferboost.variants import in_words, tree_variants
@@ -65,7 +65,6 @@ CNN_FILES = ("metrics.csv", "cnn.json", "network.safetensors")
 
 _CURVES = "cnn.json"
 _PRECISION = "precision.json"
-_PIECE = 512
 _TRAIN_ACCURACY = "train-accuracy.json"
 
 
@@ -200,7 +199,9 @@ class SeedTraining:
             part = _Part(self.folder, f"seed {self.seed}", self.seed)
             seen = self._grow_trees(part, network, rows, watched)
             known = seen.groups if rows is train else None
-        predicted = load_seed_model(self.run, self.seed).probabilities(train.images, known)
+        model = load_seed_model(self.run, self.seed)
+        with self.monitor.stage(f"seed {self.seed}: accuracy on its own images") as tell:
+            predicted = model.probabilities(train.images, known, tell)
         accuracy = {v: float((p.argmax(1) == train.labels).mean()) for v, p in predicted.items()}
         write_json(self.folder / _TRAIN_ACCURACY, accuracy)
 
@@ -244,17 +245,10 @@ class SeedTraining:
         judged = SeenImages(FeatureSource(network, settings.views), watched)
         if settings.view_rows:
             folds = [fold.every_view(settings.views) for fold in folds]
-        pieces = [piece for fold in folds for piece in fold.pieces(_PIECE)]
-        total = sum(len(piece.data.labels) for piece in pieces)
-        with self.monitor.stage(f"{part.name}: what the folds say of unseen images") as tell:
-            done = 0
-            for piece in pieces:
-                tell(done, total, "")
-                piece.features(groups_seen(missing))
-                done += len(piece.data.labels)
-            tell(done, total, "")
+        with self.monitor.stage(f"{part.name}: what the trees see") as tell:
+            rows = join_seen(folds, groups_seen(missing), tell)
         stops = settings.early_stopping is not None
-        self._grow_missing(part, join_seen(pieces, groups_seen(missing)), judged if stops else None)
+        self._grow_missing(part, rows, judged if stops else None)
 
     def _train_cnn(self, part: "_Part", train: LabelledImages) -> None:
         settings = self.run.settings.cnn
@@ -355,9 +349,11 @@ class SeedTraining:
         grown = seen.every_view(settings.views) if settings.view_rows else seen
         stops = settings.early_stopping is not None
         judged = SeenImages(source, watched, watched is centred) if stops else None
-        for images in (grown, judged):
-            if images is not None and missing:
-                images.features(groups_seen(missing))  # all at once: the network runs once
+        if missing:  # all groups at once: the network runs once
+            shown = [grown] if judged is None else [grown, judged]
+            with self.monitor.stage(f"{part.name}: what the trees see") as tell:
+                for number, images in enumerate(shown):
+                    images.features(groups_seen(missing), part_of(tell, number, len(shown), ""))
         self._grow_missing(part, grown, judged)
         return seen
 
