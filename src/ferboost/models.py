@@ -100,7 +100,7 @@ class SeedModel:
         By variant, such as ``"fc1"``, ``"fc1 residual"`` and ``"fc1 residual logistic"``.
     folds : tuple of SeedModel
         With out-of-fold features: CNNs that were each trained without a fold, and the trees that
-        grew on that fold, if any. Their mean predicts what is not among `trees`.
+        grew on that fold, if any: then their mean predicts.
     views : {"mirror", "jitter"}
         What layers are averaged over for the trees.
     centres : mapping of str to ClassCentres
@@ -124,13 +124,17 @@ class SeedModel:
     @property
     def variants(self) -> tuple[str, ...]:
         """``"cnn"``, then ``"cnn folds"`` where there are any, then those with trees."""
-        if self.folds:
-            return (CNN, FOLD_CNNS, *self.trees, *self.folds[0].trees)
+        if self._is_mean:
+            return (CNN, FOLD_CNNS, *self.folds[0].trees)
         return (CNN, *self.trees)
+
+    @property
+    def _is_mean(self) -> bool:
+        return bool(self.folds) and not self.trees
 
     def members(self, variant: str) -> tuple[tuple["SeedModel", str], ...]:
         """Return the models whose mean is a variant, each with what it calls the variant itself."""
-        if not self.folds or variant == CNN or variant in self.trees:
+        if variant == CNN or not self._is_mean:
             return ((self, variant),)
         own = CNN if variant == FOLD_CNNS else variant
         return tuple((fold, own) for fold in self.folds)

@@ -40,7 +40,7 @@ class RunPredictor:
     def __init__(self, run: Run, variant: str = "cnn") -> None:
         models = [load_seed_model(run, seed) for seed in run.settings.seeds]
         trees = run.settings.trees
-        folds = (FOLD_CNNS,) if trees.features == "out-of-fold" else ()
+        folds = (FOLD_CNNS,) if trees.features == "out-of-fold" and trees.ensemble else ()
         known = (CNN, *folds, *tree_variants(trees.taps, trees.mode, trees.baselines))
         require_variant(run.path, variant, known)
         for model, seed in zip(models, run.settings.seeds, strict=True):

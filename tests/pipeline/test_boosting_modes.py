@@ -91,7 +91,7 @@ def test_trees_of_all_folds_correct_the_cnn_that_learnt_every_image(
     assert grown == [(rows, rows)] * 2  # one set of trees a variant, not one a fold
     model = load_seed_model(run, 0)
     assert model.variants == results.variants
-    assert model.variants == ("cnn", "cnn folds", "output residual", "output+hog residual")
+    assert model.variants == ("cnn", "output residual", "output+hog residual")
     assert model.members("output residual") == ((model, "output residual"),)
     images = DATASET.split("test").images
     logits = model.features(images, ["output residual"])
