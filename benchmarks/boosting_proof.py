@@ -22,13 +22,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.config import TreeSettings, load_settings
+from ferboost.config import TreeSettings
 from ferboost.evaluation.comparison import Comparison, compare, holm, in_points
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.summary import against_baselines, summarize
 from ferboost.pipeline import load_results
 from ferboost.pipeline.evaluating import has_results
 from ferboost.runs import Run
+from ferboost.settings import load_settings
 from ferboost.variants import CNN, FOLD_CNNS, in_words, variant_phrase
 
 #: The variant that the claim is about: the first tap of the preset, correcting its CNNs.

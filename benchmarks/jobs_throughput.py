@@ -18,10 +18,10 @@ from statistics import median
 from typing import Any
 
 from ferboost.clusters import connected
-from ferboost.config import load_settings
 from ferboost.datasets import FaceDataset
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.progress import Monitor
+from ferboost.settings import load_settings
 from ferboost.tuning.executing import execute_study
 from ferboost.tuning.plans import plan_study
 from ferboost.tuning.space import parse_space

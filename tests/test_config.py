@@ -3,15 +3,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ferboost.config import (
-    TAPS,
-    Settings,
-    change_settings,
-    load_settings,
-    parse_settings,
-)
+from ferboost.config import TAPS, Settings
 from ferboost.errors import SettingsError
 from ferboost.presets import PRESETS
+from ferboost.settings import change_settings, load_settings, parse_settings
 
 
 def refusal(*overrides: str) -> str:

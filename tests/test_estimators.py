@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.precision import Precision
-from ferboost.config import CNNSettings, TreeSettings, load_settings
+from ferboost.config import CNNSettings, TreeSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.errors import DataError, SettingsError
@@ -28,6 +28,7 @@ from ferboost.models import load_seed_model
 from ferboost.pipeline import execute_run, start_run
 from ferboost.progress import Monitor
 from ferboost.runs import Run
+from ferboost.settings import load_settings
 
 PLAIN = Precision("cpu", "float32", channels_last=False, reason="fixed by the test")
 CLASSES = ("happy", "sad", "surprised")

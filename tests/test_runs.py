@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from ferboost.config import Settings, parse_settings
+from ferboost.config import Settings
 from ferboost.errors import RunError
 from ferboost.runs import (
     DataRecord,
@@ -24,6 +24,7 @@ from ferboost.runs import (
     new_run_path,
     refuse_existing,
 )
+from ferboost.settings import parse_settings
 
 RECORD = RunRecord(
     settings=parse_settings({"seeds": [3, 1], "cnn": {"filters": [8], "learning_rate": 1e-5}}),

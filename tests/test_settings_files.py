@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ferboost.config import Settings, load_settings
+from ferboost.config import Settings
 from ferboost.errors import SettingsError
+from ferboost.settings import load_settings
 from ferboost.settings_files import (
     difference,
     flatten,

@@ -14,7 +14,7 @@ from torch import Tensor
 from ferboost.cnn.network import FaceNetwork, build_network
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages
-from ferboost.config import CNNSettings, Settings, parse_settings
+from ferboost.config import CNNSettings, Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.evaluation import scaling
@@ -23,6 +23,7 @@ from ferboost.files import write_json
 from ferboost.pipeline import execute_run, start_run
 from ferboost.progress import Monitor
 from ferboost.runs import Run
+from ferboost.settings import parse_settings
 
 PLAIN = Precision("cpu", "float32", channels_last=False, reason="fixed by the test")
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ferboost.config import Settings, load_settings
+    from ferboost.config import Settings
     from ferboost.datasets import FaceDataset, load_dataset
     from ferboost.datasets.synthetic import generate_faces
     from ferboost.emotions import EMOTIONS
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from ferboost.progress import Monitor
     from ferboost.report import write_report
     from ferboost.runs import Run
+    from ferboost.settings import load_settings
 
     __version__: str
 
@@ -105,7 +106,7 @@ __all__ = [
 ]
 
 _NAMES_BY_MODULE = {
-    "ferboost.config": ("Settings", "load_settings"),
+    "ferboost.config": ("Settings",),
     "ferboost.datasets": ("FaceDataset", "load_dataset"),
     "ferboost.datasets.synthetic": ("generate_faces",),
     "ferboost.emotions": ("EMOTIONS",),
@@ -151,6 +152,7 @@ _NAMES_BY_MODULE = {
     "ferboost.progress": ("Monitor",),
     "ferboost.report": ("write_report",),
     "ferboost.runs": ("Run",),
+    "ferboost.settings": ("load_settings",),
 }
 _MODULES = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 

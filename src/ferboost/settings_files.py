@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ferboost.config import CAN_BE_NONE, Settings
+from ferboost.config import Settings
 from ferboost.errors import SettingsError
 from ferboost.presets import PRESETS
+from ferboost.settings import CAN_BE_NONE
 
 __all__ = [
     "difference",

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from shell import Trained, ferboost
 
-from ferboost.config import load_settings
 from ferboost.datasets import load_dataset
 from ferboost.datasets.images import encode_png
 from ferboost.emotions import FERPLUS_COLUMNS
 from ferboost.pipeline import start_run
+from ferboost.settings import load_settings
 
 PNG = encode_png(np.full((48, 48), 90, dtype=np.uint8))
 PIXELS = " ".join(["7"] * 2304)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from shell import SMALL, Trained, ferboost, process
 
-from ferboost.config import load_settings
 from ferboost.datasets import load_dataset
 from ferboost.pipeline import start_run
+from ferboost.settings import load_settings
 
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
 

@@ -4,7 +4,8 @@ import json
 
 from shell import ferboost
 
-from ferboost.config import Settings, load_settings
+from ferboost.config import Settings
+from ferboost.settings import load_settings
 
 
 def listed(*arguments: str) -> dict[str, dict[str, object]]:

@@ -8,8 +8,9 @@ import torch
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import ResidualNetwork, build_network, new_network
 from ferboost.cnn.training import LabelledImages, train_network
-from ferboost.config import CNNSettings, load_settings
+from ferboost.config import CNNSettings
 from ferboost.errors import SettingsError
+from ferboost.settings import load_settings
 from tiny import PLAIN, copy_of, faces, same
 
 SETTINGS = CNNSettings(

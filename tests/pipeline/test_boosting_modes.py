@@ -10,7 +10,6 @@ from ferboost import features as what_trees_see
 from ferboost.boosting import BoostedTrees
 from ferboost.centres import ClassCentres
 from ferboost.cnn import training as cnn_training
-from ferboost.config import change_settings
 from ferboost.errors import DataError, ExportError, RunError, SettingsError
 from ferboost.export import export_run
 from ferboost.growing import grow_trees
@@ -20,6 +19,7 @@ from ferboost.pipeline import branch_run, execute_run, resume_run, start_run, tr
 from ferboost.pipeline.changing import load_changed_faces
 from ferboost.progress import Monitor
 from ferboost.report import write_report
+from ferboost.settings import change_settings
 from tiny import begin, faces, finish, models_of, run_settings
 
 DATASET = faces(40)

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferboost.config import Settings, change_settings
+from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import RunError, SettingsError, StorageError
 from ferboost.evaluation.results import Results
 from ferboost.pipeline import branch_run, execute_run, resume_run, training
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import Run
+from ferboost.settings import change_settings
 from tiny import begin, faces, finish, models_of, run_settings
 
 DATASET = faces()

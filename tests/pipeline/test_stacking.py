@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferboost.config import Settings, change_settings
+from ferboost.config import Settings
 from ferboost.errors import RunError, SettingsError
 from ferboost.export import export_run
 from ferboost.features import tap_features
@@ -18,6 +18,7 @@ from ferboost.pipeline import branch_run, execute_run, resume_run, start_run
 from ferboost.progress import Monitor
 from ferboost.report import write_report
 from ferboost.runs import Run
+from ferboost.settings import change_settings
 from tiny import begin, faces, finish, run_settings
 
 DATASET = faces(40)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from ferboost.boosting import BoostedTrees
-from ferboost.config import Settings, change_settings
+from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.emotions import FERPLUS_COLUMNS
 from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import branch_run, execute_run, resume_run, start_run
 from ferboost.progress import Monitor
+from ferboost.settings import change_settings
 from tiny import begin, faces, finish, models_of, run_settings
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ferboost.cnn.curves import EpochRecord
-from ferboost.config import load_settings
 from ferboost.report.study_page import write_study_page
+from ferboost.settings import load_settings
 from ferboost.tuning.outcomes import Outcome, SeedScore
 from ferboost.tuning.plans import plan_study
 from ferboost.tuning.sampling import Sampling

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ferboost.config import load_settings
 from ferboost.published import published, published_grid
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID, find_experiment
+from ferboost.settings import load_settings
 
 KEYS = [experiment.key for experiment in EXPERIMENTS]
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from ferboost.config import CNNSettings, Settings, TreeSettings, load_settings
+from ferboost.config import CNNSettings, Settings, TreeSettings
 from ferboost.reproduction.costs import CostMeter, all_trees_seconds, tree_seconds
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID, find_experiment
 from ferboost.reproduction.planning import run_length, share_of, training_length
+from ferboost.settings import load_settings
 from tiny import PLAIN, cnn_settings
 
 SETTINGS = load_settings("paper", seeds=(0, 1, 2))

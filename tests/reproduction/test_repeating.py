@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from ferboost.config import Settings, load_settings
+from ferboost.config import Settings
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.errors import RunError, SettingsError
 from ferboost.progress import Monitor
 from ferboost.report.reproduction_page import write_reproduction_page
 from ferboost.reproduction import Reproduction, repeat_study, start_reproduction
 from ferboost.reproduction.experiments import Experiment, find_experiment
+from ferboost.settings import load_settings
 
 FACES = generate_faces(20, test_fraction=0.25, seed=3)
 TRAINED = [str(name) for name in FACES.split("train").names]

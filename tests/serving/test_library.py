@@ -11,10 +11,10 @@ import pytest
 from services import Gate
 from starlette.testclient import TestClient
 
-from ferboost.config import parse_settings
 from ferboost.runs import DataRecord, Run, RunRecord
 from ferboost.serving import create_app
 from ferboost.serving.library import Library, differences
+from ferboost.settings import parse_settings
 from ferboost.tuning.outcomes import Outcome, SeedScore, write_outcome
 
 LABELS = np.arange(600) % 3

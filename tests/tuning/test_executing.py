@@ -14,11 +14,11 @@ import pytest
 from studies import FACES, begin, go_on, settings
 
 import ferboost
-from ferboost.config import change_settings, load_settings
 from ferboost.datasets import hash_images
 from ferboost.datasets.splitting import prepare_splits
 from ferboost.errors import RunError, SettingsError
 from ferboost.models import load_seed_model, network_path
+from ferboost.settings import change_settings, load_settings
 from ferboost.settings_files import read_settings_file
 from ferboost.tuning.faces import open_faces, stored_faces
 from ferboost.tuning.outcomes import Outcome

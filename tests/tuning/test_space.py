@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from ferboost.cli.tuning import TUNE_EXAMPLES
-from ferboost.config import Settings, load_settings
+from ferboost.config import Settings
 from ferboost.errors import SettingsError
 from ferboost.presets import PRESETS
+from ferboost.settings import load_settings
 from ferboost.tuning import Choices, Range, SearchSpace, parse_space, read_space
 
 TOML = """

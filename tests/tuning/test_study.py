@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from studies import FACES, begin, settings
 
-from ferboost.config import change_settings, load_settings
 from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import start_run
 from ferboost.runs import Run
+from ferboost.settings import change_settings, load_settings
 from ferboost.tuning import parse_space
 from ferboost.tuning.plans import plan_study
 

@@ -70,11 +70,11 @@ def reproduce(
     a budget, as long as the authors had. Everything is kept in a folder, by default
     reproductions/study-NUMBER. Stop at any moment and continue with --resume.
     """
-    from ferboost.config import load_settings
     from ferboost.errors import SettingsError
     from ferboost.report.reproduction_page import write_reproduction_page
     from ferboost.reproduction import Reproduction, repeat_study, start_reproduction
     from ferboost.runs import new_run_path
+    from ferboost.settings import load_settings
 
     if resume:
         if out is None:

@@ -99,7 +99,7 @@ def settings(
 
     The lines without indentation are what --set takes.
     """
-    from ferboost.config import load_settings
+    from ferboost.settings import load_settings
 
     chosen = load_settings(preset, changes or ())
     described = [s for s in describe_settings(chosen) if s.key not in _HAVE_OPTIONS]
@@ -123,8 +123,8 @@ def choose_settings(
 
     What is `fixed` by an option of its own cannot be changed.
     """
-    from ferboost.config import load_settings
     from ferboost.errors import SettingsError
+    from ferboost.settings import load_settings
     from ferboost.settings_files import read_settings_file
 
     for name in fixed:

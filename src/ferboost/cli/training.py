@@ -140,7 +140,7 @@ def train(
 
 def _seeded(settings: "Settings", count: int | None, first: int) -> "Settings":
     """Return settings with the seeds that the options ask for, if they do."""
-    from ferboost.config import change_settings
+    from ferboost.settings import change_settings
 
     if count is None and first == 0:
         return settings
@@ -150,7 +150,7 @@ def _seeded(settings: "Settings", count: int | None, first: int) -> "Settings":
 
 def _learning(settings: "Settings", votes: Path | None) -> "Settings":
     """Return settings whose trees learn votes, if any are given."""
-    from ferboost.config import change_settings
+    from ferboost.settings import change_settings
 
     if votes is None or settings.trees.votes:
         return settings
@@ -196,10 +196,10 @@ def boost(
 
     The result is a new run, by default RUN-boost-NUMBER; only settings of trees can be changed.
     """
-    from ferboost.config import change_settings
     from ferboost.errors import SettingsError
     from ferboost.pipeline import branch_run
     from ferboost.runs import Run, new_run_path
+    from ferboost.settings import change_settings
 
     _require_report()
     strangers = [change for change in changes or () if not change.startswith("trees.")]
@@ -294,13 +294,13 @@ def demo(
     Draws faces of seven emotions, trains, boosts, evaluates, reports, and predicts a photo.
     """
     from ferboost.cli.prediction import predict
-    from ferboost.config import load_settings
     from ferboost.datasets.images import encode_png
     from ferboost.datasets.synthetic import generate_faces
     from ferboost.datasets.writing import write_dataset
     from ferboost.errors import SettingsError
     from ferboost.files import write_bytes
     from ferboost.pipeline import start_run
+    from ferboost.settings import load_settings
 
     _require_report()
     if out.exists():

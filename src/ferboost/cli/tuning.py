@@ -238,8 +238,8 @@ def _settings(
     changes: list[str] | None,
     seeds: int,
 ) -> "Settings":
-    from ferboost.config import change_settings
     from ferboost.errors import SettingsError
+    from ferboost.settings import change_settings
 
     if origin is None:
         return choose_settings(context, preset, file, changes, seeds=tuple(range(seeds)))

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.training import LabelledImages
-from ferboost.config import TreeSettings, parse_settings
+from ferboost.config import TreeSettings
 from ferboost.datasets.dataset import hash_images
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.errors import SettingsError
@@ -38,6 +38,7 @@ from ferboost.growing import (
     join_seen,
     predict_trees,
 )
+from ferboost.settings import parse_settings
 from ferboost.soft_targets import mix_targets
 from ferboost.variants import STACKED, groups_of, is_residual, tree_variants
 

@@ -15,7 +15,7 @@ from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.cnn.training import train_network
-from ferboost.config import CNNSettings, Settings, parse_settings, taps_of
+from ferboost.config import CNNSettings, Settings, taps_of
 from ferboost.datasets.arrays import read_image_array
 from ferboost.estimators.shared import (
     FaceClassifier,
@@ -29,6 +29,7 @@ from ferboost.estimators.shared import (
     read_vote_array,
 )
 from ferboost.features import feature_matrix
+from ferboost.settings import parse_settings
 
 __all__ = ["CNNClassifier", "cnn_settings"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ferboost.cnn.network import build_network
-from ferboost.config import Settings, change_settings
+from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
@@ -32,6 +32,7 @@ from ferboost.pipeline.sufficing import require_images_for_trees
 from ferboost.pipeline.training import CNN_FILES, SeedTraining
 from ferboost.progress import Monitor
 from ferboost.runs import DataRecord, Run, RunRecord, describe_environment, refuse_existing
+from ferboost.settings import change_settings
 
 __all__ = [
     "branch_run",

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from ferboost.config import Settings, change_settings
+from ferboost.config import Settings
 from ferboost.published import published, published_grid
+from ferboost.settings import change_settings
 from ferboost.settings_files import nest
 from ferboost.tuning.space import Point, SearchSpace, Value, parse_space
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ferboost.cnn.network import build_network
 from ferboost.cnn.precision import Precision, choose_precision
-from ferboost.config import Settings, TreeSettings, change_settings
+from ferboost.config import Settings, TreeSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
@@ -34,6 +34,7 @@ from ferboost.reproduction.planning import (
     training_length,
 )
 from ferboost.runs import Run, describe_environment, lock_folder, refuse_existing
+from ferboost.settings import change_settings
 from ferboost.settings_files import nearest
 from ferboost.tuning.executing import execute_study
 from ferboost.tuning.plans import plan_study, variant_of

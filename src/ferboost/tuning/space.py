@@ -10,14 +10,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from ferboost.config import (
-    CNNSettings,
-    DataSettings,
-    Settings,
-    TreeSettings,
-    change_settings,
-)
+from ferboost.config import CNNSettings, DataSettings, Settings, TreeSettings
 from ferboost.errors import SettingsError
+from ferboost.settings import change_settings
 from ferboost.settings_files import flatten, nearest, nest, read_toml, setting_names
 
 __all__ = ["Choices", "Point", "Range", "SearchSpace", "Value", "parse_space", "read_space"]

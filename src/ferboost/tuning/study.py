@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ferboost.config import load_settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError
@@ -17,6 +16,7 @@ from ferboost.files import write_json, write_text
 from ferboost.pipeline.execution import describe_data
 from ferboost.pipeline.same_data import require_same_data, require_same_doubts
 from ferboost.runs import DataRecord, Run, describe_environment, read_record, refuse_existing
+from ferboost.settings import load_settings
 from ferboost.settings_files import difference, to_toml
 from ferboost.tuning.outcomes import (
     Outcome,
