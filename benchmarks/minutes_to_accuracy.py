@@ -18,7 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from ferboost.pipeline import load_results
-from ferboost.pipeline.training import read_curves
+from ferboost.pipeline.records import read_curves
 from ferboost.runs import Run
 
 GOALS = (56.9, 65.0, 70.0)

@@ -12,7 +12,7 @@ from shell import ferboost
 
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.datasets.writing import write_dataset
-from ferboost.pipeline.training import read_curves
+from ferboost.pipeline.records import read_curves
 from ferboost.runs import Run
 
 SMALL = (

@@ -10,7 +10,7 @@ from ferboost.datasets.doubts import join_doubts
 from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import resume_run, start_run
 from ferboost.pipeline.doubting import believed_images
-from ferboost.pipeline.training import training_images
+from ferboost.pipeline.learnt_images import training_images
 from ferboost.runs import Run
 from tiny import faces, finish, run_settings
 

@@ -20,6 +20,7 @@ from ferboost.errors import DataError, RunError, SettingsError, TrainingDiverged
 from ferboost.evaluation.results import Results
 from ferboost.pipeline import execute_run, start_run, training
 from ferboost.pipeline.examples import load_examples
+from ferboost.pipeline.records import read_precision
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import Run
 from tiny import PLAIN, begin, faces, finish, models_of, run_settings
@@ -404,5 +405,5 @@ def test_a_number_format_that_is_set_is_not_measured(tmp_path: Path) -> None:
     settings = run_settings().model_copy(update={"number_format": "bfloat16"})
     run, prepared = start_run(tmp_path / "run", faces(), settings, "ferboost")
     execute_run(run, prepared, Monitor())
-    precision = training.read_precision(run)
+    precision = read_precision(run)
     assert (precision.number_format, precision.reason) == ("bfloat16", "as the settings say")

@@ -23,7 +23,7 @@ from ferboost.cnn import training as loop
 from ferboost.errors import RunError, StorageError
 from ferboost.evaluation.results import Results
 from ferboost.pipeline import execute_run, load_results, resume_run
-from ferboost.pipeline.training import read_curves
+from ferboost.pipeline.records import read_curves
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import Run
 from tiny import begin, models_of

@@ -16,7 +16,7 @@ from ferboost.errors import DataError, RunError
 from ferboost.evaluation.results import PredictTime, Results, SeedResults
 from ferboost.files import atomic_path
 from ferboost.models import load_seed_model
-from ferboost.pipeline.training import read_curves, read_train_accuracy
+from ferboost.pipeline.records import read_curves, read_train_accuracy
 from ferboost.progress import Monitor, Tell, part_of
 from ferboost.runs import Run
 

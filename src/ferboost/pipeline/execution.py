@@ -26,10 +26,11 @@ from ferboost.pipeline.evaluating import (
 )
 from ferboost.pipeline.examples import save_examples
 from ferboost.pipeline.memorising import measure_memorised
+from ferboost.pipeline.records import CNN_FILES
 from ferboost.pipeline.same_data import require_same_data, require_same_doubts
 from ferboost.pipeline.stacking import copy_stacked, find_stacked, has_stacked
 from ferboost.pipeline.sufficing import require_images_for_trees
-from ferboost.pipeline.training import CNN_FILES, SeedTraining
+from ferboost.pipeline.training import SeedTraining
 from ferboost.progress import Monitor
 from ferboost.runs import DataRecord, Run, RunRecord, describe_environment, refuse_existing
 from ferboost.settings import change_settings

@@ -17,7 +17,7 @@ from ferboost.growing import watched_images
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.doubting import believed_images
 from ferboost.pipeline.kept import read_kept
-from ferboost.pipeline.training import training_images
+from ferboost.pipeline.learnt_images import training_images
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 from ferboost.variants import groups_of, is_residual, tap_of, tree_variants

@@ -1,31 +1,24 @@
 """The models of one seed: train the CNN, grow trees on its taps."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 from ferboost.centres import ClassCentres
-from ferboost.cnn.augmentation import augment_as_published
 from ferboost.cnn.checkpoint import load_weights, save_weights
 from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.group import current_group
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_precision, require_device
 from ferboost.cnn.training import LabelledImages, TrainingProgress, train_network
-from ferboost.config import CNNSettings, Settings
-from ferboost.datasets.balancing import balance
+from ferboost.config import CNNSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
-from ferboost.datasets.votes import soft_labels, vote_shares
-from ferboost.errors import RunError
 from ferboost.features import FeatureSource
-from ferboost.files import write_json, write_text
+from ferboost.files import write_json
 from ferboost.growing import (
     SeenImages,
     add_centres,
@@ -44,110 +37,19 @@ from ferboost.models import (
     trees_path,
 )
 from ferboost.pipeline.doubting import believed_images
+from ferboost.pipeline.learnt_images import labelled, training_images
+from ferboost.pipeline.records import (
+    CURVES,
+    PRECISION,
+    TRAIN_ACCURACY,
+    read_precision,
+    write_curves,
+)
 from ferboost.progress import Monitor, part_of
 from ferboost.runs import Run
-from ferboost.soft_targets import mix_targets
 from ferboost.variants import in_words, tree_variants
 
-__all__ = [
-    "CNN_FILES",
-    "CurvesRecord",
-    "SeedTraining",
-    "labelled",
-    "read_curves",
-    "read_precision",
-    "read_train_accuracy",
-    "training_images",
-]
-
-#: What the trained CNN of a seed consists of; the network last, since it says "finished".
-CNN_FILES = ("metrics.csv", "cnn.json", "network.safetensors")
-
-_CURVES = "cnn.json"
-_PRECISION = "precision.json"
-_TRAIN_ACCURACY = "train-accuracy.json"
-
-
-@dataclass(frozen=True)
-class CurvesRecord:
-    """How the training of a CNN went; the content of its ``cnn.json``.
-
-    Attributes
-    ----------
-    best_epoch : int
-        The epoch whose weights were kept, from 1.
-    history : tuple of EpochRecord
-    """
-
-    best_epoch: int
-    history: tuple[EpochRecord, ...]
-
-
-def read_curves(run: Run, seed: int) -> CurvesRecord:
-    """Read how the training of a seed's CNN went.
-
-    Raises
-    ------
-    RunError
-        If it is not finished, or its record is damaged.
-    """
-    content = _read_record(run, seed, _CURVES)
-    try:
-        history = tuple(EpochRecord(**record) for record in content["history"])
-        return CurvesRecord(content["best_epoch"], history)
-    except (KeyError, TypeError) as error:
-        raise _damaged(run.seed_path(seed) / _CURVES, error) from error
-
-
-def read_train_accuracy(run: Run, seed: int) -> dict[str, float]:
-    """Read the accuracy, 0 to 1, of each variant on the CNN's training images.
-
-    Raises
-    ------
-    RunError
-        If the seed is not finished, or its record is damaged.
-    """
-    content = _read_record(run, seed, _TRAIN_ACCURACY)
-    try:
-        return {variant: float(accuracy) for variant, accuracy in content.items()}
-    except (TypeError, ValueError) as error:
-        raise _damaged(run.seed_path(seed) / _TRAIN_ACCURACY, error) from error
-
-
-def read_precision(run: Run) -> Precision:
-    """Read how the CNNs of a run are trained.
-
-    Raises
-    ------
-    RunError
-        If the record is missing or damaged.
-    """
-    file = run.path / _PRECISION
-    try:
-        return Precision(**_read_json(file))
-    except TypeError as error:
-        raise _damaged(file, error) from error
-
-
-def _read_record(run: Run, seed: int, name: str) -> dict[str, Any]:  # Any: JSON values
-    file = run.seed_path(seed) / name
-    if not file.exists():
-        raise run.unfinished(f"seed {seed}")
-    return _read_json(file)
-
-
-def _read_json(file: Path) -> dict[str, Any]:  # Any: JSON values
-    try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise _damaged(file, error) from error
-    if not isinstance(content, dict):
-        raise _damaged(file, "no JSON object")
-    return content
-
-
-def _damaged(file: Path, reason: object) -> RunError:
-    return RunError(f"{file} is damaged ({reason}); restore the run")
+__all__ = ["SeedTraining"]
 
 
 class SeedTraining:
@@ -178,7 +80,7 @@ class SeedTraining:
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left."""
-        return (self.folder / _TRAIN_ACCURACY).exists()
+        return (self.folder / TRAIN_ACCURACY).exists()
 
     def finish(self) -> None:
         """Do what is left: nothing, trees, or everything."""
@@ -203,7 +105,7 @@ class SeedTraining:
         with self.monitor.stage(f"seed {self.seed}: accuracy on its own images") as tell:
             predicted = model.probabilities(train.images, known, tell)
         accuracy = {v: float((p.argmax(1) == train.labels).mean()) for v, p in predicted.items()}
-        write_json(self.folder / _TRAIN_ACCURACY, accuracy)
+        write_json(self.folder / TRAIN_ACCURACY, accuracy)
 
     def _finish_cnn(self, part: "_Part", train: LabelledImages) -> None:
         if not network_path(part.folder).exists():
@@ -260,7 +162,7 @@ class SeedTraining:
 
         def on_epoch(finished: Sequence[EpochRecord]) -> None:
             history[:] = finished
-            _write_curves(part.folder / "metrics.csv", history)
+            write_curves(part.folder / "metrics.csv", history)
 
         with self.monitor.stage(f"{part.name}: CNN") as tell:
 
@@ -284,7 +186,7 @@ class SeedTraining:
                 on_epoch=on_epoch,
             )
         history_rows = [asdict(record) for record in state.history]
-        write_json(part.folder / _CURVES, {"best_epoch": state.best_epoch, "history": history_rows})
+        write_json(part.folder / CURVES, {"best_epoch": state.best_epoch, "history": history_rows})
         save_weights(network_path(part.folder), state.best_weights)  # last: it says "finished"
         best = state.history[state.best_epoch - 1]
         processes = current_group().size
@@ -305,7 +207,7 @@ class SeedTraining:
 
     def _precision(self, network: FaceNetwork, images: int) -> Precision:
         """Return the run's precision: measured when it starts, the same when it goes on."""
-        file = self.run.path / _PRECISION
+        file = self.run.path / PRECISION
         if file.exists():
             precision = read_precision(self.run)
             require_device(precision, self.run.path)
@@ -421,52 +323,3 @@ class _Part:
     @property
     def state_path(self) -> Path:
         return self.folder / "state.safetensors"
-
-
-def training_images(
-    train: FaceDataset | LabelledImages, settings: Settings, seed: int, *, copies: bool = True
-) -> LabelledImages:
-    """Return what a CNN of this seed trains on, after doubts and balancing where they are set.
-
-    Parameters
-    ----------
-    train : FaceDataset or LabelledImages
-    settings : Settings
-    seed : int
-    copies : bool
-        Whether the augmented copies of balancing are among them.
-    """
-    if isinstance(train, FaceDataset):
-        train = labelled(train, settings)
-    believed = believed_images(train, settings.data.doubted)
-    if not settings.data.balance:
-        return believed
-    index, copied = balance(believed.labels, seed)
-    if not copies:
-        return believed.select(index[~copied])
-    images = believed.images[index]
-    generator = torch.Generator().manual_seed(seed)
-    changed = augment_as_published(torch.from_numpy(images[copied]), generator)
-    images[copied] = changed.round().to(torch.uint8).numpy()
-    return replace(believed.select(index), images=images)
-
-
-def labelled(dataset: FaceDataset, settings: Settings) -> LabelledImages:
-    """Return images with their labels, and the votes that the CNN or the trees learn.
-
-    Raises
-    ------
-    DataError
-        If the trees do, and there are none.
-    """
-    share = settings.trees.votes
-    targets = mix_targets(dataset.labels, soft_labels(dataset), share) if share else None
-    learns_votes = settings.cnn.votes and dataset.votes is not None
-    votes = vote_shares(dataset) if learns_votes else None
-    return LabelledImages(dataset.images, dataset.labels, dataset.beliefs, targets, votes)
-
-
-def _write_curves(path: Path, history: Sequence[EpochRecord]) -> None:
-    rows = [",".join(asdict(history[0]))]
-    rows += [",".join(f"{value:.6g}" for value in asdict(record).values()) for record in history]
-    write_text(path, "\n".join(rows) + "\n")

@@ -21,8 +21,8 @@ from ferboost.pipeline.examples import load_examples
 from ferboost.pipeline.explaining import load_explanation_check
 from ferboost.pipeline.labelling import load_label_findings
 from ferboost.pipeline.memorising import load_memorised
+from ferboost.pipeline.records import read_precision
 from ferboost.pipeline.robustness import load_robustness
-from ferboost.pipeline.training import read_precision
 from ferboost.published import published
 from ferboost.report.content import CaptionedFigure, DataFacts, ReportContent
 from ferboost.report.data_figures import draw_class_distribution, draw_sample_grid

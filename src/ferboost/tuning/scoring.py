@@ -18,7 +18,7 @@ from ferboost.evaluation.scaling import log_losses
 from ferboost.features import FeatureSource
 from ferboost.growing import SeenImages, add_centres, centred_groups, cut_watched, grow_trees
 from ferboost.models import load_seed_model
-from ferboost.pipeline.training import training_images
+from ferboost.pipeline.learnt_images import training_images
 from ferboost.runs import Run
 from ferboost.tuning.faces import StudyFaces
 from ferboost.tuning.outcomes import Cost, SeedScore
