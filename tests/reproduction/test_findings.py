@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 
 from ferboost.reproduction.experiments import GRID, Experiment, find_experiment
-from ferboost.reproduction.findings import (
-    ExperimentResult,
-    PointResult,
-    experiment_claim,
-    grid_finding,
-)
+from ferboost.reproduction.findings import experiment_claim, grid_finding
+from ferboost.reproduction.results import ExperimentResult, PointResult
 
 IMAGES = 100_000  # whose sampling error is a quarter of a point
 

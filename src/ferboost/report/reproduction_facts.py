@@ -9,15 +9,14 @@ from ferboost.report.writing import report_content, write_content
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID
 from ferboost.reproduction.findings import (
     Claim,
-    ExperimentResult,
     GridFinding,
     cnn_claims,
     experiment_claim,
     grid_finding,
-    read_result,
 )
 from ferboost.reproduction.folder import CLEAN, RUNS, Reproduction, ReproductionRecord
 from ferboost.reproduction.planning import published_epochs
+from ferboost.reproduction.results import ExperimentResult, read_result
 from ferboost.runs import Run
 
 __all__ = ["Facts", "RunFacts", "read_facts"]

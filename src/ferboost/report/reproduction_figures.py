@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ferboost.report.style import INK, MUTED, PALETTE, add_legend, marker_handle, new_axes
 from ferboost.reproduction.experiments import GRID
-from ferboost.reproduction.findings import ExperimentResult, PointResult
+from ferboost.reproduction.results import ExperimentResult, PointResult
 from ferboost.tuning.space import Value
 from ferboost.tuning.wording import value_in_words
 

@@ -18,8 +18,9 @@ from ferboost.report.study_figures import plot_grid, plot_trial_curves
 from ferboost.report.style import variant_title
 from ferboost.report.wording import typeset
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID
-from ferboost.reproduction.findings import Claim, ExperimentResult, experiment_claim
+from ferboost.reproduction.findings import Claim, experiment_claim
 from ferboost.reproduction.folder import AS_PUBLISHED, CLEAN, RUNS, Reproduction
+from ferboost.reproduction.results import ExperimentResult
 from ferboost.templates import template_environment
 from ferboost.tuning.wording import value_in_words
 
