@@ -17,7 +17,7 @@ from ferboost.pipeline import execute_run
 from ferboost.progress import Monitor
 from ferboost.report.card import model_card
 from ferboost.runs import Run
-from tiny import begin, faces, finish, run_settings
+from tiny import begin, every_scaling_is_kept, faces, finish, run_settings
 
 DATASET = faces()
 
@@ -76,7 +76,8 @@ def test_it_says_what_was_exported_and_measures_it(tmp_path: Path) -> None:
     data = load_dataset(tmp_path / "faces.zip")
     run, prepared = begin(tmp_path / "run", data, run_settings())
     execute_run(run, prepared, Monitor())
-    export_run(run, tmp_path / "model.onnx", weight_format="int8", calibration="vector")
+    with every_scaling_is_kept():
+        export_run(run, tmp_path / "model.onnx", weight_format="int8", calibration="vector")
     card = model_card(run, "cnn", tmp_path / "model.onnx")
     test = data.split("test")
     said = Predictor(tmp_path / "model.onnx").predict_proba(test.images).argmax(axis=1)
