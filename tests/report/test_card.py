@@ -10,6 +10,7 @@ import pytest
 from ferboost.datasets import load_dataset
 from ferboost.datasets.writing import write_dataset
 from ferboost.errors import RunError, SettingsError
+from ferboost.evaluation import scaling
 from ferboost.evaluation.results import Results
 from ferboost.export import export_run
 from ferboost.inference import Predictor
@@ -43,6 +44,16 @@ def test_it_has_what_a_reader_must_know(finished: tuple[Run, Results]) -> None:
     assert (
         "\n- 99 of 100 training faces lie within each of these, in gray values: brightness " in card
     )
+
+
+def test_a_temperature_that_is_not_shown_to_help_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaling, "_are_shown", lambda _gains: False)
+    run, _ = finish(tmp_path / "run", DATASET, run_settings())
+    card = model_card(run)
+    assert "validation images do not show that a temperature helps" in card
+    assert "temperature scaled" not in card
 
 
 def test_it_names_no_folder_of_this_machine(finished: tuple[Run, Results]) -> None:

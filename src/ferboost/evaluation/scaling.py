@@ -96,6 +96,8 @@ class Scaling:
                 f"a calibration of {len(self.scale)} classes cannot scale probabilities of "
                 f"{probabilities.shape[-1]}"
             )
+        if self.changes_nothing:
+            return probabilities
         logits = logarithms(probabilities) * np.array(self.scale) + np.array(self.bias)
         return _softmax(logits).astype(np.float32)
 

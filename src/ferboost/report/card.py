@@ -240,10 +240,15 @@ def _calibration(trust: VariantTrust) -> str:
     before, after = trust.steps[0].metrics.ece, trust.steps[1].metrics.ece
     clean = trust.steps[1].clean
     on_clean = "" if clean is None else f", {100 * clean.ece.value:.1f} on the clean images"
+    limits = f"[{100 * after.interval[0]:.1f}, {100 * after.interval[1]:.1f}]"
+    if before == after:
+        errors = f"{100 * after.value:.1f} {limits} percent points as it comes{on_clean}"
+        errors += " (validation images do not show that a temperature helps)"
+    else:
+        errors = f"{100 * before.value:.1f} percent points as it comes, "
+        errors += f"{100 * after.value:.1f} {limits} temperature scaled{on_clean}"
     return (
-        f"Expected calibration error {100 * before.value:.1f} percent points as it comes, "
-        f"{100 * after.value:.1f} [{100 * after.interval[0]:.1f}, {100 * after.interval[1]:.1f}] "
-        f"temperature scaled{on_clean}; a perfect model would show "
+        f"Expected calibration error {errors}; a perfect model would show "
         f"{100 * trust.steps[0].metrics.ece_by_chance:.1f} on as many images by chance."
     )
 
