@@ -25,7 +25,7 @@ __all__ = ["LABELS_EXAMPLES", "labels"]
 LABELS_EXAMPLES = """\b
 Examples:
   ferboost labels runs/strong-clean-1 fer2013.zip
-  ferboost labels runs/out-of-fold-1 fer2013.zip --votes fer2013new.csv
+  ferboost labels runs/boosted-clean-1 fer2013.zip --votes fer2013new.csv
   ferboost labels runs/strong-clean-1 my-faces/ --count 200 -o suspects
 """
 
