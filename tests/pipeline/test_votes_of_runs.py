@@ -104,3 +104,15 @@ def test_a_cnn_goes_on_with_its_own_votes_only(tmp_path: Path) -> None:
     run, _ = begin(tmp_path / "run", voted(faces()), run_settings({"votes": 1.0}))
     with pytest.raises(RunError, match="was started with other votes"):
         resume_run(run.path, faces())
+
+
+def test_a_branch_says_what_votes_its_cnns_have_learnt(tmp_path: Path) -> None:
+    data = voted(faces())
+    origin, _ = finish(tmp_path / "run", data, run_settings({"epochs": 1, "votes": 1.0}))
+    with pytest.raises(RunError, match="was started with other votes than none"):
+        branch_run(origin, tmp_path / "branch", faces(), origin.settings, "tests")
+    run, _ = branch_run(origin, tmp_path / "branch", data, origin.settings, "tests")
+    assert run.record.data.votes_fingerprint == origin.record.data.votes_fingerprint is not None
+    labels, _ = finish(tmp_path / "labels", faces(), origin.settings)
+    with pytest.raises(RunError, match="give it none"):
+        branch_run(labels, tmp_path / "other", data, origin.settings, "tests")

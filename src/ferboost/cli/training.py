@@ -212,7 +212,7 @@ def boost(
     settings = change_settings(origin.settings, changes or (), {"trees": trees})
     settings = _learning(settings, votes)
     known = origin.record.data.votes
-    if votes is None and settings.trees.votes and known is not None:
+    if votes is None and known is not None and (settings.trees.votes or settings.cnn.votes):
         votes = Path(known)
     dataset = load(Path(origin.record.data.path) if data is None else data, votes)
     with new_run_path(out, run.parent, f"{run.name}-boost") as path:

@@ -9,7 +9,7 @@ from ferboost.cnn.network import build_network
 from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
-from ferboost.errors import RunError, SettingsError
+from ferboost.errors import SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.files import atomic_folder, copy_file
 from ferboost.models import fold_path, load_seed_model
@@ -27,7 +27,7 @@ from ferboost.pipeline.evaluating import (
 from ferboost.pipeline.examples import save_examples
 from ferboost.pipeline.memorising import measure_memorised
 from ferboost.pipeline.records import CNN_FILES
-from ferboost.pipeline.same_data import require_same_data, require_same_doubts
+from ferboost.pipeline.same_data import require_same_data, require_same_doubts, require_same_votes
 from ferboost.pipeline.stacking import copy_stacked, find_stacked, has_stacked
 from ferboost.pipeline.sufficing import require_images_for_trees
 from ferboost.pipeline.training import SeedTraining
@@ -126,12 +126,8 @@ def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
     require_same_data(dataset, run.record.data, path)
     prepared = _prepare(dataset, run.settings)
     require_same_doubts(prepared, run.record.data, path)
-    learns_votes = run.settings.trees.votes or run.settings.cnn.votes
-    if learns_votes and dataset.votes_fingerprint != run.record.data.votes_fingerprint:
-        raise RunError(
-            f"{path} was started with other votes than {dataset.votes_source or 'none'}; give it "
-            f"those of {run.record.data.votes or 'its start'}"
-        )
+    if run.settings.trees.votes or run.settings.cnn.votes:
+        require_same_votes(dataset, run.record.data, path)
     if not has_stacked(run):  # killed while they were copied
         copy_stacked(run, find_stacked(run.settings, dataset))
     return run, prepared
@@ -161,6 +157,8 @@ def branch_run(
     for seed in settings.seeds:
         load_seed_model(origin, seed)
     require_same_data(dataset, origin.record.data, origin.path)
+    if settings.cnn.votes:  # the new run says what its CNNs have learnt
+        require_same_votes(dataset, origin.record.data, origin.path)
     refuse_existing(path)
     with atomic_folder(path) as folder:  # a branch without its CNNs would train them anew
         run, prepared = start_run(folder, dataset, settings, command)

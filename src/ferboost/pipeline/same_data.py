@@ -6,7 +6,7 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import RunError
 from ferboost.runs import DataRecord
 
-__all__ = ["require_same_data", "require_same_doubts"]
+__all__ = ["require_same_data", "require_same_doubts", "require_same_votes"]
 
 
 def require_same_data(dataset: FaceDataset, record: DataRecord, path: Path) -> None:
@@ -49,3 +49,18 @@ def require_same_doubts(prepared: FaceDataset, record: DataRecord, path: Path) -
             f"the file of doubted labels is not the one that {path} was started with (its content "
             "has changed); start anew"
         )
+
+
+def require_same_votes(dataset: FaceDataset, record: DataRecord, path: Path) -> None:
+    """Refuse to go on with other FER+ votes than those that a run was started with.
+
+    Raises
+    ------
+    RunError
+        If they differ, or only one of both has any.
+    """
+    if dataset.votes_fingerprint == record.votes_fingerprint:
+        return
+    theirs = f"those of {record.votes or 'its start'}" if record.votes_fingerprint else "none"
+    found = dataset.votes_source or "none"
+    raise RunError(f"{path} was started with other votes than {found}; give it {theirs}")
