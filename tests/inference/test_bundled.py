@@ -22,10 +22,10 @@ def test_it_is_small_and_knows_the_seven_emotions(predictor: Predictor) -> None:
 def test_it_says_how_good_it_is_and_how_it_was_made(predictor: Predictor) -> None:
     info = predictor.info
     assert info.protocol == "clean"  # nothing was chosen on the test images
-    assert info.calibration == "temperature"
+    assert info.variant == "output residual"  # a CNN, and trees that correct it
     assert info.metrics["n"] == 3589
     assert 0 < info.metrics["accuracy_clean"] <= info.metrics["accuracy"] < 1
-    assert info.weight_loss["other_emotion"] <= 0.02 * info.weight_loss["faces"]
+    assert info.weight_loss["other_emotion"] <= 0.01 * info.weight_loss["faces"]
     assert info.sets is not None
     assert info.limits is not None
 
