@@ -30,6 +30,7 @@ __all__ = [
     "SeenImages",
     "add_centres",
     "centred_groups",
+    "cross_predict",
     "cut_watched",
     "groups_seen",
     "grow_trees",
@@ -187,6 +188,51 @@ def grow_trees(
         validation_logits=validation_logits,
         targets=rows.data.targets,
     )
+
+
+def cross_predict(
+    variant: str,
+    parts: Sequence[SeenImages],
+    settings: TreeSettings,
+    rounds: int,
+    *,
+    classes: int,
+    seed: int,
+    tell: Tell | None = None,
+) -> NDArray[np.float32]:
+    """Predict images by trees that grew on the other parts of them.
+
+    Parameters
+    ----------
+    variant : str
+    parts : sequence of SeenImages
+        At least two; every class is in all but any one of them.
+    settings : TreeSettings
+    rounds : int
+        How many rounds the trees have; 0 are the network alone.
+    classes, seed : int
+    tell : callable, optional
+        Called with (done, total, "") after every part.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, classes)
+        Probabilities, part by part.
+    """
+    groups = groups_seen([variant])
+    if not rounds:
+        return np.concatenate([part.features(groups)["output"] for part in parts])
+    fixed = settings.model_copy(update={"rounds": rounds, "early_stopping": None})
+    found = []
+    for number, part in enumerate(parts):
+        if tell is not None:
+            tell(number, len(parts), "")
+        others = join_seen([own for own in parts if own is not part], groups)
+        trees = grow_trees(variant, others, None, fixed, classes=classes, seed=seed)
+        found.append(trees.predict_proba(*part.of(variant)))
+    if tell is not None:
+        tell(len(parts), len(parts), "")
+    return np.concatenate(found)
 
 
 def predict_trees(

@@ -10,13 +10,24 @@ from ferboost import features as what_trees_see
 from ferboost.boosting import BoostedTrees
 from ferboost.centres import ClassCentres
 from ferboost.cnn import training as cnn_training
+from ferboost.datasets.doubts import prepare_training
+from ferboost.datasets.splitting import FOLD_SEED, number_folds
 from ferboost.errors import DataError, ExportError, RunError, SettingsError
 from ferboost.export import export_run
 from ferboost.growing import grow_trees
 from ferboost.inference import Predictor
 from ferboost.models import load_seed_model, trees_path
-from ferboost.pipeline import branch_run, execute_run, resume_run, start_run, training
+from ferboost.pipeline import (
+    branch_run,
+    calibrate_run,
+    execute_run,
+    load_calibration,
+    resume_run,
+    start_run,
+    training,
+)
 from ferboost.pipeline.changing import load_changed_faces
+from ferboost.pipeline.unseen import load_unseen
 from ferboost.progress import Monitor
 from ferboost.report import write_report
 from ferboost.settings import change_settings
@@ -88,7 +99,9 @@ def test_trees_of_all_folds_correct_the_cnn_that_learnt_every_image(
     trees = FOLDED | {"taps": taps, "mode": "residual", "ensemble": False}
     run, results = finish(tmp_path / "run", DATASET, run_settings(trees=trees))
     rows = sum(run.record.data.counts["train"])
-    assert grown == [(rows, rows)] * 2  # one set of trees a variant, not one a fold
+    assert grown[:2] == [(rows, rows)] * 2  # one set of trees a variant, not one a fold
+    judged = [count for count, _ in grown[2:]]  # by trees of the other fold
+    assert set(judged) == {judged[0], rows - judged[0]}
     model = load_seed_model(run, 0)
     assert model.variants == results.variants
     assert model.variants == ("cnn", "output residual", "output+hog residual")
@@ -106,7 +119,39 @@ def test_trees_of_all_folds_correct_the_cnn_that_learnt_every_image(
     assert write_report(run).is_file()
     (run.seed_path(0) / "train-accuracy.json").unlink()
     execute_run(*resume_run(run.path, DATASET), Monitor())
-    assert len(grown) == 2  # nothing of it is done again
+    assert len(grown) == 2 + len(judged)  # nothing of it is done again
+
+
+def test_out_of_fold_images_calibrate_one_cnn_and_its_trees(tmp_path: Path) -> None:
+    trees = FOLDED | {"taps": ("output",), "mode": "residual", "ensemble": False}
+    run, _ = finish(tmp_path / "run", DATASET, run_settings(trees=trees | {"view_rows": True}))
+    calibration = load_calibration(run)
+    assert calibration is not None
+    counts = run.record.data.counts
+    held_out, learnt = sum(counts["validation"]), sum(counts["train"])
+    assert len(calibration.labels) == held_out + learnt
+    kept = load_unseen(run.seed_path(0))
+    assert kept is not None
+    labels, shares = kept
+    assert sorted(np.bincount(labels)) == sorted(counts["train"])
+    prepared = prepare_training(DATASET, run.settings.data, validation=True)
+    train, model = prepared.split("train"), load_seed_model(run, 0)
+    first = train.select(number_folds(train.labels, train.hashes, 2, FOLD_SEED) == 0)
+    judged = model.folds[0].probabilities(first.images)["cnn"]  # it was trained without these
+    np.testing.assert_allclose(shares["cnn"][: len(judged)], judged, atol=1e-6)
+    np.testing.assert_array_equal(calibration.probabilities[0]["cnn"][held_out:], shares["cnn"])
+    assert (shares["output residual"] != shares["cnn"]).any()
+
+    (run.seed_path(0) / "unseen.npz").unlink()
+    (run.seed_path(0) / "train-accuracy.json").unlink()
+    execute_run(*resume_run(run.path, DATASET), Monitor())
+    again = load_unseen(run.seed_path(0))
+    assert again is not None
+    for variant in shares:
+        np.testing.assert_array_equal(again[1][variant], shares[variant])
+    (run.seed_path(0) / "unseen.npz").write_bytes(b"damaged")
+    with pytest.raises(RunError, match="remove it and resume the run"):
+        calibrate_run(run, prepared.split("validation"), Monitor())
 
 
 def test_what_differs_from_cnn_to_cnn_is_refused_where_trees_move_to_another() -> None:

@@ -73,7 +73,7 @@ def calibrate(
         calibration = calibrate_run(run, validation, ConsoleMonitor())
     if json:
         print_json({
-            "faces": len(validation),
+            "faces": len(calibration.labels),
             "temperatures": {
                 str(seed): _temperatures(own) for seed, own in calibration.scalings.items()
             },
@@ -86,7 +86,8 @@ def calibrate(
         for variant in calibration.ensemble
     ]
     columns = ["temperature", *(f"seed {seed}" for seed in calibration.scalings)]
-    print_table(f"{len(validation):,} validation faces", columns, rows)
+    faces = f"{len(calibration.labels):,} faces that no CNN has learnt"
+    print_table(faces, columns, rows)
 
 
 def _temperatures(

@@ -17,6 +17,7 @@ from ferboost.files import atomic_path, write_json
 from ferboost.growing import watched_images
 from ferboost.models import load_seed_model
 from ferboost.pipeline.evaluating import load_training_hashes, require_finished
+from ferboost.pipeline.unseen import load_unseen
 from ferboost.progress import Monitor, part_of
 from ferboost.runs import Run
 
@@ -47,7 +48,8 @@ def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCal
         Of the protocol ``"clean"``, its models finished.
     validation : FaceDataset
         The run's own: no CNN was trained on it. Held-out trees grew on four fifths of it, and are
-        calibrated on the last one.
+        calibrated on the last one. Where out-of-fold trees correct one CNN, the training images
+        count as well, as the CNNs of folds, and trees grown on the other folds, judge them.
     monitor : Monitor
 
     Raises
@@ -67,8 +69,9 @@ def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCal
             part = part_of(tell, done, len(run.settings.seeds), f"seed {seed}")
             model = load_seed_model(run, seed)
             probabilities[seed] = model.probabilities(known.images, tell=part)
-        calibration = fit_calibration(known.labels, probabilities, _grown_on(run, validation))
-    arrays: dict[str, NDArray[np.generic]] = {"labels": known.labels}
+        labels, probabilities = _with_unseen(run, known.labels, probabilities)
+        calibration = fit_calibration(labels, probabilities, _grown_on(run, validation))
+    arrays: dict[str, NDArray[np.generic]] = {"labels": labels}
     if run.settings.trees.features == "held-out":
         arrays[_GROWN_ON] = calibration.grown_on
     for seed, variants in probabilities.items():
@@ -117,10 +120,30 @@ def load_calibration(run: Run) -> RunCalibration | None:
         ) from error
 
 
-def _grown_on(run: Run, validation: FaceDataset) -> NDArray[np.bool_]:
-    """Say on which validation images the trees of a run grew."""
+def _with_unseen(
+    run: Run, labels: NDArray[np.int64], probabilities: dict[int, dict[str, NDArray[np.float32]]]
+) -> tuple[NDArray[np.int64], dict[int, dict[str, NDArray[np.float32]]]]:
+    """Add training images that were judged out of fold, where every seed has them."""
+    unseen = {seed: load_unseen(run.seed_path(seed)) for seed in probabilities}
+    complete = {
+        seed: own
+        for seed, own in unseen.items()
+        if own is not None and own[1].keys() >= probabilities[seed].keys()
+    }
+    if len(complete) < len(probabilities):
+        return labels, probabilities
+    joined = {
+        seed: {v: np.concatenate([own, complete[seed][1][v]]) for v, own in variants.items()}
+        for seed, variants in probabilities.items()
+    }
+    first, _ = next(iter(complete.values()))  # all seeds have the same folds
+    return np.concatenate([labels, first]), joined
+
+
+def _grown_on(run: Run, validation: FaceDataset) -> NDArray[np.bool_] | None:
+    """Say on which validation images the trees of a run grew; None for none."""
     if run.settings.trees.features != "held-out":
-        return np.zeros(len(validation), dtype=np.bool_)
+        return None
     return ~watched_images(validation.labels, validation.hashes)
 
 

@@ -23,6 +23,7 @@ from ferboost.growing import (
     SeenImages,
     add_centres,
     centred_groups,
+    cross_predict,
     cut_watched,
     groups_seen,
     grow_trees,
@@ -45,9 +46,10 @@ from ferboost.pipeline.records import (
     read_precision,
     write_curves,
 )
+from ferboost.pipeline.unseen import save_unseen, unseen_path
 from ferboost.progress import Monitor, part_of
 from ferboost.runs import Run
-from ferboost.variants import in_words, tree_variants
+from ferboost.variants import CNN, in_words, tree_variants
 
 __all__ = ["SeedTraining"]
 
@@ -140,17 +142,43 @@ class SeedTraining:
         """Grow trees on what the CNNs of the folds see, for the CNN that learnt every image."""
         settings = self.run.settings.trees
         part = _Part(self.folder, f"seed {self.seed}", self.seed)
-        missing = self._missing_trees(part)
-        if not missing:
+        variants = tree_variants(settings.taps, settings.mode, settings.baselines)
+        if not self._missing_trees(part) and unseen_path(self.folder).exists():
             return
         network = load_seed_model(self.run, self.seed).network
         judged = SeenImages(FeatureSource(network, settings.views), watched)
-        if settings.view_rows:
-            folds = [fold.every_view(settings.views) for fold in folds]
+        seen = [f.every_view(settings.views) for f in folds] if settings.view_rows else folds
         with self.monitor.stage(f"{part.name}: what the trees see") as tell:
-            rows = join_seen(folds, groups_seen(missing), tell)
+            rows = join_seen(seen, groups_seen(variants), tell)
         stops = settings.early_stopping is not None
         self._grow_missing(part, rows, judged if stops else None)
+        self._predict_unseen(part, seen, [len(fold.data.labels) for fold in folds])
+
+    def _predict_unseen(
+        self, part: "_Part", seen: Sequence[SeenImages], counts: Sequence[int]
+    ) -> None:
+        """Keep what CNNs and trees say of images that neither has learnt, to calibrate by.
+
+        Of every part only the first `counts` images count; views of them may follow.
+        """
+        own = np.concatenate(
+            [np.arange(len(s.data.labels)) < n for s, n in zip(seen, counts, strict=True)]
+        )
+        trees = load_seed_model(self.run, self.seed).trees
+        shares = {CNN: np.concatenate([fold.groups["output"] for fold in seen])}
+        for variant, grown in trees.items():
+            with self.monitor.stage(f"{part.name}: {in_words(variant)}, fold by fold") as tell:
+                shares[variant] = cross_predict(
+                    variant,
+                    seen,
+                    self.run.settings.trees,
+                    grown.rounds_,
+                    classes=len(self.run.record.classes),
+                    seed=part.seed,
+                    tell=tell,
+                )
+        labels = np.concatenate([fold.data.labels for fold in seen])
+        save_unseen(self.folder, labels[own], {v: p[own] for v, p in shares.items()})
 
     def _train_cnn(self, part: "_Part", train: LabelledImages) -> None:
         settings = self.run.settings.cnn
