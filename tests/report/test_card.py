@@ -52,7 +52,7 @@ def test_a_temperature_that_is_not_shown_to_help_is_said(
     monkeypatch.setattr(scaling, "_are_shown", lambda _gains: False)
     run, _ = finish(tmp_path / "run", DATASET, run_settings())
     card = model_card(run)
-    assert "validation images do not show that a temperature helps" in card
+    assert "the images kept for calibration do not show that a temperature helps" in card
     assert "temperature scaled" not in card
 
 

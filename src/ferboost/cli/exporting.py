@@ -110,7 +110,8 @@ def export(
     )
     if calibration not in {None, "none", done.info.calibration}:
         typer.echo(
-            f"{calibration} scaling is left out: the validation images do not show that it helps"
+            f"{calibration} scaling is left out: the images kept for calibration do not show that "
+            "it helps"
         )
     typer.echo(
         f"calibration: {done.info.calibration}; expected calibration error "

@@ -243,7 +243,7 @@ def _calibration(trust: VariantTrust) -> str:
     limits = f"[{100 * after.interval[0]:.1f}, {100 * after.interval[1]:.1f}]"
     if before == after:
         errors = f"{100 * after.value:.1f} {limits} percent points as it comes{on_clean}"
-        errors += " (validation images do not show that a temperature helps)"
+        errors += " (the images kept for calibration do not show that a temperature helps)"
     else:
         errors = f"{100 * before.value:.1f} percent points as it comes, "
         errors += f"{100 * after.value:.1f} {limits} temperature scaled{on_clean}"
