@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fabricated import fabricate_robustness
 
 from ferboost.datasets import load_dataset
 from ferboost.datasets.writing import write_dataset
@@ -13,6 +14,7 @@ from ferboost.errors import RunError, SettingsError
 from ferboost.evaluation import scaling
 from ferboost.evaluation.results import Results
 from ferboost.export import export_run
+from ferboost.files import write_json
 from ferboost.inference import Predictor
 from ferboost.pipeline import execute_run
 from ferboost.progress import Monitor
@@ -54,6 +56,19 @@ def test_a_temperature_that_is_not_shown_to_help_is_said(
     card = model_card(run)
     assert "the images kept for calibration do not show that a temperature helps" in card
     assert "temperature scaled" not in card
+
+
+def test_it_says_what_worse_faces_cost(tmp_path: Path) -> None:
+    run, _ = finish(tmp_path / "run", DATASET, run_settings())
+    assert "## Worse faces" not in model_card(run)
+    write_json(run.path / "robustness.json", fabricate_robustness().to_dict())
+    card = model_card(run, "fc1")
+    part = card[card.index("## Worse faces") : card.index("## Limits")]
+    curves = [curve for curve in fabricate_robustness().curves if curve.variant == "fc1"]
+    assert part.count("\n| ") == 2 + len(curves)
+    for curve in curves:
+        assert curve.corruption in part
+        assert f" {100 * curve.accuracy[-1]:.1f} |" in part
 
 
 def test_it_names_no_folder_of_this_machine(finished: tuple[Run, Results]) -> None:

@@ -13,11 +13,12 @@ from ferboost.datasets.splitting import cut_as
 from ferboost.errors import SettingsError
 from ferboost.evaluation.model_files import evaluate_model_file
 from ferboost.evaluation.results import Results
+from ferboost.evaluation.robustness import Robustness
 from ferboost.evaluation.summary import VariantSummary, summarize
 from ferboost.evaluation.trust import VariantTrust, measure_trust
 from ferboost.inference import ModelInfo, Predictor
 from ferboost.models import load_seed_model
-from ferboost.pipeline import load_calibration, load_results
+from ferboost.pipeline import load_calibration, load_results, load_robustness
 from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.pipeline.same_data import require_same_data
@@ -80,6 +81,7 @@ def model_card(run: Run, variant: str = "cnn", exported: Path | None = None) -> 
     if calibration is not None:
         (trust,) = measure_trust(results, calibration, variants=[variant])
     file = None if exported is None else _measure_file(run, variant, exported)
+    robustness = load_robustness(run)
     settings = run.settings
     environment = template_environment(escape=False)
     clean = summary.per_seed[0].n_clean
@@ -100,6 +102,8 @@ def model_card(run: Run, variant: str = "cnn", exported: Path | None = None) -> 
         mistaken=_mistaken(summary, results.classes),
         calibration=_calibration(trust) if trust else f"The run is {why_uncalibrated(run)}.",
         sets=list(_sets(trust)) if trust else [],
+        robustness=robustness,
+        worse=list(_worse(robustness, variant)) if robustness else [],
         trained_on=_trained_on(run),
     )
 
@@ -251,6 +255,18 @@ def _calibration(trust: VariantTrust) -> str:
         f"Expected calibration error {errors}; a perfect model would show "
         f"{100 * trust.steps[0].metrics.ece_by_chance:.1f} on as many images by chance."
     )
+
+
+def _worse(robustness: Robustness, variant: str) -> Iterator[Sequence[str]]:
+    """Yield for each way to make faces worse: its steps, accuracy and calibration error there."""
+    for curve in robustness.curves:
+        if curve.variant == variant:
+            yield (
+                f"{curve.corruption}, {curve.unit}" if curve.unit else curve.corruption,
+                ", ".join(f"{strength:g}" for strength in curve.strengths),
+                ", ".join(wording.percent(accuracy) for accuracy in curve.accuracy),
+                ", ".join(wording.percent(error) for error in curve.ece),
+            )
 
 
 def _sets(trust: VariantTrust) -> Iterator[Sequence[str]]:
