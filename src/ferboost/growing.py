@@ -1,6 +1,6 @@
 """Growing trees on images: their features, what residual trees start from, what stops them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,7 +26,6 @@ from ferboost.variants import (
 from ferboost.views import view_faces, views_of
 
 __all__ = [
-    "PIECE",
     "SeenImages",
     "add_centres",
     "centred_groups",
@@ -34,13 +33,14 @@ __all__ = [
     "cut_watched",
     "groups_seen",
     "grow_trees",
+    "in_pieces",
     "join_seen",
     "predict_trees",
     "watched_images",
 ]
 
-#: Images at a time: a batch of the network's, so that nothing rounds otherwise.
-PIECE = 512
+# Images at a time: a batch of the network's, so that nothing rounds otherwise.
+_PIECE = 512
 
 # The same cut for all seeds of a run, so that they are comparable.
 _CUT_SEED = 0
@@ -74,21 +74,12 @@ class SeenImages:
         missing = [group for group in groups if group not in self.groups]
         if not missing:
             return self.groups
-        found: dict[str, NDArray[np.float32]] = {}
-        total = len(self.data.labels)
-        for start in range(0, max(total, 1), PIECE):
-            if tell is not None:
-                tell(start, total, "")
-            own = slice(start, start + PIECE)
+
+        def compute(own: slice) -> dict[str, NDArray[np.float32]]:
             members = self.data.labels[own] if self.centred else None
-            values = group_features(self.source, self.data.images[own], missing, members)
-            for group, rows in values.items():
-                if start == 0:
-                    found[group] = np.empty((total, rows.shape[1]), dtype=np.float32)
-                found[group][own] = rows
-        if tell is not None:
-            tell(total, total, "")
-        self.groups |= found
+            return group_features(self.source, self.data.images[own], missing, members)
+
+        self.groups |= in_pieces(len(self.data.labels), compute, tell)
         return self.groups
 
     def of(self, variant: str) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -106,6 +97,35 @@ class SeenImages:
             targets=None if targets is None else np.tile(targets, (len(views), 1)),
         )
         return SeenImages(self.source, viewed, self.centred)
+
+
+def in_pieces(
+    total: int,
+    compute: Callable[[slice], Mapping[str, NDArray[np.float32]]],
+    tell: Tell | None = None,
+) -> dict[str, NDArray[np.float32]]:
+    """Compute arrays with a row for each of `total` images, some images at a time.
+
+    Parameters
+    ----------
+    total : int
+    compute : callable
+        Returns the arrays of some images by name, float32 of shape (n, width).
+    tell : callable, optional
+        Called with (done, total, "").
+    """
+    found: dict[str, NDArray[np.float32]] = {}
+    for start in range(0, max(total, 1), _PIECE):
+        if tell is not None:
+            tell(start, total, "")
+        own = slice(start, start + _PIECE)
+        for name, rows in compute(own).items():
+            if start == 0:
+                found[name] = np.empty((total, rows.shape[1]), dtype=np.float32)
+            found[name][own] = rows
+    if tell is not None:
+        tell(total, total, "")
+    return found
 
 
 def join_seen(

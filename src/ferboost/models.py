@@ -25,7 +25,7 @@ from ferboost.features import (
     needs_network,
     tap_features,
 )
-from ferboost.growing import PIECE, centred_groups
+from ferboost.growing import centred_groups, in_pieces
 from ferboost.progress import Tell
 from ferboost.runs import Run
 from ferboost.variants import (
@@ -45,6 +45,7 @@ __all__ = [
     "fold_path",
     "load_seed_model",
     "load_stacked",
+    "members_of",
     "network_path",
     "stacked_path",
     "stacked_record_path",
@@ -159,20 +160,12 @@ class SeedModel:
         -------
         dict of str to ndarray of float32, shape (n, classes)
         """
-        found: dict[str, NDArray[np.float32]] = {}
-        total = len(images)
-        for start in range(0, max(total, 1), PIECE):
-            if tell is not None:
-                tell(start, total, "")
-            own = slice(start, start + PIECE)
+
+        def compute(own: slice) -> dict[str, NDArray[np.float32]]:
             computed = {group: values[own] for group, values in (known or {}).items()}
-            for variant, shares in self._predict(images[own], self.variants, computed).items():
-                if start == 0:
-                    found[variant] = np.empty((total, shares.shape[1]), dtype=np.float32)
-                found[variant][own] = shares
-        if tell is not None:
-            tell(total, total, "")
-        return found
+            return self._predict(images[own], self.variants, computed)
+
+        return in_pieces(len(images), compute, tell)
 
     def probabilities_of(self, images: NDArray[np.uint8], variant: str) -> NDArray[np.float32]:
         """Return the probabilities of one variant alone, shape (n, classes)."""
@@ -265,6 +258,11 @@ class SeedModel:
                 name = FOLD_CNNS if variant == CNN else variant
                 found[name] = np.mean([p[variant] for p in predicted], axis=0)
         return {variant: found[variant] for variant in variants}
+
+
+def members_of(models: Sequence[SeedModel], variant: str) -> list[tuple[SeedModel, str]]:
+    """Return all models whose mean is a variant of several seeds; see `SeedModel.members`."""
+    return [member for model in models for member in model.members(variant)]
 
 
 def load_seed_model(run: Run, seed: int) -> SeedModel:

@@ -86,7 +86,7 @@ def calibrate(
         for variant in calibration.ensemble
     ]
     columns = ["temperature", *(f"seed {seed}" for seed in calibration.scalings)]
-    faces = f"{len(calibration.labels):,} faces that no CNN has learnt"
+    faces = f"{len(calibration.labels):,} faces, judged by models that have not learnt them"
     print_table(faces, columns, rows)
 
 

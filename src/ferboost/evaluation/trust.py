@@ -46,12 +46,14 @@ _SET_KINDS: tuple[tuple[SetMethod, bool], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class RunCalibration:
-    """What the validation images say of a run's probabilities.
+    """What images that no model judges by heart say of a run's probabilities.
+
+    They are the validation images, and training images that were judged out of fold.
 
     Attributes
     ----------
     labels : ndarray of int64, shape (n,)
-        The true classes of the validation images.
+        Their true classes.
     probabilities : mapping of int to mapping of str to ndarray of float32, shape (n, k)
         What each seed's variants give them, uncalibrated, by seed and variant.
     grown_on : ndarray of bool, shape (n,)

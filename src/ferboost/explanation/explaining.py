@@ -12,7 +12,7 @@ from ferboost.errors import SettingsError
 from ferboost.evaluation.scaling import Scaling
 from ferboost.explanation.maps import Method, explain_networks, methods_of, networks_of
 from ferboost.features import join_features
-from ferboost.models import SeedModel
+from ferboost.models import SeedModel, members_of
 from ferboost.variants import groups_of, has_trees, is_residual, tap_of
 
 __all__ = ["Contribution", "Explanation", "explain_faces"]
@@ -176,9 +176,7 @@ def _contributions(
     if not has_trees(variant):
         return {}
     added = [
-        _one_model(own, face, variant, target, against)
-        for model in models
-        for own, _ in model.members(variant)
+        _one_model(own, face, variant, target, against) for own, _ in members_of(models, variant)
     ]
     start = float(np.mean([constant for constant, _ in added]))
     groups = {

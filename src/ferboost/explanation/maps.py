@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from ferboost.cnn.network import FaceNetwork
 from ferboost.extras import needed_for
-from ferboost.models import SeedModel
+from ferboost.models import SeedModel, members_of
 
 __all__ = [
     "METHODS",
@@ -59,7 +59,7 @@ def blur(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def networks_of(models: Sequence[SeedModel], variant: str) -> list[FaceNetwork]:
     """Return the networks that a variant's probabilities, or features, come from, if any."""
-    owners = [member for model in models for member in model.members(variant)]
+    owners = members_of(models, variant)
     return [network for own, name in owners for network in own.networks(name)]
 
 

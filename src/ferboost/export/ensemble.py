@@ -17,7 +17,7 @@ from ferboost.export.graph import FACES, PROBABILITIES, Graph, WeightFormat
 from ferboost.export.network import add_network
 from ferboost.export.trees import add_trees
 from ferboost.features import PIXEL_SIDE, needs_network
-from ferboost.models import SeedModel
+from ferboost.models import SeedModel, members_of
 from ferboost.variants import (
     CNN,
     FOLD_CNNS,
@@ -79,8 +79,7 @@ def build_graph(
     """
     graph = Graph(weight_format)
     seen, probabilities = [], []
-    members = [member for model in models for member in model.members(variant)]
-    for member, own in members:
+    for member, own in members_of(models, variant):
         inner, logits = _add_member(graph, member, own, classes)
         seen += inner
         probabilities.append(graph.add("Softmax", logits, axis=1))

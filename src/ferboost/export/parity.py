@@ -12,7 +12,7 @@ from ferboost.evaluation.scaling import Scaling
 from ferboost.export.ensemble import ExportedGraph
 from ferboost.export.graph import FACES
 from ferboost.features import feature_matrix, join_features
-from ferboost.models import SeedModel
+from ferboost.models import SeedModel, members_of
 from ferboost.variants import has_trees, is_residual, tap_of
 
 __all__ = ["TOLERANCE", "Parity", "WeightLoss", "check_parity", "measure_loss"]
@@ -98,7 +98,7 @@ def check_parity(
     """
     probabilities = run_graph(exported.model, faces)[0]
     inspected, *seen = run_graph(exported.inspected, faces)
-    members = [member for model in models for member in model.members(variant)]
+    members = members_of(models, variant)
     own_seen = [array for m, own in members for array in _enters_last_part(m, own, faces)]
     expected, whole = (_last_parts(members, arrays, scaling) for arrays in (seen, own_seen))
     layer = max(

@@ -78,6 +78,7 @@ class SeedTraining:
         self._train = train
         self._held_out = replace(labelled(held_out, run.settings), beliefs=None)
         self._held_out_hashes = held_out.hashes
+        self._part = _Part(self.folder, f"seed {seed}", seed)
 
     @property
     def is_finished(self) -> bool:
@@ -90,7 +91,7 @@ class SeedTraining:
             return
         settings = self.run.settings
         train = training_images(self._train, settings, self.seed)
-        self._finish_cnn(_Part(self.folder, f"seed {self.seed}", self.seed), train)
+        self._finish_cnn(self._part, train)
         watched = self._held_out
         known = None
         if settings.trees.features == "out-of-fold":
@@ -100,8 +101,7 @@ class SeedTraining:
             if settings.trees.features == "held-out":
                 rows, watched = cut_watched(self._held_out_hashes, self._held_out)
             network = load_seed_model(self.run, self.seed).network
-            part = _Part(self.folder, f"seed {self.seed}", self.seed)
-            seen = self._grow_trees(part, network, rows, watched)
+            seen = self._grow_trees(self._part, network, rows, watched)
             known = seen.groups if rows is train else None
         model = load_seed_model(self.run, self.seed)
         with self.monitor.stage(f"seed {self.seed}: accuracy on its own images") as tell:
@@ -141,7 +141,7 @@ class SeedTraining:
     def _grow_on_folds(self, folds: Sequence[SeenImages], watched: LabelledImages) -> None:
         """Grow trees on what the CNNs of the folds see, for the CNN that learnt every image."""
         settings = self.run.settings.trees
-        part = _Part(self.folder, f"seed {self.seed}", self.seed)
+        part = self._part
         variants = tree_variants(settings.taps, settings.mode, settings.baselines)
         if not self._missing_trees(part) and unseen_path(self.folder).exists():
             return
@@ -248,7 +248,7 @@ class SeedTraining:
             tell(1, 1, precision.number_format)
         write_json(file, precision.to_dict())
         self._log(
-            _Part(self.folder, f"seed {self.seed}", self.seed),
+            self._part,
             f"precision {precision.describe()}",
         )
         return precision
