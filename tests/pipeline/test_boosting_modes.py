@@ -154,6 +154,15 @@ def test_out_of_fold_images_calibrate_one_cnn_and_its_trees(tmp_path: Path) -> N
         calibrate_run(run, prepared.split("validation"), Monitor())
 
 
+def test_trees_that_see_no_cnn_can_grow_on_all_folds(tmp_path: Path) -> None:
+    trees = FOLDED | {"taps": ("pixels",), "mode": "replace", "ensemble": False}
+    run, results = finish(tmp_path / "run", DATASET, run_settings(trees=trees))
+    assert results.variants == ("cnn", "pixels")
+    kept = load_unseen(run.seed_path(0))
+    assert kept is not None
+    assert kept[1].keys() == {"cnn", "pixels"}
+
+
 def test_what_differs_from_cnn_to_cnn_is_refused_where_trees_move_to_another() -> None:
     for trees in ({"taps": ("fc1",)}, {"taps": ("output-centres",)}, {"features": "held-out"}):
         with pytest.raises(SettingsError, match=r"trees\.ensemble=false"):

@@ -149,7 +149,8 @@ class SeedTraining:
         judged = SeenImages(FeatureSource(network, settings.views), watched)
         seen = [f.every_view(settings.views) for f in folds] if settings.view_rows else folds
         with self.monitor.stage(f"{part.name}: what the trees see") as tell:
-            rows = join_seen(seen, groups_seen(variants), tell)
+            # The verdicts of the CNNs calibrate, even where no trees see them.
+            rows = join_seen(seen, {*groups_seen(variants), "output"}, tell)
         stops = settings.early_stopping is not None
         self._grow_missing(part, rows, judged if stops else None)
         self._predict_unseen(part, seen, [len(fold.data.labels) for fold in folds])
