@@ -41,7 +41,10 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def torchrun(*arguments: object, program: tuple[str, ...] = ("-m", "ferboost")) -> tuple[int, str]:
-    """Run a command in two processes; return the exit code and what ferboost's lines say."""
+    """Run a command in two processes; return the exit code and what ferboost's lines say.
+
+    Where it fails and ferboost says nothing, all that was said is returned instead.
+    """
     # Standalone: a free port each time, where the usual one may still be that of the last start.
     options = ("--standalone", "--nproc-per-node", "2")
     launcher = (sys.executable, "-m", "torch.distributed.run", *options)
@@ -54,6 +57,8 @@ def torchrun(*arguments: object, program: tuple[str, ...] = ("-m", "ferboost")) 
         check=False,
     )
     said = [line for line in outcome.stderr.splitlines() if line.startswith("ferboost: ")]
+    if outcome.returncode and not said:
+        return outcome.returncode, outcome.stderr
     return outcome.returncode, "\n".join(said)
 
 
