@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from shell import SMALL, Trained, ferboost
 
 from ferboost.datasets.images import encode_png
@@ -245,8 +246,14 @@ def test_card_is_printed_or_written(trained: Trained, workplace: Path) -> None:
     assert (printed.code, printed.err) == (0, "")
     assert printed.out.startswith("# Model card: paper, CNN\n")
     written = ferboost("card", trained.run, "-o", "card.md")
-    assert written.out == "model card: card.md\n"
-    assert (workplace / "card.md").read_text() == printed.out
+    assert written.out == "model card: card.md\nknown failures: card-failures.png\n"
+    lines = (workplace / "card.md").read_text().splitlines()
+    (shown,) = (line for line in lines if line.startswith("!["))
+    assert shown.endswith("](card-failures.png)")
+    with Image.open(workplace / "card-failures.png") as picture:
+        assert picture.width == 840
+    at = lines.index(shown)
+    assert [*lines[:at], *lines[at + 2 :]] == printed.out.splitlines()
 
 
 def test_robustness_is_measured_kept_and_reported(trained: Trained, run: Path) -> None:

@@ -4,6 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote
 
 import typer
 
@@ -268,18 +269,23 @@ def card(
     """Write the model card of a run, in Markdown.
 
     What the model is, how it was made, how good it is, how far its probabilities can be believed,
-    and what it should not be used for.
+    and what it should not be used for. Beside FILE goes a picture of its known failures, on drawn
+    faces.
     """
-    from ferboost.files import write_text
+    from ferboost.files import atomic_path, write_text
     from ferboost.report.card import model_card
     from ferboost.runs import Run
 
-    text = model_card(Run.open(run), variant, exported)
     if out is None:
-        typer.echo(text, nl=False)
-    else:
-        write_text(out, text)
-        typer.echo(f"model card: {out}")
+        typer.echo(model_card(Run.open(run), variant, exported).text, nl=False)
+        return
+    picture = out.with_name(f"{out.stem}-failures.png")
+    card = model_card(Run.open(run), variant, exported, picture=quote(picture.name))
+    with atomic_path(picture) as temporary:
+        card.failures.savefig(temporary, format="png", dpi=120)
+    write_text(out, card.text)
+    typer.echo(f"model card: {out}")
+    typer.echo(f"known failures: {picture}")
 
 
 def demo(

@@ -14,7 +14,7 @@ from ferboost.datasets.dataset import IMAGE_SIZE, FaceDataset
 from ferboost.emotions import EMOTIONS
 from ferboost.errors import SettingsError
 
-__all__ = ["generate_faces"]
+__all__ = ["draw_emotion", "generate_faces"]
 
 #: float32 throughout, which NumPy's type stubs lose beside Python floats.
 Pixels: TypeAlias = NDArray[np.floating[Any]]
@@ -192,6 +192,30 @@ def generate_faces(
         classes=EMOTIONS,
         source="generated faces",
     )
+
+
+def draw_emotion(emotion: str) -> NDArray[np.uint8]:
+    """Draw the textbook's expression of an emotion on the average drawn person.
+
+    Parameters
+    ----------
+    emotion : str
+        One of `EMOTIONS`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (48, 48)
+        The same each time.
+    """
+    fields = [(name, np.float32) for name in (*_ACTIONS, *_APPEARANCE)]
+    face = np.recarray((1, 1, 1), dtype=fields)
+    for name, strength in zip(_ACTIONS, _PROTOTYPES[emotion][0], strict=True):
+        face[name] = strength
+    for name, (low, high) in _APPEARANCE.items():
+        face[name] = (low + high) / 2
+    noise = np.zeros((1, IMAGE_SIZE, IMAGE_SIZE), np.float32)
+    drawn: NDArray[np.uint8] = _photograph(_draw_faces(face), face, noise)[0]
+    return drawn
 
 
 def _draw_parameters(labels: NDArray[np.int64], source: np.random.Generator) -> Parameters:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from ferboost.datasets import load_dataset
 from ferboost.datasets.splitting import cut_as
 from ferboost.errors import SettingsError
 from ferboost.evaluation.model_files import evaluate_model_file
 from ferboost.evaluation.results import Results
-from ferboost.evaluation.robustness import Robustness
+from ferboost.evaluation.robustness import RobustnessCurve
 from ferboost.evaluation.summary import VariantSummary, summarize
 from ferboost.evaluation.trust import VariantTrust, measure_trust
 from ferboost.inference import ModelInfo, Predictor
@@ -23,17 +24,18 @@ from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.pipeline.same_data import require_same_data
 from ferboost.report import wording
+from ferboost.report.failure_figures import Mistake, plot_failures
 from ferboost.runs import Run
 from ferboost.templates import template_environment
 from ferboost.variants import baseline_of, in_words, require_variant
 
-__all__ = ["model_card"]
+__all__ = ["ModelCard", "model_card"]
 
 _PROTOCOLS = {
     "clean": "Nothing was chosen on them: the weights were, on images cut off the training images.",
     "paper": "The weights were chosen on these very images, as in the published study: optimistic.",
 }
-_SHOWN_MISTAKES = 5
+_SHOWN_MISTAKES = 6
 #: The folders before a name, also inside of KEY=VALUE.
 _FOLDER = re.compile(r"""[^\s"'=\[\],]*/""")
 _WEIGHTS: dict[str, str] = {
@@ -43,8 +45,26 @@ _WEIGHTS: dict[str, str] = {
 }
 
 
-def model_card(run: Run, variant: str = "cnn", exported: Path | None = None) -> str:
-    """Return the model card of one variant of a finished run, in Markdown.
+@dataclass(frozen=True)
+class ModelCard:
+    """What a reader of a model must know.
+
+    Attributes
+    ----------
+    text : str
+        Markdown.
+    failures : Figure
+        What the model is known to fail at, on drawn faces.
+    """
+
+    text: str
+    failures: Figure
+
+
+def model_card(
+    run: Run, variant: str = "cnn", exported: Path | None = None, *, picture: str | None = None
+) -> ModelCard:
+    """Return the model card of one variant of a finished run.
 
     It holds no date and no path of this machine but what the run recorded, so that the same run
     gives the same card.
@@ -57,6 +77,8 @@ def model_card(run: Run, variant: str = "cnn", exported: Path | None = None) -> 
     exported : Path, optional
         What ``ferboost export`` made of it: measured on the run's test images, too, which takes
         the run's data.
+    picture : str, optional
+        Where the text finds the figure of failures, if it is to show it.
 
     Raises
     ------
@@ -85,7 +107,9 @@ def model_card(run: Run, variant: str = "cnn", exported: Path | None = None) -> 
     settings = run.settings
     environment = template_environment(escape=False)
     clean = summary.per_seed[0].n_clean
-    return environment.get_template("card.md.j2").render(
+    mistakes = _mistakes(summary, results.classes)
+    curves = [c for c in robustness.curves if c.variant == variant] if robustness else []
+    text = environment.get_template("card.md.j2").render(
         title=f"{settings.preset}, {in_words(variant).removeprefix('the ')}",
         about=_about(run, variant),
         facts=_facts(run),
@@ -99,13 +123,15 @@ def model_card(run: Run, variant: str = "cnn", exported: Path | None = None) -> 
         several=len(settings.seeds) > 1,
         measures=list(_measures(summary)),
         classes=list(_classes(summary, results)),
-        mistaken=_mistaken(summary, results.classes),
+        mistaken=[f"{m.true} for {m.said} ({100 * m.share:.0f} %)" for m in mistakes],
+        picture=picture,
         calibration=_calibration(trust) if trust else f"The run is {why_uncalibrated(run)}.",
         sets=list(_sets(trust)) if trust else [],
         robustness=robustness,
-        worse=list(_worse(robustness, variant)) if robustness else [],
+        worse=list(_worse(curves)),
         trained_on=_trained_on(run),
     )
+    return ModelCard(text, plot_failures(mistakes, curves))
 
 
 def _about(run: Run, variant: str) -> str:
@@ -227,14 +253,16 @@ def _classes(summary: VariantSummary, results: Results) -> Iterator[Sequence[str
         yield emotion, f"{int((results.labels == index).sum()):,}", *means
 
 
-def _mistaken(summary: VariantSummary, classes: Sequence[str]) -> list[str]:
+def _mistakes(summary: VariantSummary, classes: Sequence[str]) -> list[Mistake]:
+    """Return the commonest mistakes, by their share of the faces of the true emotion."""
     confusion = np.sum([metrics.confusion for metrics in summary.per_seed], axis=0)
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    counts = confusion.sum(axis=1)
+    shares = confusion / np.maximum(counts, 1)[:, None]
     np.fill_diagonal(shares, 0)
     worst = np.argsort(-shares, axis=None, kind="stable")[:_SHOWN_MISTAKES]
     pairs = zip(*np.unravel_index(worst, shares.shape), strict=True)
     return [
-        f"{classes[true]} for {classes[said]} ({100 * shares[true, said]:.0f} %)"
+        Mistake(classes[true], classes[said], int(confusion[true, said]), int(counts[true]))
         for true, said in pairs
         if shares[true, said] > 0
     ]
@@ -257,16 +285,15 @@ def _calibration(trust: VariantTrust) -> str:
     )
 
 
-def _worse(robustness: Robustness, variant: str) -> Iterator[Sequence[str]]:
+def _worse(curves: Sequence[RobustnessCurve]) -> Iterator[Sequence[str]]:
     """Yield for each way to make faces worse: its steps, accuracy and calibration error there."""
-    for curve in robustness.curves:
-        if curve.variant == variant:
-            yield (
-                f"{curve.corruption}, {curve.unit}" if curve.unit else curve.corruption,
-                ", ".join(f"{strength:g}" for strength in curve.strengths),
-                ", ".join(wording.percent(accuracy) for accuracy in curve.accuracy),
-                ", ".join(wording.percent(error) for error in curve.ece),
-            )
+    for curve in curves:
+        yield (
+            f"{curve.corruption}, {curve.unit}" if curve.unit else curve.corruption,
+            ", ".join(f"{strength:g}" for strength in curve.strengths),
+            ", ".join(wording.percent(accuracy) for accuracy in curve.accuracy),
+            ", ".join(wording.percent(error) for error in curve.ece),
+        )
 
 
 def _sets(trust: VariantTrust) -> Iterator[Sequence[str]]:
