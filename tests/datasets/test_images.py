@@ -152,6 +152,21 @@ def test_floats_become_8_bits(white: float) -> None:
     assert changes == {"depth"}
 
 
+@pytest.mark.parametrize("white", [255, 65535])
+def test_whole_numbers_of_32_bits_become_8(white: int) -> None:
+    values = np.linspace(0, white, 48 * 48).reshape(48, 48).astype(np.int32)
+    face, _ = decode_face(encode(Image.fromarray(values), "tiff"), "face.tiff")
+    assert (face[0, 0], face[-1, -1]) == (0, 255)
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "webp"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbagegarbage", b"Exif\0\0" + bytes(20)])
+def test_a_picture_with_damaged_metadata_is_read(form: str, exif: bytes) -> None:
+    face, changes = decode_face(encode(gray(), form, exif=exif, dpi=(72, 72)), f"face.{form}")
+    assert face == pytest.approx(draw(0), abs=40)
+    assert "rotation" not in changes
+
+
 def test_floats_that_are_no_numbers_are_refused() -> None:
     values = np.full((48, 48), np.nan, dtype=np.float32)
     assert "not numbers" in refusal(encode(Image.fromarray(values), "tiff"))

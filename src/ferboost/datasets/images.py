@@ -263,7 +263,7 @@ def _to_upright(image: Image.Image) -> tuple[Image.Image, set[str]]:
     changes = set()
     if getattr(image, "is_animated", False) and image.format != "MPO":
         changes.add("frames")
-    turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    turn = _UPRIGHT.get(_orientation(image))
     if turn is not None:
         changes.add("rotation")
         image = image.transpose(turn)
@@ -278,13 +278,22 @@ def _to_upright(image: Image.Image) -> tuple[Image.Image, set[str]]:
     return image, changes
 
 
+def _orientation(image: Image.Image) -> int:
+    """Return what the picture's metadata say, 1 for upright where they are damaged."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 - Pillow raises half a dozen kinds
+        return 1
+
+
 def _to_8_bits(image: Image.Image) -> Image.Image:
     top = -np.inf
     for _, values in _strips(image):
         if not np.isfinite(values).all():
             raise ValueError("some pixels are not numbers")
         top = max(top, float(values.max()))
-    candidates = _WHITE_POINTS if image.mode == "F" else _WHITE_POINTS[2:]
+    first = {"F": 0, "I": 1}.get(image.mode, 2)  # 16 bits may be dark, 32 bits are few at most
+    candidates = _WHITE_POINTS[first:]
     white = next((candidate for candidate in candidates if top <= candidate), top)
     gray = np.empty((image.height, image.width), dtype=np.uint8)
     for rows, values in _strips(image):
