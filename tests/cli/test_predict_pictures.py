@@ -189,6 +189,26 @@ def test_what_was_interrupted_before_drawings_were_asked_for_is_drawn(
     assert len(list(Path("drawn").rglob("*.png"))) == len(table("out.csv")) == 5
 
 
+def test_pictures_of_the_same_name_in_another_folder_are_not_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table_path = Path("out.csv").absolute()
+    predict_photos = photos.predict_photos
+
+    def interrupted(paths: list[Path], *arguments: Any, **options: Any) -> Iterator[Any]:
+        yield next(iter(predict_photos(paths, *arguments, **options)))
+        raise KeyboardInterrupt
+
+    (folder / "deep" / "a.png").write_bytes((folder / "b.png").read_bytes())
+    monkeypatch.chdir(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(photos, "predict_photos", interrupted)
+        assert ferboost("predict", "a.png", "--csv", table_path).code == 130
+    monkeypatch.chdir("deep")
+    outcome = ferboost("predict", "a.png", "--csv", table_path)
+    assert (outcome.code, outcome.err) == (0, "")
+
+
 def test_annotated_pictures_are_written_and_not_read_again(folder: Path) -> None:
     Image.new("L", (48, 48)).save("photos/a.bmp")
     for _ in range(2):
@@ -233,6 +253,8 @@ def test_a_run_looks_for_faces_too(trained: Trained, astronaut: Path) -> None:
         ("photos --faces none", "'none' is not one of", 2),
         ("photos --annotate out.jpg", "--annotate out.jpg is one picture for 5", 2),
         ("photos/a.png --annotate photos/a.png", "would write over photos/a.png", 2),
+        ("--csv photos/a.png photos/b.png", "--csv photos/a.png ends like a picture or a film", 2),
+        ("photos --csv out --parquet ./out", "--parquet would write over what --csv writes", 2),
     ],
 )
 def test_mistakes_are_one_line(folder: Path, arguments: str, named: str, code: int) -> None:

@@ -170,6 +170,7 @@ def _journal(
         "model": loaded.identity,
         "faces": asked.search,
         "coverage": asked.coverage,
+        "folder": str(Path.cwd()),  # pictures are known by their names as they were given
         # A picture that is done is drawn, too.
         "drawings": None if outputs.annotate is None else str(outputs.annotate),
     }
@@ -323,8 +324,6 @@ def _plan_one_drawing(sources: "Sequence[Source]", file: Path) -> dict[Path, Pat
 
     if len(sources) > 1:
         raise SettingsError(f"--annotate {file} is one picture for {len(sources)}; name a folder")
-    if file.resolve() == sources[0].path.resolve():
-        raise SettingsError(f"--annotate would write over {file}; choose another name")
     return {sources[0].path: file}
 
 

@@ -96,7 +96,7 @@ def predict(
             min=0.1,
             max=1000,
             help="How often a second the faces of a film are looked for and read, at least once in "
-            "100 frames; more is slower.  [default: 6]",
+            "100 frames, and oftener where these are large; more is slower.  [default: 6]",
         ),
     ] = None,
     ray: Annotated[
@@ -118,6 +118,8 @@ def predict(
     """
     from ferboost.inference.tables import require_parquet
 
+    tables = {"--csv": csv, "--parquet": parquet}
+    _check_outputs(inputs or [], tables, {"--annotate": annotate, "--timeline": timeline})
     if parquet is not None:
         require_parquet()
     film = _film_of(inputs or [], camera)
@@ -156,6 +158,29 @@ def _film_of(inputs: Sequence[Path], camera: int | None) -> Path | int | None:
     if films and len(inputs) > 1:
         raise SettingsError(f"{films[0]} is a film: give it alone")
     return films[0] if films and not films[0].is_dir() else None
+
+
+def _check_outputs(
+    inputs: Sequence[Path], tables: dict[str, Path | None], others: dict[str, Path | None]
+) -> None:
+    """Refuse what would write over an input, or over another output."""
+    from ferboost.datasets.images import IMAGE_SUFFIXES
+    from ferboost.errors import SettingsError
+    from ferboost.inference.video import VIDEO_SUFFIXES
+
+    for option, path in tables.items():
+        if path is not None and path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+            raise SettingsError(
+                f"{option} {path} ends like a picture or a film; name a table, such as faces.csv"
+            )
+    taken = {path.resolve(): "" for path in inputs if not path.is_dir()}
+    for option, path in (tables | others).items():
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            other = taken[path.resolve()] or f"{path}, which it is to read"
+            raise SettingsError(f"{option} would write over {other}; choose another name")
+        taken[path.resolve()] = f"what {option} writes, {path}"
 
 
 def _refuse(given: dict[str, bool], reason: str) -> None:
