@@ -1,6 +1,7 @@
 """``ferboost predict`` on a film."""
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -90,6 +91,25 @@ def test_a_camera_is_stopped_between_two_frames_and_everything_is_written(
     assert frames == list(range(len(frames)))
     assert 2 <= len(frames) < 10
     assert Path("out.png").exists()
+
+
+def test_a_film_that_cannot_be_read_to_its_end_is_said_so(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(video.Video):
+        def frames(self) -> Iterator[video.Frame]:
+            yield from itertools.islice(super().frames(), 4)
+            self.cut_short = "Input/output error"
+
+    monkeypatch.setattr(video, "Video", Broken)
+    outcome = ferboost("predict", film, "--csv", "out.csv")
+    assert outcome.code == 1
+    assert outcome.err == (
+        "ferboost: error: film.mp4 could be read up to frame 4 only (Input/output error); "
+        "what was read is written\n"
+    )
+    with Path("out.csv").open(newline="") as stream:
+        assert [row["frame"] for row in csv.DictReader(stream)] == ["0", "1", "2", "3"]
 
 
 def test_json_holds_a_record_for_each_face_and_frame(film: Path) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,14 @@ def test_faces_are_looked_for_again_after_a_hundred_frames() -> None:
     assert detector.asked == 3
 
 
+def test_large_films_are_looked_at_oftener_so_that_few_frames_wait() -> None:
+    large = av.VideoFrame(8000, 2500, "gray")  # 20 million pixels: three of them wait
+    frames = [Frame(number, 1e-6 * number, large) for number in range(9)]
+    detector = Squares()
+    assert len(list(predict_film(frames, Brightness(), detector))) == 9
+    assert detector.asked == 3
+
+
 class Alternating(Brightness):
     """Is sure of another class at every look."""
 
@@ -215,6 +224,102 @@ def test_a_film_that_is_damaged_is_read_where_it_can_be(film: Path, tmp_path: Pa
     assert RATE < len(moments) <= 3 * RATE
     times = [moment.frame.time for moment in moments]
     assert times == sorted(set(times))
+
+
+def interrupted(video: Video, errors: list[Exception], packets_between: int = 3) -> None:
+    """Let the reading of a film fail whenever some packets have been read."""
+    container: Any = video._container
+    whole = container.demux(video._stream)
+
+    def demux(_stream: object) -> Iterator[Any]:
+        yield from itertools.islice(whole, packets_between)
+        if errors:
+            raise errors.pop()
+        yield from whole
+
+    video._container = SimpleNamespace(demux=demux, close=container.close)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        av.error.BlockingIOError(11, "Resource temporarily unavailable"),
+        av.error.InvalidDataError(1094995529, "Invalid data found"),
+    ],
+)
+def test_reading_goes_on_after_an_error(film: Path, error: Exception) -> None:
+    errors = [error] * 3
+    with Video(film) as video:
+        interrupted(video, errors)
+        assert len(list(video.frames())) == 3 * RATE
+        assert (errors, video.cut_short) == ([], "")
+
+
+def test_a_film_that_cannot_be_read_to_its_end_says_so(film: Path) -> None:
+    errors: list[Exception] = [av.error.OSError(5, "Input/output error")] * 1000
+    with Video(film) as video:
+        interrupted(video, errors, packets_between=0)
+        with pytest.raises(DataError, match="no frame of .* can be decoded"):
+            list(video.frames())
+        assert video.cut_short == "Input/output error"
+
+
+def test_a_film_of_an_unknown_codec_is_refused(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "film.avi"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        container.mux(stream.encode(picture()))
+        container.mux(stream.encode(None))
+    content = (tmp_path / "film.avi").read_bytes()
+    (tmp_path / "film.avi").write_bytes(content.replace(b"FMP4", b"zzzz"))
+    with pytest.raises(DataError, match=r"film\.avi is encoded in a way that FFmpeg cannot decode"):
+        Video(tmp_path / "film.avi")
+
+
+def test_a_name_with_a_colon_is_a_file(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("12:30.mp4").write_bytes(film.read_bytes())
+    with Video(Path("12:30.mp4")) as video, FilmWriter(Path("a:b"), "mp4", (160, 120), 30) as out:
+        out.write(draw([(40, 40)]), next(video.frames()).time)
+    assert Path("a:b").stat().st_size > 500
+
+
+def test_pixels_that_are_not_square_are_made_so(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "film.mpg"), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        container.mux(stream.encode(picture()))
+        container.mux(stream.encode(None))
+    with Video(tmp_path / "film.mpg") as video:
+        (frame,) = video.frames()
+    assert frame.size == (213, 120)
+    assert frame.rgb(120).shape == (68, 120, 3)
+    bright = np.asarray(frame.gray()) > 120
+    assert bright.shape == (120, 213)
+    assert bright.any(axis=0).sum() == pytest.approx(4 / 3 * bright.any(axis=1).sum(), abs=4)
+
+
+def test_times_go_on_where_another_recording_begins(film: Path, tmp_path: Path) -> None:
+    write_film(tmp_path / "once.ts", [draw([(40, 40)])] * 2 * RATE)
+    (tmp_path / "twice.ts").write_bytes(2 * (tmp_path / "once.ts").read_bytes())
+    with Video(tmp_path / "twice.ts") as video:
+        times = [frame.time for frame in video.frames()]
+    assert len(times) == 4 * RATE
+    assert np.diff(times) == pytest.approx(1 / RATE, abs=0.01)
+
+
+def test_a_film_is_written_without_the_usual_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"libx264"})
+    with FilmWriter(tmp_path / "out.mp4", "mp4", (160, 120), 25.0) as writer:
+        for time in (0.0, 0.5):
+            writer.write(draw([(20, 20)]), time)
+    with Video(tmp_path / "out.mp4") as video:
+        assert [frame.time for frame in video.frames()] == pytest.approx([0.0, 0.5], abs=0.001)
 
 
 def test_a_written_film_has_the_frames_and_the_times(tmp_path: Path) -> None:

@@ -50,11 +50,12 @@ def predict_one_film(
     looks: float,
 ) -> None:
     """Tell the emotions in a film, or before a camera until the user stops it."""
+    from ferboost.errors import DataError
     from ferboost.inference.films import predict_film
     from ferboost.inference.timeline import Timeline, write_timeline
     from ferboost.inference.video import Video
 
-    _check_outputs(source, outputs)
+    _check_outputs(outputs)
     is_camera = isinstance(source, int)
     name = f"camera {source}" if isinstance(source, int) else one_line(source.name)
     timeline = Timeline(classes)
@@ -73,9 +74,14 @@ def predict_one_film(
         write_timeline(timeline, outputs.timeline, name)
     if not outputs.json:
         _say(name, timeline, outputs)
+    if video.cut_short:
+        raise DataError(
+            f"{name} could be read up to frame {timeline.frames:,} only ({video.cut_short}); "
+            "what was read is written"
+        )
 
 
-def _check_outputs(source: Path | int, outputs: FilmOutputs) -> None:
+def _check_outputs(outputs: FilmOutputs) -> None:
     from ferboost.errors import SettingsError
     from ferboost.inference.timeline import require_figures
 
@@ -85,14 +91,11 @@ def _check_outputs(source: Path | int, outputs: FilmOutputs) -> None:
                 f"--timeline {outputs.timeline} ends in none of: {', '.join(_FIGURES)}"
             )
         require_figures()
-    if outputs.annotate is not None:
-        if outputs.annotate.suffix.lower() not in _CONTAINERS:
-            raise SettingsError(
-                f"--annotate {outputs.annotate} is to be a film, and ends in none of: "
-                f"{', '.join(_CONTAINERS)}"
-            )
-        if isinstance(source, Path) and outputs.annotate.resolve() == source.resolve():
-            raise SettingsError(f"--annotate would write over {source}; choose another name")
+    if outputs.annotate is not None and outputs.annotate.suffix.lower() not in _CONTAINERS:
+        raise SettingsError(
+            f"--annotate {outputs.annotate} is to be a film, and ends in none of: "
+            f"{', '.join(_CONTAINERS)}"
+        )
 
 
 def _watch(

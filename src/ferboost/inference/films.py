@@ -1,5 +1,6 @@
 """Emotions in films: faces detected now and then, followed in between, calmer over time."""
 
+import math
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -27,8 +28,8 @@ DETECTION_SIDE = 640
 LOOKS_A_SECOND = 6.0
 
 _SMOOTHING_SECONDS = 0.5
-# Frames wait in memory for the next look, 3 MB each in a film of 1920 x 1080.
-_MOST_FRAMES = 100
+# Frames wait in memory for the next look, with 1.5 to 3 bytes a pixel, and up to six times so many.
+_MOST_FRAMES, _MOST_PIXELS = 100, 60_000_000
 # Times are rounded: 15 frames a second are an equal way from 2 and from 3 frames a look.
 _ROUNDING = 1e-6
 
@@ -98,7 +99,8 @@ def predict_film(
     smoothing : float
         Probabilities are averaged with those before, which count 1/e after so many seconds.
     looks : float
-        How often a second that is; at most in every frame, at least once in 100 frames.
+        How often a second that is; at most in every frame, at least once in 100 frames, and
+        more often in films of so many pixels that the frames in between would fill the memory.
 
     Yields
     ------
@@ -123,7 +125,8 @@ def _cut(frames: Iterable[Frame], seconds: float) -> Generator[tuple[Frame, ...]
     """Yield stretches that begin with the frames that are nearest to so many seconds apart."""
     stretch: list[Frame] = []
     for frame in frames:
-        if stretch and (_is_due(frame, stretch, seconds) or len(stretch) == _MOST_FRAMES):
+        most = min(_MOST_FRAMES, max(1, _MOST_PIXELS // math.prod(frame.size)))
+        if stretch and (_is_due(frame, stretch, seconds) or len(stretch) >= most):
             yield tuple(stretch)
             stretch = []
         stretch.append(frame)

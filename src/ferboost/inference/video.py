@@ -2,7 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,10 +30,14 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 _MAX_PIXELS = 64_000_000
-# Steps of time in annotated films: every usual frame rate fits.
-_TICKS = 90_000
-# So many packets one after the other that cannot be decoded end a film.
+# So many packets one after the other that cannot be read or decoded end a film.
 _MOST_DAMAGED = 100
+# What a camera is asked for again after, where it has no frame yet.
+_SECONDS_OF_PATIENCE = 0.005
+# Times that go back further are those of another recording that was put behind the first.
+_LONGEST_STEP_BACK = 1.0
+# What else a file may say of the shape of its pixels is a mistake.
+_PIXEL_WIDTHS = (0.2, 5.0)
 
 
 # What converts frames keeps its tables for the next one, and serves one thread alone.
@@ -71,17 +76,21 @@ class Frame:
         As it was decoded.
     quarter_turns : int
         How often it has to be turned by 90 degrees, against the clock, to be upright.
+    pixel_width : float
+        Of a pixel as it was recorded, whose height is 1; those of DVDs are not square. Sizes and
+        pixels here are square.
     """
 
     number: int
     time: float
     picture: "VideoFrame"
     quarter_turns: int = 0
+    pixel_width: float = 1.0
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height, upright."""
-        width, height = self.picture.width, self.picture.height
+        width, height = self._shown_size
         return (height, width) if self.quarter_turns % 2 else (width, height)
 
     def gray(self) -> Image.Image:
@@ -92,8 +101,12 @@ class Frame:
         """Return the frame, uint8 of shape (height, width, 3), upright, no larger than asked."""
         return self._pixels("rgb24", longest_side)
 
+    @property
+    def _shown_size(self) -> tuple[int, int]:
+        return max(1, round(self.picture.width * self.pixel_width)), self.picture.height
+
     def _pixels(self, form: str, longest_side: int | None) -> NDArray[np.uint8]:
-        width, height = self.picture.width, self.picture.height
+        width, height = self._shown_size
         scale = 1.0 if longest_side is None else min(1.0, longest_side / max(width, height))
         shape = (max(1, round(width * scale)), max(1, round(height * scale)))
         converted = _reformatter(form).reformat(
@@ -117,6 +130,8 @@ class Video:
         Frames a second, on average.
     count : int
         How many frames there are, 0 where that is not known.
+    cut_short : str
+        Why `frames` ended before the film did; empty where it did not.
 
     Raises
     ------
@@ -134,6 +149,9 @@ class Video:
             self._container.close()
             raise DataError(f"{self._name} holds no pictures, only sound or text")
         self._stream = self._container.streams.video[0]
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise DataError(f"{self._name} is encoded in a way that FFmpeg cannot decode")
         self._stream.thread_type = "AUTO"
         width, height = self._stream.codec_context.width, self._stream.codec_context.height
         if width * height > _MAX_PIXELS:
@@ -144,17 +162,18 @@ class Video:
             )
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or 25)
         self.count = self._stream.frames or self._count_by_duration()
+        self.cut_short = ""
 
     def _open(self, source: Path | int) -> "InputContainer":
         container: InputContainer
         try:
             if isinstance(source, int):
-                name, kind = _camera(source)
-                container = self._av.open(name, format=kind)
+                name, kind, options = _camera(source)
+                container = self._av.open(name, format=kind, options=options)
                 return container
             if source.exists() and not source.is_file():
                 raise DataError(f"{source} is a folder, a pipe or a device; expected a film")
-            container = self._av.open(str(source), metadata_errors="replace")
+            container = self._av.open(_as_file(source), metadata_errors="replace")
         except self._av.error.FFmpegError as error:
             reason = error.strerror or "cannot be decoded"
             raise DataError(f"cannot read {self._name} as a film: {reason}") from error
@@ -174,34 +193,53 @@ class Video:
         DataError
             If not one frame can be decoded.
         """
-        number, last, start = 0, -1.0, None
+        number, last, start = 0, 0.0, None
+        pixel_width = self._pixel_width()
         for picture in self._pictures():
-            time = picture.time if picture.time is not None else number / self.rate
-            start = time if start is None else start
+            shown = float(number / self.rate if picture.time is None else picture.time)
+            if start is None:
+                start = shown
+            elif shown - start < last - _LONGEST_STEP_BACK:
+                start = shown - last - 1 / self.rate
             # Times that stand still or go back, as in cut films, would confuse whoever reads them.
-            since = max(float(time - start), last + 1e-6) if number else 0.0
-            last = since
-            yield Frame(number, since, picture, _quarter_turns(picture))
+            last = max(shown - start, last + 1e-6) if number else 0.0
+            yield Frame(number, last, picture, _quarter_turns(picture), pixel_width)
             number += 1
         if not number:
             raise DataError(f"no frame of {self._name} can be decoded; the file is damaged")
 
+    def _pixel_width(self) -> float:
+        width = float(self._stream.codec_context.sample_aspect_ratio or 1)
+        least, most = _PIXEL_WIDTHS
+        return width if least <= width <= most else 1.0
+
     def _pictures(self) -> Iterator["VideoFrame"]:
-        damaged = 0
+        damaged, reason = 0, ""
         packets = self._container.demux(self._stream)
         while damaged < _MOST_DAMAGED:
             try:
                 packet = next(packets, None)
                 if packet is None:
                     return
+            except self._av.error.EOFError:
+                return
+            except self._av.error.FFmpegError as error:
+                if isinstance(error, BlockingIOError):  # a camera that has no frame yet
+                    time.sleep(_SECONDS_OF_PATIENCE)
+                else:
+                    damaged, reason = damaged + 1, error.strerror or "cannot be read"
+                packets = self._container.demux(self._stream)  # what has raised gives no more
+                continue
+            try:
                 pictures = packet.decode()
             except self._av.error.EOFError:
                 return
-            except self._av.error.FFmpegError:
-                damaged += 1
+            except self._av.error.FFmpegError as error:
+                damaged, reason = damaged + 1, error.strerror or "cannot be decoded"
                 continue
             damaged = 0 if pictures else damaged
             yield from pictures
+        self.cut_short = reason
 
     def close(self) -> None:
         """Close the file or the camera."""
@@ -241,14 +279,14 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         self._size = (max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2))
         self._last = -1
         with self._refusals():
-            self._container = self._av.open(str(path), "w", format=form)
-        codec, options = _encoder(self._av)
+            self._container = self._av.open(_as_file(path), "w", format=form)
+        codec, ticks, options = _encoder(self._av)
         self._stream = self._container.add_stream(
             codec, rate=Fraction(rate).limit_denominator(1001), options=options
         )
         self._stream.width, self._stream.height = self._size
         self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = Fraction(1, _TICKS)
+        self._stream.codec_context.time_base = Fraction(1, ticks)
         with self._refusals():
             self._container.start_encoding()
         # The container's own can be coarser: 1/1000 s in Matroska, 1/600 s in AVI.
@@ -293,20 +331,28 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
             ) from error
 
 
-def _encoder(av: Any) -> tuple[str, dict[str, str]]:
+def _as_file(path: Path) -> str:
+    """Return a name that FFmpeg does not take for an address, as it would ``12:30.mp4``."""
+    return str(path.absolute())
+
+
+def _encoder(av: Any) -> tuple[str, int, dict[str, str]]:
+    """Return a codec, how many steps of time it has a second, and how it is to encode."""
     if "libx264" in av.codecs_available:
-        return "libx264", {"preset": "veryfast", "crf": "21"}
-    return "mpeg4", {"qscale": "3"}
+        return "libx264", 90_000, {"preset": "veryfast", "crf": "21"}
+    return "mpeg4", 60_000, {"qscale": "3"}  # it can have 65,535 at most
 
 
-def _camera(number: int) -> tuple[str, str]:
-    kinds: dict[str, Callable[[], tuple[str, str]]] = {
-        "linux": lambda: (f"/dev/video{number}", "v4l2"),
-        "darwin": lambda: (str(number), "avfoundation"),
+def _camera(number: int) -> tuple[str, str, dict[str, str]]:
+    """Return the name of a camera, what reads it, and how."""
+    kinds: dict[str, tuple[str, str, dict[str, str]]] = {
+        "linux": (f"/dev/video{number}", "v4l2", {}),
+        # By default FFmpeg asks there for 29.97 frames a second, which few cameras have.
+        "darwin": (str(number), "avfoundation", {"framerate": "30"}),
     }
     if sys.platform not in kinds:
         raise DataError("cameras are read on Linux and macOS alone; film first, and give the file")
-    return kinds[sys.platform]()
+    return kinds[sys.platform]
 
 
 def _quarter_turns(picture: "VideoFrame") -> int:
