@@ -129,7 +129,7 @@ def test_a_coverage_that_is_no_share_is_refused(trained: Trained, share: str) ->
 def test_calibration_is_not_measured_on_images_of_the_training(trained: Trained) -> None:
     outcome = ferboost("evaluate", trained.run, trained.faces, "--split", "train")
     assert outcome.code == 0
-    assert "not measured on images that the run was made" in outcome.out
+    assert "not measured on images that the model was made" in outcome.out
     assert "expected calibration error" not in outcome.out
 
 
@@ -198,6 +198,20 @@ def test_compare_pairs_each_variant_with_itself_in_another_run(trained: Trained,
     assert [pair["b"] for pair in pairs] == [f"{name} of run" for name in variants]
     assert all(pair["difference_points"] == 0 for pair in pairs)
     assert all(pair["sentence"].startswith("No difference shown") for pair in pairs)
+
+
+def test_compare_counts_no_image_that_a_run_was_made_with(trained: Trained, run: Path) -> None:
+    every = ("compare", trained.run, run, trained.faces, "--variant", "cnn", "--split")
+    outcome = ferboost(*every, "all")
+    assert outcome.code == 0
+    sentence, left_out = outcome.out.splitlines()
+    assert sentence.startswith("No difference shown")
+    counts = Run.open(run).record.data.counts
+    learnt = sum(counts["train"]) + sum(counts["validation"])
+    assert left_out == f"left out: {learnt:,} that the run was made with, or copies of them"
+    outcome = ferboost(*every, "train")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "the runs were made with all of these images; choose others" in outcome.err
 
 
 def test_compare_refuses_runs_with_different_numbers_of_seeds(trained: Trained, run: Path) -> None:
@@ -335,6 +349,11 @@ def test_a_model_file_is_evaluated_as_the_run_that_it_comes_from(trained: Traine
 
 def test_sets_of_a_model_file_are_verified(trained: Trained) -> None:
     assert ferboost("export", trained.run, "-o", "model.onnx", "--variant", "fc1").code == 0
+    known = ("evaluate", "model.onnx", trained.faces, "--coverage", "0.9", "--split", "all")
+    outcome = ferboost(*known)
+    assert "calibration is not measured on images that the model was made" in outcome.out
+    assert "sets for" not in outcome.out
+    assert json.loads(ferboost(*known, "--json").out)["sets"] is None
     outcome = ferboost("evaluate", "model.onnx", trained.faces, "--coverage", "0.9")
     assert outcome.code == 0, outcome.err
     assert "sets for 90 %: " in outcome.out

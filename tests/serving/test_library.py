@@ -1,7 +1,9 @@
 """``serve --runs``: runs and studies are listed, compared and opened, and nothing else is."""
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -194,6 +196,26 @@ def test_equal_labels_alone_make_no_images_the_same(
     make_run(tmp_path / "other", {"cnn": [0.6]}, **other)
     first, second = Library(tmp_path).runs()
     assert len(differences(first, [second])) == count
+
+
+def test_a_few_images_are_no_difference(tmp_path: Path) -> None:
+    make_run(tmp_path / "one", {"cnn": [0.5]}, images="a")
+    make_run(tmp_path / "other", {"cnn": [0.5 + 4 / len(LABELS)]}, images="a")
+    runs = {run.name: run for run in Library(tmp_path).runs()}
+    (found,) = differences(runs["one"], [runs["other"]])
+    assert found.interval[0] > 0  # but McNemar's test of four images has p = 0.125
+    assert found.verdict == "no difference shown"
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_passed_over(root: Path, client: TestClient) -> None:
+    folder = os.fsencode(root) + b"/r\xff"
+    os.mkdir(folder)  # noqa: PTH102
+    (Path(os.fsdecode(folder)) / "report.html").write_text("hello")
+    try:
+        assert client.get("/runs").status_code == 200
+        assert "other images" in client.get("/runs").text
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_run_is_not_different_from_itself(root: Path) -> None:

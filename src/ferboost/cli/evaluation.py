@@ -9,8 +9,8 @@ import typer
 from ferboost.cli.console import ConsoleMonitor, print_json
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.results import describe_results, print_groups, print_results
-from ferboost.cli.splits import SplitOption, check_split, select_split
-from ferboost.cli.trust import describe_trust, measure_run_trust, print_trust
+from ferboost.cli.splits import SplitOption, check_split, print_left_out, select_split
+from ferboost.cli.trust import KNOWN_IMAGES, describe_trust, measure_run_trust, print_trust
 from ferboost.variants import require_variant, variant_phrase
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def evaluate(
     results = evaluate_run(run, evaluated, ConsoleMonitor())
     by_group = _by_group(results, members)
     coverages = () if coverage is None else (coverage,)
-    trust, why_not = measure_run_trust(run, evaluated, results, coverages)
+    trust, why_not = measure_run_trust(run, results, coverages)
     if json:
         described = describe_results(results) | {"trust": describe_trust(trust, why_not)}
         print_json(described | _describe_groups(by_group))
@@ -123,18 +123,25 @@ def _evaluate_file(
     with ConsoleMonitor().stage("evaluate"):
         results = evaluate_model_file(predictor, evaluated)
     by_group = _by_group(results, members)
-    sets = None if coverage is None else _verify_sets(predictor.info, results, coverage)
+    is_measured = not results.are_mostly_known
+    sets = None
+    if coverage is not None and is_measured:
+        sets = _verify_sets(predictor.info, results, coverage)
     if json:
-        described = describe_results(results) | {"sets": sets}
+        why_not = None if is_measured else KNOWN_IMAGES
+        described = describe_results(results) | {"sets": sets, "why_not": why_not}
         print_json(described | _describe_groups(by_group))
         return
     print_results(results, None, own_test_split=False)
-    shares = results.seeds[0].probabilities[predictor.info.variant]
-    error = reliability_bins(shares, results.labels).calibration_error
-    typer.echo(
-        f"calibration: {predictor.info.calibration}; expected calibration error "
-        f"{100 * error:.1f} points"
-    )
+    if is_measured:
+        shares = results.seeds[0].probabilities[predictor.info.variant]
+        error = reliability_bins(shares, results.labels).calibration_error
+        typer.echo(
+            f"calibration: {predictor.info.calibration}; expected calibration error "
+            f"{100 * error:.1f} points"
+        )
+    else:
+        typer.echo(f"{KNOWN_IMAGES}.")
     if sets is not None:
         low, high = sets["interval"]
         typer.echo(
@@ -202,7 +209,8 @@ def compare(
 
     Without --variant, the CNN of a run is compared to the CNN of another, and so on with the trees;
     those of a single run are compared to each other. Several comparisons are adjusted for how many
-    they are (Holm).
+    they are (Holm). Where a run was made with most of the faces, only those count that none of the
+    runs was made with.
     """
     from ferboost.errors import SettingsError
     from ferboost.evaluation.comparison import adjusted
@@ -216,7 +224,8 @@ def compare(
     evaluated = {path: select_split(dataset, run, split) for path, run in runs.items()}
     if len({faces.fingerprint for faces in evaluated.values()}) > 1:
         raise SettingsError(
-            f"the runs have cut other {split or 'test'} images off {data}; use --split all"
+            f"the runs have cut other {split or 'test'} images off {data}; use --split all, of "
+            "which those count that no run was made with"
         )
     results = {p: evaluate_run(runs[p], evaluated[p], ConsoleMonitor()) for p in runs}
     if len({len(result.seeds) for result in results.values()}) > 1:
@@ -224,9 +233,9 @@ def compare(
         raise SettingsError(f"only runs with equally many seeds can be compared: {counts}")
     pairs = _pairs(results, variant)
     names = [(_name(a, runs), _name(b, runs)) for a, b in pairs]
-    found = adjusted([
-        compare_pair(results[a[0]].correct(a[1]), results[b[0]].correct(b[1])) for a, b in pairs
-    ])  # fmt: skip
+    counted = _counted(results)
+    right = {(p, v): results[p].correct(v)[:, counted] for pair in pairs for p, v in pair}
+    found = adjusted([compare_pair(right[a], right[b]) for a, b in pairs])
     compared = list(zip(names, found, strict=True))
     if json:
         print_json([
@@ -244,6 +253,26 @@ def compare(
         return
     for (a, b), pair in compared:
         typer.echo(pair.sentence(a, b))
+    print_left_out(int((~counted).sum()))
+
+
+def _counted(results: "dict[Path, Results]") -> "NDArray[np.bool_]":
+    """Return which images are compared on: all, or those that none of the runs was made with."""
+    import numpy as np
+
+    from ferboost.errors import DataError
+
+    unseen = np.ones(len(next(iter(results.values())).labels), dtype=np.bool_)
+    if not any(result.are_mostly_known for result in results.values()):
+        return unseen
+    for result in results.values():
+        unseen &= True if result.clean is None else result.clean
+    if not unseen.any():
+        raise DataError(
+            "the runs were made with all of these images; choose others by --split, or give "
+            "other data"
+        )
+    return unseen
 
 
 def _pairs(

@@ -69,9 +69,12 @@ def serve(
     max_pictures: Annotated[
         int, typer.Option(metavar="N", min=1, help="Most pictures in a request.")
     ] = 64,
-    max_megabytes: Annotated[int, typer.Option(metavar="N", min=1, help="Largest request.")] = 32,
+    max_megabytes: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="Largest request; a picture of it has at most 64."),
+    ] = 32,
     max_megapixels: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Size of a picture.")
+        int, typer.Option(metavar="N", min=1, max=64, help="Size of a picture.")
     ] = 50,
     max_faces: Annotated[
         int, typer.Option(metavar="N", min=1, help="Faces of a picture; the surest are kept.")

@@ -13,7 +13,6 @@ from ferboost.cli.splits import SplitOption, check_split, print_left_out, select
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ferboost.datasets import FaceDataset
     from ferboost.evaluation.bootstrap import Measure
     from ferboost.evaluation.results import Results
     from ferboost.evaluation.scaling import Scaling, ScalingMethod
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CALIBRATE_EXAMPLES",
+    "KNOWN_IMAGES",
     "ROBUSTNESS_EXAMPLES",
     "calibrate",
     "describe_trust",
@@ -29,6 +29,9 @@ __all__ = [
     "print_trust",
     "robustness",
 ]
+
+#: Why calibration and sets are not measured.
+KNOWN_IMAGES = "calibration is not measured on images that the model was made or calibrated with"
 
 CALIBRATE_EXAMPLES = """\b
 Examples:
@@ -146,18 +149,18 @@ def robustness(
 
 
 def measure_run_trust(
-    run: "Run", evaluated: "FaceDataset", results: "Results", coverages: "Sequence[float]"
+    run: "Run", results: "Results", coverages: "Sequence[float]"
 ) -> "tuple[tuple[VariantTrust, ...], str]":
     """Return what calibration and sets are worth, or nothing and the reason why not."""
     from ferboost.evaluation.trust import measure_trust
     from ferboost.pipeline import load_calibration
-    from ferboost.pipeline.calibrating import counts_calibration_images, why_uncalibrated
+    from ferboost.pipeline.calibrating import why_uncalibrated
 
     calibration = load_calibration(run)
     if calibration is None:
         return (), why_uncalibrated(run)
-    if counts_calibration_images(run, evaluated):
-        return (), "calibration is not measured on images that the run was made or calibrated with"
+    if results.are_mostly_known:
+        return (), KNOWN_IMAGES
     with ConsoleMonitor().stage("measure calibration") as tell:
         return measure_trust(results, calibration, coverages, tell=tell), ""
 

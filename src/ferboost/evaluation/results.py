@@ -78,6 +78,14 @@ class Results:
         """The names of the models compared: ``"cnn"``, then taps."""
         return tuple(self.seeds[0].probabilities)
 
+    @property
+    def are_mostly_known(self) -> bool:
+        """Whether the models were made with most of the images, or with copies of them.
+
+        A test split that shares some copies with the training images is none of these.
+        """
+        return self.clean is not None and bool(self.clean.mean() < 0.5)
+
     def correct(self, variant: str) -> NDArray[np.bool_]:
         """Say which images each seed of a variant got right, shape (seeds, n)."""
         return np.stack(

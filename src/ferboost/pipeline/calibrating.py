@@ -16,14 +16,13 @@ from ferboost.evaluation.trust import RunCalibration, fit_calibration
 from ferboost.files import atomic_path, write_json
 from ferboost.growing import watched_images
 from ferboost.models import load_seed_model
-from ferboost.pipeline.evaluating import load_training_hashes, require_finished
+from ferboost.pipeline.evaluating import require_finished
 from ferboost.pipeline.unseen import load_unseen
 from ferboost.progress import Monitor, part_of
 from ferboost.runs import Run
 
 __all__ = [
     "calibrate_run",
-    "counts_calibration_images",
     "load_calibration",
     "why_uncalibrated",
 ]
@@ -179,12 +178,3 @@ def _read_scalings(content: Mapping[str, Mapping[str, dict[str, Any]]]) -> _Scal
         variant: {method: Scaling.from_dict(own[method]) for method in SCALING_METHODS}
         for variant, own in content.items()
     }
-
-
-def counts_calibration_images(run: Run, evaluated: FaceDataset) -> bool:
-    """Say whether most of the evaluated images are among those that the run was made with.
-
-    A test split that shares some copies with the training images is none of these.
-    """
-    seen = np.isin(evaluated.hashes, load_training_hashes(run))
-    return bool(seen.mean() > 0.5)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.errors import RunError
-from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
+from ferboost.evaluation.comparison import Comparison, adjusted, compare
 from ferboost.runs import Run, RunRecord
 from ferboost.tuning.outcomes import best_outcome, read_outcomes
 from ferboost.tuning.wording import count_outcomes, describe_point, describe_value
@@ -167,6 +167,9 @@ class Difference:
         95 %, over images and seeds.
     seeds : int
         As many of each are compared.
+    shown : bool
+        Whether the data show it, with all that were compared with it, see
+        `ferboost.evaluation.comparison`.
     """
 
     name: str
@@ -174,12 +177,14 @@ class Difference:
     points: float
     interval: tuple[float, float]
     seeds: int
+    shown: bool
 
     @property
     def verdict(self) -> str:
         """What follows."""
-        low, high = self.interval
-        return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+        if not self.shown:
+            return "no difference shown"
+        return "better" if self.points > 0 else "worse"
 
 
 class Library:
@@ -236,10 +241,9 @@ class Library:
         for place, folders, files in os.walk(self._root):
             folder = Path(place)
             depth = len(folder.relative_to(self._root).parts)
+            folders[:] = [name for name in folders if _is_shown(name)]
             is_made = _RUN in files or _STUDY in files
-            folders[:] = (
-                [] if is_made or depth == _DEPTH else sorted(n for n in folders if n[:1] != ".")
-            )
+            folders[:] = [] if is_made or depth == _DEPTH else sorted(folders)
             if marker in files or (marker is None and (is_made or not {*_PAGES}.isdisjoint(files))):
                 yield folder
 
@@ -286,18 +290,21 @@ def differences(base: RunEntry, others: list[RunEntry]) -> list[Difference]:
 
     Left out are runs that were tested on other images, and variants that the first has not.
     """
-    found = []
+    compared: list[tuple[str, str, Comparison]] = []
     for other in others:
         if not _have_same_images(base, other):
             continue
         for variant, right in other.correct.items():
             if variant in base.correct:
                 count = min(len(right), len(base.correct[variant]))
-                values = right[:count].astype(np.int8) - base.correct[variant][:count]
-                low, high = percentile_interval(100 * bootstrap_means(values))
-                points = 100 * float(values.mean())
-                found.append(Difference(other.name, variant, points, (low, high), count))
-    return found
+                pair = compare(base.correct[variant][:count], right[:count])
+                compared.append((other.name, variant, pair))
+    return [
+        Difference(name, variant, pair.difference, pair.interval, len(pair.per_seed), pair.shown)
+        for (name, variant, _), pair in zip(
+            compared, adjusted([pair for *_, pair in compared]), strict=True
+        )
+    ]
 
 
 def _have_same_images(one: RunEntry, other: RunEntry) -> bool:
@@ -306,6 +313,15 @@ def _have_same_images(one: RunEntry, other: RunEntry) -> bool:
     if one.images is None or other.images is None:  # an older run knows its whole data set alone
         return one.record.data.fingerprint == other.record.data.fingerprint
     return one.images == other.images
+
+
+def _is_shown(name: str) -> bool:
+    """Say whether a folder is not hidden, and has a name that a page can hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8
+        return False
+    return not name.startswith(".")
 
 
 def _pages_of(folder: Path) -> tuple[str, ...]:
