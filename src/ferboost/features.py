@@ -15,7 +15,17 @@ from ferboost.config import Views
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.descriptors import hog_features, lbp_features, word_features
 from ferboost.errors import SettingsError
-from ferboost.variants import STACKED, groups_of, is_averaged, is_distance, layer_of, measured_of
+from ferboost.variants import (
+    CNN,
+    STACKED,
+    groups_of,
+    is_averaged,
+    is_distance,
+    is_residual,
+    layer_of,
+    measured_of,
+    tap_of,
+)
 from ferboost.views import view_faces, views_of
 
 __all__ = [
@@ -121,6 +131,12 @@ class FeatureSource:
     views: Views = "mirror"
     centres: Mapping[str, ClassCentres] = field(default_factory=dict)
     stacked: tuple[FaceNetwork, ...] = ()
+
+    def networks(self, variant: str) -> tuple[FaceNetwork, ...]:
+        """Return the networks that a variant needs: the one above, those that are stacked."""
+        needed = variant == CNN or is_residual(variant) or needs_network(tap_of(variant))
+        below = self.stacked if variant != CNN and STACKED in groups_of(tap_of(variant)) else ()
+        return ((self.network,) if needed and self.network is not None else ()) + below
 
 
 def feature_matrix(

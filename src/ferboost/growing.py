@@ -165,6 +165,7 @@ def grow_trees(
     *,
     classes: int,
     seed: int,
+    rounds: int | None = None,
     tell: Tell | None = None,
 ) -> BoostedTrees | Baseline:
     """Grow the trees of a variant, or fit what stands in their place.
@@ -180,6 +181,8 @@ def grow_trees(
     settings : TreeSettings
     classes : int
     seed : int
+    rounds : int, optional
+        Grow just so many rounds, or train an MLP for so many epochs, whatever the settings say.
     tell : callable, optional
         Called with (done, total, "") after every round.
 
@@ -188,11 +191,13 @@ def grow_trees(
     DataError
         If a class has no image in `rows`.
     """
+    if rounds is not None:
+        settings = settings.model_copy(update={"rounds": rounds, "early_stopping": None})
     kind, residual = baseline_of(variant), is_residual(variant)
     trees = (
         BoostedTrees(settings, classes, seed, residual=residual)
         if kind is None
-        else new_baseline(kind, settings, classes, seed, residual=residual)
+        else new_baseline(kind, settings, classes, seed, residual=residual, epochs=rounds)
     )
     features, logits = rows.of(variant)
     validation, validation_logits = None, None
@@ -213,6 +218,7 @@ def grow_trees(
 def cross_predict(
     variant: str,
     parts: Sequence[SeenImages],
+    judged: Sequence[SeenImages],
     settings: TreeSettings,
     rounds: int,
     *,
@@ -226,10 +232,12 @@ def cross_predict(
     ----------
     variant : str
     parts : sequence of SeenImages
-        At least two; every class is in all but any one of them.
+        What trees grow on. At least two; every class is in all but any one of them.
+    judged : sequence of SeenImages
+        The images of each part that are predicted.
     settings : TreeSettings
     rounds : int
-        How many rounds the trees have; 0 are the network alone.
+        How many rounds the trees have; 0 of residual ones are the network alone.
     classes, seed : int
     tell : callable, optional
         Called with (done, total, "") after every part.
@@ -240,16 +248,17 @@ def cross_predict(
         Probabilities, part by part.
     """
     groups = groups_seen([variant])
-    if not rounds:
-        return np.concatenate([part.features(groups)["output"] for part in parts])
-    fixed = settings.model_copy(update={"rounds": rounds, "early_stopping": None})
+    if not rounds and is_residual(variant):
+        return np.concatenate([part.features(groups)["output"] for part in judged])
     found = []
-    for number, part in enumerate(parts):
+    for number, (part, own) in enumerate(zip(parts, judged, strict=True)):
         if tell is not None:
             tell(number, len(parts), "")
-        others = join_seen([own for own in parts if own is not part], groups)
-        trees = grow_trees(variant, others, None, fixed, classes=classes, seed=seed)
-        found.append(trees.predict_proba(*part.of(variant)))
+        others = join_seen([other for other in parts if other is not part], groups)
+        trees = grow_trees(
+            variant, others, None, settings, classes=classes, seed=seed, rounds=rounds
+        )
+        found.append(trees.predict_proba(*own.of(variant)))
     if tell is not None:
         tell(len(parts), len(parts), "")
     return np.concatenate(found)

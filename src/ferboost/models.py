@@ -22,7 +22,6 @@ from ferboost.features import (
     FeatureSource,
     group_features,
     join_features,
-    needs_network,
     tap_features,
 )
 from ferboost.growing import centred_groups, in_pieces
@@ -31,7 +30,6 @@ from ferboost.runs import Run
 from ferboost.variants import (
     CNN,
     FOLD_CNNS,
-    STACKED,
     baseline_of,
     groups_of,
     is_residual,
@@ -212,9 +210,7 @@ class SeedModel:
 
     def networks(self, variant: str) -> tuple[FaceNetwork, ...]:
         """Return the networks below the trees of a variant: its own if needed, stacked ones."""
-        needed = is_residual(variant) or needs_network(tap_of(variant))
-        stacked = self.stacked if STACKED in groups_of(tap_of(variant)) else ()
-        return ((self.network,) if needed else ()) + stacked
+        return self.source.networks(variant)
 
     def features(
         self,

@@ -94,7 +94,7 @@ def test_ctrl_c_says_how_to_go_on(trained: Trained) -> None:
         ("DATA --space space.toml", "the sampler tpe does not end by itself"),
         ("DATA --space space.toml --sampler grid", "cnn.dropout has too many values for a grid"),
         ("DATA --space grid.toml --sampler grid --trials 2", "the grid has 2 points"),
-        ("DATA --space trees.toml --sampler grid", "trees of one kind are searched at a time"),
+        ("DATA --space trees.toml --sampler grid", "trees of one kind are tried at a time"),
         ("--resume", "--resume needs to know which study; give it by --out STUDY"),
         ("--run RUN --space grid.toml --trials 2", "on the CNNs of a run only trees.* can be"),
         ("--run RUN --space trees.toml --seeds 2", "leave out --seeds"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ferboost import features as what_trees_see
+from ferboost.baselines import NeuralBaseline
 from ferboost.boosting import BoostedTrees
 from ferboost.centres import ClassCentres
 from ferboost.cnn import training as cnn_training
@@ -143,7 +144,6 @@ def test_out_of_fold_images_calibrate_one_cnn_and_its_trees(tmp_path: Path) -> N
     assert (shares["output residual"] != shares["cnn"]).any()
 
     (run.seed_path(0) / "unseen.npz").unlink()
-    (run.seed_path(0) / "train-accuracy.json").unlink()
     execute_run(*resume_run(run.path, DATASET), Monitor())
     again = load_unseen(run.seed_path(0))
     assert again is not None
@@ -152,6 +152,39 @@ def test_out_of_fold_images_calibrate_one_cnn_and_its_trees(tmp_path: Path) -> N
     (run.seed_path(0) / "unseen.npz").write_bytes(b"damaged")
     with pytest.raises(RunError, match="remove it and resume the run"):
         calibrate_run(run, prepared.split("validation"), Monitor())
+
+
+def test_images_that_are_dropped_for_their_labels_calibrate_all_the_same(tmp_path: Path) -> None:
+    doubts = tmp_path / "doubts.csv"
+    doubts.write_text("\n".join(["image", *DATASET.split("train").names[::4], ""]))
+    trees = FOLDED | {"taps": ("output",), "mode": "residual", "ensemble": False}
+    data = {"doubts": str(doubts), "doubted": "drop"}
+    run, _ = finish(tmp_path / "run", DATASET, run_settings(trees=trees, data=data))
+    kept = load_unseen(run.seed_path(0))
+    assert kept is not None
+    assert sorted(np.bincount(kept[0])) == sorted(run.record.data.counts["train"])
+
+
+def test_an_mlp_that_calibrates_is_trained_as_long_as_the_one_that_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[tuple[bool, int]] = []
+    fit = NeuralBaseline.fit
+
+    def spy(
+        self: Any, features: Any, labels: Any, validation: Any, *rest: Any, **named: Any
+    ) -> Any:
+        fitted = fit(self, features, labels, validation, *rest, **named)
+        trained.append((validation is None, fitted.rounds_))
+        return fitted
+
+    monkeypatch.setattr(NeuralBaseline, "fit", spy)
+    trees = FOLDED | {"mode": "replace", "ensemble": False, "baselines": ("mlp",)}
+    finish(tmp_path / "run", DATASET, run_settings(trees=trees | {"taps": ("output",)}))
+    (kept,) = [rounds for is_alone, rounds in trained if not is_alone]
+    stand_ins = [rounds for is_alone, rounds in trained if is_alone]
+    assert 0 < kept < 40
+    assert stand_ins == [kept] * 2
 
 
 def test_trees_that_see_no_cnn_can_grow_on_all_folds(tmp_path: Path) -> None:

@@ -233,6 +233,22 @@ def test_trees_are_searched_on_the_cnns_of_a_run(tmp_path: Path) -> None:
         assert score.accuracy == float((predicted.argmax(axis=1) == validation.labels).mean())
 
 
+def test_a_cnn_that_the_trees_do_not_need_counts_for_nothing(tmp_path: Path) -> None:
+    run, _ = finish(tmp_path / "run", FACES, settings(trees={"taps": ("fc1",)}))
+    study = begin(
+        tmp_path / "study",
+        {"trees.taps": [["pixels"], ["fc1"]], "trees.mode": ["replace", "residual"]},
+        settings=run.settings,
+        run=run,
+        costs=("size",),
+    )
+    sizes = {(o.point["trees.taps"], o.point["trees.mode"]): o.cost("size") for o in go_on(study)}
+    weights = sum(4 * t.numel() for t in load_seed_model(run, 0).network.state_dict().values())
+    small, *others = sorted((size or 0, point) for point, size in sizes.items())
+    assert small[0] < weights < others[0][0]
+    assert small[1] == (("pixels",), "replace")
+
+
 def test_the_best_trees_on_a_run_keep_what_the_study_set(tmp_path: Path) -> None:
     run, _ = finish(tmp_path / "run", FACES, settings())
     changed = change_settings(run.settings, ["trees.taps=['fc1']", "trees.subsample=0.5"], {})
@@ -309,6 +325,12 @@ def test_a_pruner_stops_trainings(tmp_path: Path) -> None:
     ("space", "options", "message"),
     [
         ({"trees.gamma": [0.0]}, {}, r"trees of one kind .*settings have 2 \(fc1, pixels\)"),
+        ({"trees.taps": [["fc1"], ["fc1", "fc2"]]}, {}, r"settings have 2 \(fc1, fc2\)"),
+        (
+            {"trees.taps": [["fc1"], ["fc2"]]},
+            {"sampler": "random", "trials": 2, "settings": settings(trees={"mode": "both"})},
+            r"settings have 2 \(fc1, fc1 residual\)",
+        ),
         ({"cnn.l2": [0.1]}, {"settings": settings(protocol="paper")}, "never on test images"),
         ({"cnn.l2": [0.1]}, {"sampler": "random"}, "say how many trials"),
         ({"cnn.l2": [0.1]}, {"trials": 3}, "the grid has 1 points"),

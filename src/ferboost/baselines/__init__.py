@@ -14,13 +14,19 @@ __all__ = ["Baseline", "LightGBMBaseline", "NeuralBaseline", "load_baseline", "n
 
 
 def new_baseline(
-    kind: str, settings: TreeSettings, classes: int, seed: int, *, residual: bool
+    kind: str,
+    settings: TreeSettings,
+    classes: int,
+    seed: int,
+    *,
+    residual: bool,
+    epochs: int | None = None,
 ) -> Baseline:
-    """Return one of `ferboost.variants.BASELINES`, unfitted."""
+    """Return one of `ferboost.variants.BASELINES`, unfitted; `epochs` are those of an MLP."""
     if kind == "lightgbm":
         return LightGBMBaseline(settings, classes, seed, residual=residual)
     hidden = HIDDEN if kind == "mlp" else 0
-    return NeuralBaseline(hidden, settings, classes, seed, residual=residual)
+    return NeuralBaseline(hidden, settings, classes, seed, residual=residual, epochs=epochs)
 
 
 def load_baseline(kind: str, path: Path, settings: TreeSettings, classes: int) -> Baseline:

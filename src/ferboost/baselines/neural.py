@@ -44,6 +44,8 @@ class NeuralBaseline(Baseline):
         Units of the hidden layer; 0 for the regression.
     settings, classes, seed, residual
         As for `Baseline`.
+    epochs : int, optional
+        Of the perceptron, at most; by default 40.
     """
 
     def __init__(
@@ -54,9 +56,11 @@ class NeuralBaseline(Baseline):
         seed: int = 0,
         *,
         residual: bool = False,
+        epochs: int | None = None,
     ) -> None:
         super().__init__(settings, classes, seed, residual=residual)
         self.hidden = hidden
+        self._epochs = _EPOCHS if epochs is None else epochs
 
     def fit(
         self,
@@ -162,7 +166,7 @@ class NeuralBaseline(Baseline):
         )
         kept, kept_epoch = self._copy(), 0
         best = float("inf") if watched is None else self._loss(watched)
-        for epoch in range(1, _EPOCHS + 1):
+        for epoch in range(1, self._epochs + 1):
             for part in rows.batches():
                 optimizer.zero_grad()
                 torch.autograd.backward(part.loss(self._network))
@@ -171,7 +175,7 @@ class NeuralBaseline(Baseline):
             if loss < best:
                 best, kept, kept_epoch = loss, self._copy(), epoch
             if on_round is not None:
-                on_round(epoch, _EPOCHS, "")
+                on_round(epoch, self._epochs, "")
             if epoch - kept_epoch >= _PATIENCE:
                 break
         self._network.load_state_dict(kept)

@@ -83,7 +83,10 @@ class SeedTraining:
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left."""
-        return (self.folder / TRAIN_ACCURACY).exists()
+        trees = self.run.settings.trees
+        judges = trees.features == "out-of-fold" and not trees.ensemble
+        is_judged = not judges or unseen_path(self.folder).exists()
+        return is_judged and (self.folder / TRAIN_ACCURACY).exists()
 
     def finish(self) -> None:
         """Do what is left: nothing, trees, or everything."""
@@ -117,7 +120,7 @@ class SeedTraining:
     def _finish_folds(self, watched: LabelledImages) -> None:
         """Train a CNN without each fold, and grow its trees on that fold, or on all as one."""
         settings = self.run.settings
-        folds = []
+        grown, judged = [], []
         numbers = number_folds(
             self._train.labels, self._train.hashes, settings.trees.folds, FOLD_SEED
         )
@@ -130,16 +133,26 @@ class SeedTraining:
             unseen = self._train.select(numbers == fold)
             network = new_network(settings.cnn, len(self.run.record.classes), seed)
             load_weights(network_path(part.folder), network)
-            rows = believed_images(labelled(unseen, settings), settings.data.doubted)
+            own = labelled(unseen, settings)
+            rows = believed_images(own, settings.data.doubted)
             if settings.trees.ensemble:
                 self._grow_trees(part, network.eval(), rows, watched)
-            else:
-                folds.append(SeenImages(FeatureSource(network.eval(), settings.trees.views), rows))
-        if folds:
-            self._grow_on_folds(folds, watched)
+                continue
+            source = FeatureSource(network.eval(), settings.trees.views)
+            grown.append(SeenImages(source, rows))
+            # Dropped are images whose labels a CNN doubts: without them it would look too good.
+            dropped = len(rows.labels) < len(own.labels)
+            judged.append(SeenImages(source, own) if dropped else grown[-1])
+        if grown:
+            self._grow_on_folds(grown, judged, watched)
 
-    def _grow_on_folds(self, folds: Sequence[SeenImages], watched: LabelledImages) -> None:
-        """Grow trees on what the CNNs of the folds see, for the CNN that learnt every image."""
+    def _grow_on_folds(
+        self, folds: Sequence[SeenImages], unseen: Sequence[SeenImages], watched: LabelledImages
+    ) -> None:
+        """Grow trees on what the CNNs of the folds see, for the CNN that learnt every image.
+
+        Verdicts on the images of the folds are kept, also on those that nothing is grown on.
+        """
         settings = self.run.settings.trees
         part = self._part
         variants = tree_variants(settings.taps, settings.mode, settings.baselines)
@@ -150,36 +163,34 @@ class SeedTraining:
         seen = [f.every_view(settings.views) for f in folds] if settings.view_rows else folds
         with self.monitor.stage(f"{part.name}: what the trees see") as tell:
             # The verdicts of the CNNs calibrate, even where no trees see them.
-            rows = join_seen(seen, {*groups_seen(variants), "output"}, tell)
+            groups = {*groups_seen(variants), "output"}
+            rows = join_seen(seen, groups, part_of(tell, 0, 2, ""))
+            for number, images in enumerate(unseen):
+                images.features(groups, part_of(part_of(tell, 1, 2, ""), number, len(unseen), ""))
         stops = settings.early_stopping is not None
         self._grow_missing(part, rows, judged if stops else None)
-        self._predict_unseen(part, seen, [len(fold.data.labels) for fold in folds])
+        self._predict_unseen(part, seen, unseen)
 
     def _predict_unseen(
-        self, part: "_Part", seen: Sequence[SeenImages], counts: Sequence[int]
+        self, part: "_Part", seen: Sequence[SeenImages], unseen: Sequence[SeenImages]
     ) -> None:
-        """Keep what CNNs and trees say of images that neither has learnt, to calibrate by.
-
-        Of every part only the first `counts` images count; views of them may follow.
-        """
-        own = np.concatenate(
-            [np.arange(len(s.data.labels)) < n for s, n in zip(seen, counts, strict=True)]
-        )
+        """Keep what CNNs and trees say of images that neither has learnt, to calibrate by."""
         trees = load_seed_model(self.run, self.seed).trees
-        shares = {CNN: np.concatenate([fold.groups["output"] for fold in seen])}
+        shares = {CNN: np.concatenate([fold.groups["output"] for fold in unseen])}
         for variant, grown in trees.items():
             with self.monitor.stage(f"{part.name}: {in_words(variant)}, fold by fold") as tell:
                 shares[variant] = cross_predict(
                     variant,
                     seen,
+                    unseen,
                     self.run.settings.trees,
                     grown.rounds_,
                     classes=len(self.run.record.classes),
                     seed=part.seed,
                     tell=tell,
                 )
-        labels = np.concatenate([fold.data.labels for fold in seen])
-        save_unseen(self.folder, labels[own], {v: p[own] for v, p in shares.items()})
+        labels = np.concatenate([fold.data.labels for fold in unseen])
+        save_unseen(self.folder, labels, shares)
 
     def _train_cnn(self, part: "_Part", train: LabelledImages) -> None:
         settings = self.run.settings.cnn

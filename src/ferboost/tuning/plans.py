@@ -1,6 +1,7 @@
 """What a study does, checked to go together."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -9,6 +10,7 @@ from ferboost.config import Settings, TreeSettings
 from ferboost.errors import SettingsError
 from ferboost.pipeline.execution import with_whole_paths
 from ferboost.runs import Run
+from ferboost.settings import change_settings
 from ferboost.tuning.outcomes import Cost, Objective
 from ferboost.tuning.space import Choices, SearchSpace
 from ferboost.variants import CNN, tree_variants
@@ -109,7 +111,7 @@ def plan_study(
                 continue  # its trial says so
             variant_of(tried, space)
     else:
-        variant_of(settings, space)
+        _check_kinds(settings, space)
     return StudyPlan(
         settings=settings,
         space=space.to_dict(),
@@ -120,6 +122,15 @@ def plan_study(
         trials=trials,
         run=None if run is None else str(run.path.resolve()),
     )
+
+
+def _check_kinds(settings: Settings, space: SearchSpace) -> None:
+    """Refuse points that would have trees of several kinds."""
+    searched = {name: space.parameters.get(f"trees.{name}") for name in ("taps", "mode")}
+    choices = {name: found.values for name, found in searched.items() if isinstance(found, Choices)}
+    for values in product(*choices.values()):
+        trees = dict(zip(choices, values, strict=True))
+        variant_of(change_settings(settings, (), {"trees": trees}), space)
 
 
 def _check_learnt(space: SearchSpace) -> None:
@@ -171,9 +182,9 @@ def variant_of(settings: Settings, space: SearchSpace) -> str:
     if trees.votes or "trees.votes" in space.parameters:
         raise SettingsError("a study has no votes; leave trees.votes at 0, and set it by train")
     variants = tree_variants(trees.taps, trees.mode)
-    if len(variants) > 1 and "trees.taps" not in space.parameters:
+    if len(variants) > 1:
         raise SettingsError(
-            f"trees of one kind are searched at a time, and the settings have {len(variants)} "
+            f"trees of one kind are tried at a time, and these settings have {len(variants)} "
             f"({', '.join(variants)}); choose one, as by --set 'trees.taps=[\"{trees.taps[0]}\"]' "
             "and trees.mode"
         )

@@ -143,16 +143,15 @@ class Scorer:
             log_loss=float(log_losses(probabilities, labels).mean()),
             best_epoch=best_epoch,
             rounds=None if trees is None else trees.rounds_,
-            size=self._size(seen, trees) if "size" in self._costs else None,
+            size=self._size(seen, variant, trees) if "size" in self._costs else None,
             time=self._time(seen, variant, trees) if "time" in self._costs else None,
             history=tuple(history),
         )
 
     @staticmethod
-    def _size(seen: _SeenSplits, trees: BoostedTrees | None) -> float:
-        """Return the bytes of the weights and the trees."""
-        source = seen.source
-        networks = (*source.stacked, *((source.network,) if source.network is not None else ()))
+    def _size(seen: _SeenSplits, variant: str, trees: BoostedTrees | None) -> float:
+        """Return the bytes of the trees, and of the weights of the networks that they need."""
+        networks = seen.source.networks(variant)
         tensors = (tensor for network in networks for tensor in network.state_dict().values())
         weights: int = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return weights + (0 if trees is None else trees.size)
