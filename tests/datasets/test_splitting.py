@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -115,6 +116,21 @@ def test_splits_that_the_data_brings_are_kept() -> None:
     prepared = prepare_splits(dataset, DataSettings(), validation=True)
     assert prepared.splits.tolist() == splits
     assert prepared.notes == ()
+
+
+def test_copies_of_validation_images_are_not_trained_on() -> None:
+    dataset = faces(["train"] * 6 + ["validation"] * 4 + ["test"] * 4, [0, 1] * 7)
+    images = dataset.images.copy()
+    images[:2] = images[6:8]
+    images[10] = images[3]  # test images that are copies are counted, and known as such
+    dataset = replace(dataset, images=images)
+    prepared = prepare_splits(dataset, DataSettings(), validation=True)
+    assert prepared.names.tolist() == dataset.names[2:].tolist()
+    assert (
+        "2 training images that are copies of validation images are left out" in prepared.notes[0]
+    )
+    whole = prepare_splits(dataset, DataSettings(), validation=False)
+    assert len(whole) == len(dataset)
 
 
 def test_without_validation_its_images_are_trained_on() -> None:

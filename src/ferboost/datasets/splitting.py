@@ -155,7 +155,8 @@ def prepare_splits(
     """Return a data set that has every split that training and evaluation need.
 
     A missing test split is cut off the training images, and so is a missing validation split where
-    `validation` asks for one; notes say so.
+    `validation` asks for one; notes say so. Copies are on one side: of a validation split that the
+    data brings, those among the training images are left out.
 
     Parameters
     ----------
@@ -191,6 +192,15 @@ def prepare_splits(
             f"{(dataset.splits == 'validation').sum():,} images were cut off the training images "
             "for validation (stratified, copies on one side)."
         )
+    elif validation:
+        learnt = dataset.splits == "train"
+        copies = learnt & np.isin(dataset.hashes, dataset.hashes[dataset.splits == "validation"])
+        if copies.any():
+            dataset = dataset.select(~copies)
+            notes.append(
+                f"{copies.sum():,} training images that are copies of validation images are left "
+                "out: the validation images are to be new to the models."
+            )
     if not validation and dataset.has("validation"):
         joined = np.where(dataset.splits == "validation", "train", dataset.splits)
         dataset = replace(dataset, splits=joined)

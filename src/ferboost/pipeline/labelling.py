@@ -65,9 +65,11 @@ def predict_unseen(run: Run, dataset: FaceDataset, monitor: Monitor) -> UnseenIm
     """
     models = [load_seed_model(run, seed) for seed in run.settings.seeds]
     known = dataset.with_classes(run.record.classes)
-    folds = np.full(len(known), -1)
-    if known.fingerprint == run.record.data.fingerprint:
+    is_own = known.fingerprint == run.record.data.fingerprint
+    if is_own:
         known = cut_as(run.settings, known)
+    folds = np.full(len(known), -1)
+    if is_own:
         train = known.splits == "train"
         seen = np.isin(known.hashes, known.hashes[train])
         if all(model.folds for model in models):
