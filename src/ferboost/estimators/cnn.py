@@ -47,7 +47,8 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
     tap : {"flatten", "fc1", "fc2", "pooled", "output"}
         The layer whose output `transform` returns, of those that the architecture has. It may be
         set after fitting, too.
-    architecture, filters, blocks, kernel_size, stride, padding, pooling, pool_size, dropout, dense
+    architecture, weights, filters, blocks, kernel_size, stride, padding, pooling, pool_size,
+    dropout, dense
         The network; see `ferboost.config.CNNSettings`.
     l2, mirror, shift, optimizer, learning_rate, schedule, weight_decay, label_smoothing, votes,
     averaging, keep, shrunk
@@ -87,7 +88,8 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         self,
         *,
         tap: str = "fc1",
-        architecture: Literal["published", "residual"] = "published",
+        architecture: Literal["published", "residual", "recognition"] = "published",
+        weights: Literal["random", "faces"] = "random",
         filters: tuple[int, ...] = (32, 64, 64),
         blocks: tuple[int, ...] = (1, 2),
         kernel_size: int = 3,
@@ -119,6 +121,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
     ) -> None:
         self.tap = tap
         self.architecture = architecture
+        self.weights = weights
         self.filters = filters
         self.blocks = blocks
         self.kernel_size = kernel_size

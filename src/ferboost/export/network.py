@@ -252,6 +252,28 @@ def _integers(graph: Graph, *values: int) -> str:
     return graph.constant(np.array(values, dtype=np.int64))
 
 
+def _interpolate(
+    graph: Graph, x: str, *, size: tuple[int, int], mode: str, align_corners: bool, **others: object
+) -> str:
+    if mode != "bilinear" or align_corners or any(others.values()):
+        raise TypeError(f"mode {mode}, align_corners {align_corners}, {others}")
+    whole = graph.add("Shape", x, end=2)  # images and channels
+    sizes = graph.add("Concat", whole, _integers(graph, *size), axis=0)
+    how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    return graph.add("Resize", x, "", "", sizes, **how)
+
+
+def _pad(
+    graph: Graph, x: str, pad: tuple[int, ...], mode: str = "constant", value: float | None = None
+) -> str:
+    if mode != "constant" or value:
+        raise TypeError(f"mode {mode}, value {value}")
+    # torch names two numbers an axis, the last axis first; ONNX all first numbers, then the others.
+    numbers = (*pad, *[0] * (8 - len(pad)))
+    before, after = numbers[-2::-2], numbers[::-2]
+    return graph.add("Pad", x, _integers(graph, *before, *after))
+
+
 _FUNCTIONS: dict[str, Callable[..., str]] = {
     "add": _elementwise("Add"),
     "sub": _elementwise("Sub"),
@@ -269,5 +291,7 @@ _FUNCTIONS: dict[str, Callable[..., str]] = {
     "index_select": _index_select,
     "reshape": _reshape,
     "softmax": lambda graph, x, dim: graph.add("Softmax", x, axis=dim),
+    "interpolate": _interpolate,
+    "pad": _pad,
     "pixel_unshuffle": _pixel_unshuffle,
 }

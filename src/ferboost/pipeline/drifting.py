@@ -19,7 +19,7 @@ __all__ = ["find_trait_limits", "load_trait_limits", "measure_run_drift", "save_
 
 _FILE = "traits.json"
 # The tap with the most to tell that no class weighs yet.
-_TAPS = {"published": "fc1", "residual": "pooled"}
+_TAPS = {"published": "fc1", "residual": "pooled", "recognition": "pooled"}
 
 
 def save_trait_limits(run: Run, train: FaceDataset) -> None:

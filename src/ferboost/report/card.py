@@ -136,7 +136,11 @@ def model_card(
 
 def _about(run: Run, variant: str) -> str:
     network = load_seed_model(run, run.settings.seeds[0]).network
-    kind = {"published": "The published study's network", "residual": "A residual network"}
+    kind = {
+        "published": "The published study's network",
+        "residual": "A residual network",
+        "recognition": "A residual network made for face recognition (dlib's)",
+    }
     return (
         f"{kind[run.settings.cnn.architecture]} of {network.parameter_count():,} parameters that "
         f"tells {len(run.record.classes)} emotions from a face; what is described is "
