@@ -4,6 +4,34 @@ from typing import Any
 
 __all__ = ["PRESETS"]
 
+#: How the most accurate networks are trained.
+_RECIPE = {
+    "dropout": 0.3,
+    "mirror": True,
+    "shift": 2,
+    "optimizer": "muon",
+    "schedule": "cosine",
+    "weight_decay": 0.1,
+    "label_smoothing": 0.1,
+    "votes": 1.0,
+    "keep": "last",
+    "batch_size": 128,
+    "augmentation": "strong",
+}
+#: What corrects their layers.
+_TREES = {
+    "taps": ["pooled"],
+    "mode": "both",
+    "features": "held-out",
+    "max_depth": 3,
+    "learning_rate": 0.05,
+    "rounds": 200,
+    "subsample": 0.8,
+    "columns": 0.5,
+    "min_child_weight": 5.0,
+    "early_stopping": 15,
+}
+
 #: By name, as overrides of the defaults.
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
@@ -44,37 +72,28 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "strong": {
         "data": {"validation_fraction": 0.05},
-        "cnn": {
+        "cnn": _RECIPE
+        | {
             "architecture": "residual",
             "filters": [64, 128, 256, 512],
             "blocks": [1, 2, 2, 1],
-            "dropout": 0.3,
-            "mirror": True,
-            "shift": 2,
-            "optimizer": "muon",
             "learning_rate": 0.02,
-            "schedule": "cosine",
-            "weight_decay": 0.1,
-            "label_smoothing": 0.1,
-            "votes": 1.0,
             "averaging": 0.999,
-            "keep": "last",
-            "batch_size": 128,
             "epochs": 60,
-            "augmentation": "strong",
         },
-        "trees": {
-            "taps": ["pooled"],
-            "mode": "both",
-            "features": "held-out",
-            "max_depth": 3,
-            "learning_rate": 0.05,
-            "rounds": 200,
-            "subsample": 0.8,
-            "columns": 0.5,
-            "min_child_weight": 5.0,
-            "early_stopping": 15,
+        "trees": _TREES,
+    },
+    "faces": {
+        "data": {"validation_fraction": 0.05},
+        "cnn": _RECIPE
+        | {
+            "architecture": "recognition",
+            "weights": "faces",
+            "learning_rate": 0.01,
+            "averaging": 0.998,
+            "epochs": 12,
         },
+        "trees": _TREES,
     },
 }
 PRESETS["ensemble"] = PRESETS["strong"] | {"seeds": (0, 1, 2)}

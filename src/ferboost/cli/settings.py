@@ -33,8 +33,8 @@ PresetOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="Settings to start from: paper, the study's; boosted, its network out of fold with "
-        "trees that correct it; fast and strong, residual networks; "
-        "ensemble, three of strong.",
+        "trees that correct it; fast and strong, residual networks; ensemble, three of strong; "
+        "faces, a network that has learnt faces (pip install 'ferboost[faces]').",
     ),
 ]
 SetOption = Annotated[

@@ -40,8 +40,9 @@ _SHRUNK_SIDE = 32
 # Steps between two reports of the progress on a GPU.
 _STEPS_TOLD = 32
 # On a GPU, whose epochs can be shorter than writing the state takes.
-_IMAGES_OF_STATISTICS = 512
 _SECONDS_UNSAVED = 10
+# From which the means and variances of known weights' channels are taken.
+_IMAGES_OF_STATISTICS = 512
 # Of the output layer.
 _OUTPUTS = ("output.weight", "output.bias")
 # Muon's step size is a share of the update's norm; plain momentum, a multiple of the gradient.
