@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ferboost.datasets.splitting import prepare_splits
 from ferboost.errors import RunError
 from ferboost.evaluation.scaling import fit_scaling
 from ferboost.evaluation.trust import measure_trust
+from ferboost.features import group_features
+from ferboost.models import load_seed_model
 from ferboost.pipeline import calibrate_run, evaluate_run, load_calibration, load_results
 from ferboost.progress import Monitor
 from ferboost.runs import Run
@@ -61,6 +64,20 @@ def test_sets_of_the_mean_of_the_seeds_can_be_had(clean: Run) -> None:
     assert calibration is not None
     sets = calibration.sets(None, "fc1", 0.8, "aps")
     assert sets.predict(np.full((2, 3), 1 / 3, dtype=np.float32)).shape == (2, 3)
+
+
+def test_an_image_that_calibrates_is_in_no_centre_that_it_is_measured_from(tmp_path: Path) -> None:
+    settings = run_settings(trees={"taps": ("fc1-centres",)})
+    run, _ = finish(tmp_path / "run", DATASET, settings)
+    calibration, model = load_calibration(run), load_seed_model(run, 0)
+    assert calibration is not None
+    validation = prepare_splits(DATASET, settings.data, validation=True).split("validation")
+    features = group_features(model.source, validation.images, ["fc1-centres"], validation.labels)[
+        "fc1-centres"
+    ]
+    expected = model.trees["fc1-centres"].predict_proba(features)
+    np.testing.assert_array_equal(calibration.probabilities[0]["fc1-centres"], expected)
+    assert (features != model.features(validation.images, ["fc1-centres"])["fc1-centres"]).any()
 
 
 def test_the_images_of_the_run_itself_do_not_count(clean: Run) -> None:

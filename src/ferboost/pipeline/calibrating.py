@@ -13,13 +13,15 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import DataError, RunError
 from ferboost.evaluation.scaling import SCALING_METHODS, Scaling, ScalingMethod
 from ferboost.evaluation.trust import RunCalibration, fit_calibration
+from ferboost.features import group_features
 from ferboost.files import atomic_path, write_json
 from ferboost.growing import watched_images
-from ferboost.models import load_seed_model
+from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.evaluating import require_finished
 from ferboost.pipeline.unseen import load_unseen
 from ferboost.progress import Monitor, part_of
 from ferboost.runs import Run
+from ferboost.variants import groups_of, is_distance
 
 __all__ = [
     "calibrate_run",
@@ -67,7 +69,8 @@ def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCal
         for done, seed in enumerate(run.settings.seeds):
             part = part_of(tell, done, len(run.settings.seeds), f"seed {seed}")
             model = load_seed_model(run, seed)
-            probabilities[seed] = model.probabilities(known.images, tell=part)
+            distances = _distances_without_itself(run, model, known)
+            probabilities[seed] = model.probabilities(known.images, distances, part)
         labels, probabilities = _with_unseen(run, known.labels, probabilities)
         calibration = fit_calibration(labels, probabilities, _grown_on(run, validation))
     arrays: dict[str, NDArray[np.generic]] = {"labels": labels}
@@ -137,6 +140,19 @@ def _with_unseen(
     }
     first, _ = next(iter(complete.values()))  # all seeds have the same folds
     return np.concatenate([labels, first]), joined
+
+
+def _distances_without_itself(
+    run: Run, model: SeedModel, validation: FaceDataset
+) -> dict[str, NDArray[np.float32]]:
+    """Return distances to class centres, where these are means of the validation images.
+
+    Each image is left out of its own centre, as in training: it would tell its class.
+    """
+    groups = {g for tap in run.settings.trees.taps for g in groups_of(tap) if is_distance(g)}
+    if run.settings.trees.features != "in-sample" or not groups:
+        return {}
+    return group_features(model.source, validation.images, groups, validation.labels)
 
 
 def _grown_on(run: Run, validation: FaceDataset) -> NDArray[np.bool_] | None:
