@@ -244,6 +244,17 @@ def test_an_image_with_too_many_pixels_is_refused_before_it_is_decoded(
     assert "pixels" in refusal(forged_png(*size))
 
 
+def test_an_image_that_memory_does_not_hold_is_not_called_damaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exhausted(_image: Image.Image) -> None:
+        raise MemoryError
+
+    content = png(3)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", exhausted)
+    assert "more memory to decode than there is" in refusal(content)
+
+
 def test_an_image_of_too_many_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "MAX_IMAGE_BYTES", 1000)
     assert "at most 1,000" in refusal(png())

@@ -221,6 +221,8 @@ def _convert(
 
 
 def _damaged(name: str, error: Exception) -> ImageError:
+    if isinstance(error, MemoryError):
+        return ImageError(f"{name} takes more memory to decode than there is; make it smaller")
     return ImageError(f"{name} is a damaged image ({error}); remove or replace it")
 
 
