@@ -50,7 +50,7 @@ def torchrun(*arguments: object, program: tuple[str, ...] = ("-m", "ferboost")) 
     launcher = (sys.executable, "-m", "torch.distributed.run", *options)
     outcome = subprocess.run(
         [*launcher, *program, *map(str, arguments)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
         capture_output=True,
         text=True,
         timeout=300,
