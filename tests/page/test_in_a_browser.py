@@ -210,6 +210,70 @@ def test_the_camera_is_read_as_python_reads_its_faces(
     page.wait_for_selector(".explanation figure")
 
 
+# The button is pressed once the camera is allowed, before the page learns it; or once the page has it,
+# before it shows a picture.
+STOP_A_CAMERA_THAT_STARTS = """async (moment) => {
+  const [devices, stop] = [navigator.mediaDevices, document.querySelector("#stop")];
+  const video = document.querySelector("video");
+  const given = await new Promise((resolve) => {
+    devices.getUserMedia = async (wish) => {
+      const stream = await MediaDevices.prototype.getUserMedia.call(devices, wish);
+      if (moment === "allowed") stop.click();
+      resolve(stream);
+      return stream;
+    };
+    video.play = () => {
+      const playing = HTMLMediaElement.prototype.play.call(video);
+      if (moment === "played") stop.click();
+      return playing;
+    };
+    document.querySelector("#start-camera").click();
+  });
+  window.camera = given;
+  delete devices.getUserMedia;
+}"""
+
+
+@pytest.mark.parametrize("moment", ["allowed", "played"])
+def test_a_camera_that_is_stopped_while_it_starts_is_turned_off(page: "Page", moment: str) -> None:
+    page.evaluate(STOP_A_CAMERA_THAT_STARTS, moment)
+    wait_until(page, "camera.getTracks().every(({ readyState }) => readyState === 'ended')")
+    page.evaluate("delete document.querySelector('video').play")
+    assert page.inner_text("#summary") == "Stopped before the first picture."
+    assert page.locator("#busy").is_hidden()
+    assert page.locator("#problem").is_hidden()
+
+
+def test_a_camera_that_is_allowed_late_does_not_replace_what_was_opened_meanwhile(
+    page: "Page", browser: "Browser", tmp_path: Path
+) -> None:
+    film = recorded_film(browser, tmp_path, seconds=1)
+    page.evaluate("""() => {
+      const devices = navigator.mediaDevices;
+      devices.getUserMedia = async (wish) => {
+        await new Promise((resolve) => { window.allow = resolve; });
+        window.camera = await MediaDevices.prototype.getUserMedia.call(devices, wish);
+        return window.camera;
+      };
+      document.querySelector("#start-camera").click();
+      delete devices.getUserMedia;
+    }""")
+    page.set_input_files("#file", film)
+    page.wait_for_selector(".card")
+    page.evaluate("allow()")
+    wait_until(page, "window.camera?.getTracks().every((track) => track.readyState === 'ended')")
+    assert page.evaluate("document.querySelector('video').srcObject") is None
+
+
+def test_a_camera_that_is_taken_away_is_said_to_be(page: "Page") -> None:
+    page.click("#start-camera")
+    page.wait_for_selector(".card")
+    page.evaluate("""document.querySelector("video").srcObject.getTracks()[0]
+      .dispatchEvent(new Event("ended"))""")
+    assert page.inner_text("#summary").startswith("The camera was taken away. Stopped after ")
+    assert page.locator("#stop").is_hidden()
+
+
 def test_a_film_that_is_stopped_is_summed_up_once(
     page: "Page", browser: "Browser", tmp_path: Path
 ) -> None:

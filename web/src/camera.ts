@@ -7,17 +7,29 @@ import { Crowd, type Sample } from "./people";
 /** People before a camera are near. */
 const longestSide = 320;
 
-export async function openCamera(video: HTMLVideoElement): Promise<MediaStream> {
+/**
+ * Show the camera. It is turned off with `signal`, also where that comes before the camera does:
+ * people may take their time to allow it.
+ */
+export async function openCamera(
+  video: HTMLVideoElement,
+  signal: AbortSignal,
+  onLost: () => void,
+): Promise<void> {
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (devices === undefined) throw new Error("browsers lend the camera to pages of https alone");
   const stream = await devices.getUserMedia({
     audio: false,
     video: { facingMode: "user", width: { ideal: 640 }, height: { ideal: 480 } },
   });
+  const turnOff = () => stream.getTracks().forEach((track) => track.stop());
+  if (signal.aborted) return turnOff();
+  signal.addEventListener("abort", turnOff, { once: true });
+  // Told of a camera that is unplugged or forbidden, not of one that is turned off here.
+  for (const track of stream.getTracks()) track.addEventListener("ended", onLost, { signal });
   video.removeAttribute("src");
   video.srcObject = stream;
   await video.play();
-  return stream;
 }
 
 export function cameraProblem(error: unknown): string {
@@ -46,6 +58,7 @@ export async function watch(
   let searchAgain = start;
   while (!signal.aborted) {
     await nextFrame(video);
+    if (signal.aborted) return;
     const now = performance.now();
     const faces = known !== undefined && known.length > 0 && now < searchAgain ? known : undefined;
     const picture = await createImageBitmap(video);

@@ -46,9 +46,10 @@ class Page {
   #mode: Mode = "photo";
   #name = "";
   #samples: Sample[] = [];
+  /** Pictures of the camera, those that are no longer kept among them. */
+  #taken = 0;
   #shown: Sample | null = null;
   #selected = 1;
-  #stream: MediaStream | null = null;
   #url = "";
   /** Ends whatever is under way when something else begins. */
   #task = new AbortController();
@@ -158,14 +159,13 @@ class Page {
   #close(): void {
     this.#task.abort();
     this.#task = new AbortController();
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    this.#stream = null;
     video.pause();
     video.srcObject = null;
     video.removeAttribute("src");
     photo.removeAttribute("src");
     URL.revokeObjectURL(this.#url);
     this.#samples = [];
+    this.#taken = 0;
     this.#shown = null;
     this.#selected = 1;
     this.#cards.clear();
@@ -264,13 +264,9 @@ class Page {
   async #openCamera(): Promise<void> {
     const signal = this.#begin("camera", "Camera", "Starting the camera");
     try {
-      const stream = await openCamera(video);
-      if (signal.aborted) {
-        for (const track of stream.getTracks()) track.stop();
-        return;
-      }
-      this.#stream = stream;
+      await openCamera(video, signal, () => this.#stop("The camera was taken away. "));
       await watch(video, this.#engine, signal, (sample) => {
+        this.#taken += 1;
         this.#samples.push(sample);
         if (this.#samples.length > maxSamples) this.#samples.shift();
         this.#setBusy(null);
@@ -282,18 +278,23 @@ class Page {
     }
   }
 
-  #stop(): void {
+  #stop(reason = ""): void {
+    video.pause(); // before the camera is off, so that its last picture stays
     this.#task.abort();
+    this.#setBusy(null);
     stop.hidden = true;
     if (this.#mode === "film") {
       this.#finishFilm();
       return;
     }
     this.#cards.hold(null);
-    video.pause();
-    for (const track of this.#stream?.getTracks() ?? []) track.enabled = false;
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    const text = `Stopped after ${counted(this.#samples.length, "picture")}.`;
+    const kept = this.#samples.length;
+    const text =
+      kept === 0
+        ? `${reason}Stopped before the first picture.`
+        : this.#taken > kept
+          ? `${reason}Stopped after ${this.#taken.toLocaleString("en")} pictures; the last ${kept.toLocaleString("en")} are kept.`
+          : `${reason}Stopped after ${counted(kept, "picture")}.`;
     write(byId("summary"), text);
     announce(text);
   }
