@@ -2,6 +2,7 @@
 
 import base64
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,24 @@ def recorded_film(browser: "Browser", folder: Path, seconds: float) -> Path:
     path = folder / "film.webm"
     path.write_bytes(base64.b64decode(recorder.evaluate(RECORD, [address, seconds])))
     recorder.close()
+    return path
+
+
+def made_film(pictures: dict[int, Image.Image], folder: Path) -> Path:
+    """Write a film that changes at the given seconds."""
+    av = pytest.importorskip("av", reason="no film: pip install av")
+    path = folder / "film.webm"
+    with av.open(path, "w") as film:
+        stream = film.add_stream("libvpx", rate=1)
+        (stream.width, stream.height), stream.pix_fmt = (
+            next(iter(pictures.values())).size,
+            "yuv420p",
+        )
+        for second, picture in pictures.items():
+            frame = av.VideoFrame.from_image(picture)
+            frame.pts, frame.time_base = second, Fraction(1)
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode())
     return path
 
 
@@ -286,6 +305,42 @@ def test_a_film_that_is_stopped_is_summed_up_once(
     page.locator("#position").press("End")
     page.wait_for_timeout(1500)  # as long as what was under way can take
     assert page.evaluate("document.querySelector('video').currentTime") > 2
+
+
+def test_a_face_of_a_film_of_an_hour_keeps_its_number(
+    page: "Page", tmp_path: Path, predictor: Predictor
+) -> None:
+    """Pictures are then further apart than the seconds that a face is remembered in a short film."""
+    still = astronaut().crop((60, 0, 444, 288))
+    page.set_input_files("#file", made_film(dict.fromkeys((0, 1200, 2400, 3600), still), tmp_path))
+    wait_until(page, "document.querySelector('#busy-text').textContent.includes(', 1')")
+    page.click("#stop")
+    found = saved_table(page, tmp_path, predictor)
+    assert [reading.time for reading in found[:3]] == pytest.approx([0, 6, 12], abs=0.1)
+    assert {reading.face for reading in found} == {"1"}
+
+
+def test_what_was_not_looked_through_is_not_said_to_be_empty(page: "Page", tmp_path: Path) -> None:
+    empty = Image.new("RGB", (384, 288), "gray")
+    page.set_input_files("#file", made_film({0: empty, 1800: empty}, tmp_path))
+    wait_until(page, "!document.querySelector('#save-table').disabled")
+    page.click("#stop")
+    assert page.inner_text("#summary") == "No face found in the part that was looked through."
+    page.locator("#position").press("End")
+    wait_until(page, "document.querySelector('#clock').textContent.startsWith('30:0')")
+
+
+def test_cards_are_dimmed_where_a_film_was_not_looked_through(page: "Page", tmp_path: Path) -> None:
+    still = astronaut().crop((60, 0, 444, 288))
+    page.set_input_files("#file", made_film({0: still, 1800: still}, tmp_path))
+    page.wait_for_selector(".card")
+    page.click("#stop")
+    page.locator("#position").press("End")
+    page.wait_for_selector(".card.absent")
+    assert page.locator("#save-picture").is_disabled()
+    page.locator("#position").press("Home")
+    page.wait_for_selector(".card:not(.absent)")
+    assert page.locator("#save-picture").is_enabled()
 
 
 def test_nothing_is_sent_after_loading(page: "Page", tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 /** Video files: looked through picture by picture, then played with what was found. */
 
 import type { Engine } from "./engine_client";
-import { Crowd, type Sample } from "./people";
+import { Crowd, type Sample, memory } from "./people";
 
 /** Videos are searched at half the size of photos: a quarter of the time. */
 const longestSide = 480;
@@ -29,10 +29,12 @@ export async function analyseFilm(
   signal: AbortSignal,
   onSample: (sample: Sample) => void,
 ): Promise<void> {
-  const crowd = new Crowd();
   const step = Math.max(interval, video.duration / maxSamples);
+  // In a film of hours a face may be missed once and is still who it was.
+  const crowd = new Crowd(Math.max(memory, 2.5 * step));
   for (let time = 0; time < video.duration && !signal.aborted; time += step) {
     await seek(video, time);
+    if (signal.aborted) return;
     const picture = await createImageBitmap(video);
     const found = await engine.call("analyse", { picture, longestSide }, [picture]);
     if (!signal.aborted) onSample(crowd.recognise(found, time));

@@ -149,7 +149,7 @@ class Page {
     video.hidden = mode === "photo";
     byId("film").hidden = mode !== "film";
     byId("media").classList.toggle("mirrored", mode === "camera");
-    stop.hidden = mode === "photo";
+    stop.hidden = mode !== "camera";
     this.#cards.hold(explainedOnce[mode]);
     this.#setBusy(busy);
     byId("summary").focus({ preventScroll: true });
@@ -221,31 +221,36 @@ class Page {
     const signal = this.#begin("film", file.name, "Opening the video");
     this.#url = URL.createObjectURL(file);
     try {
-      const duration = await openFilm(video, this.#url);
-      position.max = String(duration);
       this.#lockPlayer(true);
+      const duration = await openFilm(video, this.#url);
+      if (signal.aborted) return;
+      position.max = String(duration);
+      stop.hidden = false;
       await analyseFilm(video, this.#engine, signal, (sample) => {
         this.#samples.push(sample);
         this.#show(sample);
         const share = percent((sample.time ?? 0) / duration);
         this.#setBusy(`Looking through the video, ${share}`);
       });
-      if (!signal.aborted) this.#finishFilm();
+      if (!signal.aborted) this.#finishFilm(true);
     } catch (error) {
       if (!signal.aborted) this.#fail(`${file.name} cannot be played: ${reasonOf(error)}. Try an MP4 or WebM video.`);
     }
   }
 
-  #finishFilm(): void {
+  #finishFilm(isWhole: boolean): void {
     this.#setBusy(null);
     this.#cards.hold(null);
     stop.hidden = true;
     this.#lockPlayer(false);
     const numbers = this.#numbers();
+    const part = isWhole ? "the video" : "the part that was looked through";
     const text =
-      numbers.length === 0
-        ? "No face found in this video."
-        : `${counted(numbers.length, "face")} in ${counted(this.#samples.length, "picture")} of the video.`;
+      this.#samples.length === 0
+        ? "Stopped before the first picture."
+        : numbers.length === 0
+          ? `No face found in ${part}.`
+          : `${counted(numbers.length, "face")} in ${counted(this.#samples.length, "picture")} of ${part}.`;
     write(byId("summary"), text);
     this.#selected = numbers[0] ?? 1;
     video.currentTime = this.#samples[0]?.time ?? 0;
@@ -284,7 +289,7 @@ class Page {
     this.#setBusy(null);
     stop.hidden = true;
     if (this.#mode === "film") {
-      this.#finishFilm();
+      this.#finishFilm(false);
       return;
     }
     this.#cards.hold(null);
@@ -317,13 +322,13 @@ class Page {
 
   #showTimeline(time: number): void {
     this.#cards.select(this.#selected);
+    if (this.#mode === "film") this.#showClock(time);
     if (this.#samples.every(({ people }) => people.length === 0)) return;
     const isFilm = this.#mode === "film";
     const end = isFilm ? video.duration : Math.max(windowOfCamera, time);
     const start = isFilm ? 0 : end - windowOfCamera;
     const inView = isFilm ? this.#samples : this.#samples.filter((one) => (one.time ?? 0) >= start);
     this.#timeline.show(inView, this.#selected, start, isFilm ? end : Math.max(end, time), time);
-    if (isFilm) this.#showClock(time);
   }
 
   #showClock(time: number): void {
@@ -337,7 +342,8 @@ class Page {
     const sample = sampleAt(this.#samples, time);
     this.#shown = sample;
     this.#boxes.show(sample, this.#model);
-    if (sample !== null) this.#cards.show(sample.people, true);
+    this.#cards.show(sample?.people ?? [], true);
+    savePicture.disabled = sample === null;
     this.#showTimeline(time);
   }
 

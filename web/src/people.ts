@@ -17,16 +17,23 @@ export interface Sample {
 }
 
 const minOverlap = 0.1;
-const memory = 4; // seconds that a face may be gone
+/** Seconds that a face may be gone and is still known. */
+export const memory = 4;
 
 export class Crowd {
   #seen = new Map<number, { face: Finding; time: number }>();
   #count = 0;
+  #memory: number;
+
+  constructor(seconds = memory) {
+    this.#memory = seconds;
+  }
 
   /** Number the faces of the next picture. */
   recognise({ width, height, faces }: Findings, time: number | null): Sample {
     const now = time ?? 0;
-    const free = new Map([...this.#seen].filter(([, last]) => now - last.time <= memory));
+    this.#seen = new Map([...this.#seen].filter(([, last]) => now - last.time <= this.#memory));
+    const free = new Map(this.#seen);
     const people = faces.map((face) => {
       let number = 0;
       let most = minOverlap;
