@@ -19,7 +19,7 @@ from ferboost.inference.pictures import to_face
 from ferboost.page import write_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Request, Response
+    from playwright.sync_api import Browser, Page, Request, Response, Route
 
 READ_CROPS = """() => [...document.querySelectorAll(".crop")].map((canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, 48, 48);
@@ -453,6 +453,43 @@ def test_what_is_found_is_announced(page: "Page", tmp_path: Path) -> None:
     assert page.locator("#announcement").get_attribute("role") == "status"
 
 
+def test_the_same_verdict_on_another_photo_is_announced_again(page: "Page", tmp_path: Path) -> None:
+    page.evaluate("""() => {
+      const [status, told] = [document.querySelector("#announcement"), []];
+      window.told = told;
+      new MutationObserver(() => told.push(status.textContent)).observe(status, { childList: true });
+    }""")
+    path = saved_file(astronaut(), tmp_path)
+    for _ in range(2):
+        page.set_input_files("#file", path)
+        wait_until(page, "document.querySelector('#announcement').textContent !== ''")
+    told = page.evaluate("told.filter((text) => text !== '')")
+    assert len(told) == 2
+    assert told[0] == told[1]
+
+
+def focused(page: "Page") -> str:
+    name: str = page.evaluate("document.activeElement.id")
+    return name
+
+
+def test_the_focus_is_on_what_was_opened_also_when_it_is_stopped(
+    page: "Page", tmp_path: Path
+) -> None:
+    page.focus("#choose")
+    open_photo(page, saved_file(astronaut(), tmp_path))
+    assert focused(page) == "work-title"
+    page.click("#another")
+    assert focused(page) == "choose"
+    page.click("#start-camera")
+    assert focused(page) == "work-title"
+    page.wait_for_selector(".card")
+    page.focus("#stop")
+    page.keyboard.press("Enter")
+    assert page.locator("#stop").is_hidden()
+    assert focused(page) == "work-title"
+
+
 def test_a_photo_without_faces_is_said_to_have_none(page: "Page", tmp_path: Path) -> None:
     open_photo(page, saved_file(Image.new("RGB", (128, 96), "gray"), tmp_path))
     assert page.inner_text("#summary").startswith("No face found. ")
@@ -510,6 +547,40 @@ def test_it_works_offline_after_the_first_visit(
     visitor.wait_for_selector("html[data-ready]")
     open_photo(visitor, saved_file(astronaut(), tmp_path))
     assert visitor.inner_text(".verdict") == "Happy"
+    context.close()
+
+
+DROP = """(png) => {
+  const bytes = Uint8Array.from(atob(png), (character) => character.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], "early.png", { type: "image/png" }));
+  const options = { bubbles: true, cancelable: true, dataTransfer };
+  const [over, drop] = ["dragover", "drop"].map((name) => new DragEvent(name, options));
+  return [over, drop].map((event) => !document.body.dispatchEvent(event));
+}"""
+
+
+def test_a_photo_that_is_dropped_while_the_page_loads_is_opened_when_it_can_be(
+    browser: "Browser", address: str, tmp_path: Path
+) -> None:
+    context = browser.new_context(service_workers="block")
+    context.set_default_timeout(PATIENCE)
+    visitor = context.new_page()
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    visitor.route("**/models/emotions.onnx", hold)
+    visitor.goto(address)
+    png = base64.b64encode(saved_file(astronaut(), tmp_path).read_bytes()).decode()
+    assert visitor.evaluate(DROP, png) == [True, True]  # else the browser shows the file itself
+    assert visitor.inner_text("#loading-text") == "Loading the models, then opening early.png"
+    while not held:
+        visitor.wait_for_timeout(50)
+    held[0].continue_()
+    visitor.wait_for_selector(".card")
+    assert visitor.inner_text("#work-title") == "early.png"
     context.close()
 
 

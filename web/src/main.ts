@@ -1,5 +1,6 @@
 /** The page: what opens pictures, what is shown of them, and what a person can do. */
 
+import { receiveFiles } from "./arrivals";
 import { Boxes } from "./boxes";
 import { cameraProblem, openCamera, watch } from "./camera";
 import { Cards } from "./cards";
@@ -82,7 +83,7 @@ class Page {
     choose.addEventListener("click", () => fileInput.click());
     startCamera.addEventListener("click", () => void this.#openCamera());
     fileInput.addEventListener("change", () => {
-      this.#open(fileInput.files);
+      if (fileInput.files?.[0] !== undefined) this.open(fileInput.files[0]);
       fileInput.value = "";
     });
     byId("another").addEventListener("click", () => this.#home());
@@ -92,25 +93,7 @@ class Page {
       save(new Blob(["\ufeff", table], { type: "text/csv" }), `${stemOf(this.#name)}-emotions.csv`);
     });
     savePicture.addEventListener("click", () => void this.#savePicture());
-    document.addEventListener("paste", (event) => this.#open(event.clipboardData?.files));
-    this.#listenToDrops();
     this.#listenToPlayer();
-  }
-
-  #listenToDrops(): void {
-    let depth = 0;
-    const show = (change: number) => {
-      depth = Math.max(0, depth + change);
-      document.body.classList.toggle("dragging", depth > 0);
-    };
-    document.addEventListener("dragenter", () => show(1));
-    document.addEventListener("dragleave", () => show(-1));
-    document.addEventListener("dragover", (event) => event.preventDefault());
-    document.addEventListener("drop", (event) => {
-      event.preventDefault();
-      show(-depth);
-      this.#open(event.dataTransfer?.files);
-    });
   }
 
   #listenToPlayer(): void {
@@ -130,9 +113,7 @@ class Page {
 
   // --- what is opened -----------------------------------------------------------------------
 
-  #open(files: FileList | null | undefined): void {
-    const file = files?.[0];
-    if (file === undefined) return;
+  open(file: File): void {
     if (file.type.startsWith("video/")) void this.#openFilm(file);
     else void this.#openPhoto(file);
   }
@@ -152,7 +133,7 @@ class Page {
     stop.hidden = mode !== "camera";
     this.#cards.hold(explainedOnce[mode]);
     this.#setBusy(busy);
-    byId("summary").focus({ preventScroll: true });
+    byId("work-title").focus({ preventScroll: true });
     return this.#task.signal;
   }
 
@@ -172,6 +153,8 @@ class Page {
     this.#boxes.show(null, this.#model);
     this.#timeline.hide();
     this.#setBusy(null);
+    announce(""); // what is said of the next is news, also in the same words
+    this.#lastTold = { time: 0, text: "" };
     write(byId("summary"), "");
     byId("problem").hidden = true;
     byId("about-sets").hidden = true;
@@ -241,7 +224,7 @@ class Page {
   #finishFilm(isWhole: boolean): void {
     this.#setBusy(null);
     this.#cards.hold(null);
-    stop.hidden = true;
+    hideStop();
     this.#lockPlayer(false);
     const numbers = this.#numbers();
     const part = isWhole ? "the video" : "the part that was looked through";
@@ -287,7 +270,7 @@ class Page {
     video.pause(); // before the camera is off, so that its last picture stays
     this.#task.abort();
     this.#setBusy(null);
-    stop.hidden = true;
+    hideStop();
     if (this.#mode === "film") {
       this.#finishFilm(false);
       return;
@@ -404,6 +387,12 @@ class Page {
   }
 }
 
+/** A button that is hidden while it has the focus would drop it. */
+function hideStop(): void {
+  if (document.activeElement === stop) byId("work-title").focus({ preventScroll: true });
+  stop.hidden = true;
+}
+
 function announce(text: string): void {
   write(byId("announcement"), text);
 }
@@ -420,11 +409,18 @@ function reasonOf(error: unknown): string {
 
 async function start(): Promise<void> {
   const progress = byId<HTMLProgressElement>("progress");
+  let page: Page | null = null;
+  let early: File | null = null;
+  receiveFiles((file) => {
+    if (page !== null) return page.open(file);
+    early = file;
+    write(byId("loading-text"), `Loading the models, then opening ${file.name || "what was pasted"}`);
+  });
   try {
     const { engine, model } = await load((share) => {
       if (share !== null) progress.value = share;
     });
-    new Page(engine, model);
+    page = new Page(engine, model);
     byId("loading").hidden = true;
     if (model.accuracy !== null) {
       const share = percent(model.accuracy);
@@ -433,6 +429,7 @@ async function start(): Promise<void> {
     write(byId("model"), `Model of ferboost ${model.version}: ${model.classes.join(", ")}.`);
     announce("Ready.");
     document.documentElement.dataset.ready = "";
+    if (early !== null) page.open(early);
   } catch (error) {
     byId("loading").hidden = true;
     showProblem(`The page could not be loaded: ${reasonOf(error)}. Reload it; a browser of 2023 or later is needed.`);
