@@ -602,10 +602,13 @@ def test_each_file_is_loaded_once(browser: "Browser", site: Path) -> None:
     assert sorted(sent) == [f"{url}models/emotions.onnx", f"{url}models/faces.onnx"]
 
 
-def test_another_model_replaces_what_was_kept(
-    browser: "Browser", site: Path, tmp_path: Path
-) -> None:
-    """A page that is written anew is what returning visitors get."""
+def change_version(folder: Path) -> None:
+    listing = (folder / "files.js").read_text()
+    (folder / "files.js").write_text(listing.replace('"version": "', '"version": "x'))
+
+
+def test_another_page_replaces_what_was_kept(browser: "Browser", tmp_path: Path) -> None:
+    """A page that is written anew is what returning visitors get, at once."""
     folder = tmp_path / "site"
     write_page(folder)
     context = browser.new_context()
@@ -616,13 +619,54 @@ def test_another_model_replaces_what_was_kept(
         visitor.wait_for_selector("html[data-ready]")
         index = folder / "index.html"
         index.write_text(index.read_text().replace("What does a face show?", "Another page"))
-        listing = (folder / "files.js").read_text()
-        (folder / "files.js").write_text(listing.replace('"version": "', '"version": "x'))
+        change_version(folder)
         visitor.reload()  # the browser looks for another service worker whenever it is opened
+        assert visitor.inner_text("h1") == "Another page"
         wait_until(
             visitor,
             "caches.keys().then((names) => names.length === 1 && / x[0-9a-f]+$/.test(names[0]))",
         )
         visitor.reload()
         assert visitor.inner_text("h1") == "Another page"
+    context.close()
+
+
+def test_another_model_is_used_on_the_first_visit_and_kept(
+    browser: "Browser", tmp_path: Path
+) -> None:
+    folder = tmp_path / "site"
+    write_page(folder)
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    visitor = context.new_page()
+    with hosted(folder) as url:
+        visitor.goto(url)
+        visitor.wait_for_selector("html[data-ready]")
+        model = folder / "models/emotions.onnx"
+        model.write_bytes(model.read_bytes().replace(b'"happy"', b'"merry"'))
+        change_version(folder)
+        visitor.reload()
+        visitor.wait_for_selector("html[data-ready]")
+        assert "merry" in visitor.inner_text("#model")
+    visitor.reload()  # without a network
+    visitor.wait_for_selector("html[data-ready]")
+    assert "merry" in visitor.inner_text("#model")
+    context.close()
+
+
+def test_another_program_at_the_same_address_is_seen(browser: "Browser", tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    write_page(folder)
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    visitor = context.new_page()
+    with hosted(folder) as url:
+        visitor.goto(url)
+        visitor.wait_for_selector("html[data-ready]")
+        for path in [path for path in folder.rglob("*") if path.is_file()]:
+            path.unlink()
+        (folder / "index.html").write_text("<h1>Another program</h1>")
+        visitor.goto(url)
+        assert visitor.inner_text("h1") == "Another program"
+        assert visitor.evaluate("fetch('icon.svg').then(({ status }) => status)") == 404
     context.close()

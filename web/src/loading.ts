@@ -44,20 +44,31 @@ function seal(): void {
   document.head.append(policy);
 }
 
-/** Have the service worker keep what is downloaded, where there is one: it works offline later. */
+/**
+ * Have the service worker keep what is downloaded, where there is one: it works offline later.
+ *
+ * One that is new, since the page or its model is, is waited for: what goes through the one before
+ * is deleted with it.
+ */
 async function underServiceWorker(): Promise<void> {
   const workers = navigator.serviceWorker as ServiceWorkerContainer | undefined;
   if (workers === undefined) return;
-  try {
-    await workers.register("service-worker.js", { updateViaCache: "none" });
-    if (workers.controller !== null) return;
-    await new Promise((resolve) => {
-      workers.addEventListener("controllerchange", resolve, { once: true });
-      setTimeout(resolve, patience);
-    });
-  } catch {
-    // A private window, or a host without encryption: the page works, but not offline.
-  }
+  await Promise.race([
+    inControl(workers).catch(() => {
+      // Offline, a private window, or a host without encryption: the page works with what it gets.
+    }),
+    new Promise((resolve) => setTimeout(resolve, patience)),
+  ]);
+}
+
+async function inControl(workers: ServiceWorkerContainer): Promise<void> {
+  const changed = new Promise((resolve) => {
+    workers.addEventListener("controllerchange", resolve, { once: true });
+  });
+  const registration = await workers.register("service-worker.js", { updateViaCache: "none" });
+  if (workers.controller !== null) await registration.update();
+  const { installing, waiting, active } = registration;
+  if (installing !== null || waiting !== null || active !== workers.controller) await changed;
 }
 
 async function downloadAll(urls: string[], onProgress: OnProgress): Promise<ArrayBuffer[]> {

@@ -6,6 +6,7 @@ const { version, files, shell } = self.PAGE;
 // Other pages of the same host share the caches.
 const mine = `ferboost ${self.registration.scope} `;
 const cacheName = mine + version;
+const patience = 3000; // milliseconds that a network may be silent where something is kept
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
@@ -36,11 +37,23 @@ self.addEventListener("fetch", (event) => {
   if (files.includes(path)) event.respondWith(answer(event, path));
 });
 
+// Names in assets/ change with what is in them. All else is asked of the network first: the model
+// may be another, and on http://127.0.0.1:8000 another program may run by now. The browser asks
+// with what it has, so that a file that did not change is not sent again.
 async function answer(event, path) {
   const cache = await caches.open(cacheName);
   const kept = await cache.match(path);
-  if (kept !== undefined) return kept;
-  const response = await fetch(path, { cache: "no-cache" });
-  if (response.status === 200) event.waitUntil(cache.put(path, response.clone()));
-  return response;
+  if (kept === undefined) {
+    const response = await ask(path);
+    if (response.status === 200) event.waitUntil(cache.put(path, response.clone()));
+    return response;
+  }
+  if (path.startsWith("assets/")) return kept;
+  const asked = ask(path).catch(() => kept);
+  return Promise.race([asked, new Promise((resolve) => setTimeout(resolve, patience, kept))]);
+}
+
+function ask(path) {
+  // A page that is answered with a redirection must see it as one.
+  return fetch(path, { cache: "no-cache", redirect: path === "./" ? "manual" : "follow" });
 }
