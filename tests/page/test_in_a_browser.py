@@ -420,6 +420,35 @@ def test_why_says_what_a_verdict_rests_on(page: "Page", tmp_path: Path) -> None:
     assert page.locator(".explanation figure").count() == 0
 
 
+def faces_all_over() -> Image.Image:
+    """Return a photo whose faces leave little room: on the left, at the top right and at the right."""
+    face = astronaut().crop((160, 40, 310, 220))
+    photo = Image.new("RGB", (600, 400), (96, 110, 124))
+    photo.paste(face.resize((300, 400)), (0, 0))
+    photo.paste(face.crop((0, 20, 150, 180)).resize((130, 150)), (470, 0))
+    photo.paste(face.resize((120, 144)), (480, 256))
+    return photo
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_every_label_is_in_the_picture(page: "Page", tmp_path: Path, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    nothing_else = astronaut().crop((178, 64, 290, 176)).resize((96, 96))  # is taken as a face
+    for photo in (faces_all_over(), nothing_else):
+        open_photo(page, saved_file(photo, tmp_path))
+        media = page.locator("#media").bounding_box()
+        tags = [tag.bounding_box() for tag in page.locator(".tag").all()]
+        assert media is not None
+        assert tags
+        for tag in tags:
+            assert tag is not None
+            assert tag["x"] >= media["x"] - 0.5
+            assert tag["y"] >= media["y"] - 0.5
+            assert tag["x"] + tag["width"] <= media["x"] + media["width"] + 0.5
+            assert tag["y"] + tag["height"] <= media["y"] + media["height"] + 0.5
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_a_picture_with_boxes_is_saved_in_its_own_size(page: "Page", tmp_path: Path) -> None:
     photo = astronaut()
     open_photo(page, saved_file(photo, tmp_path, "smile.of.one.png"))
