@@ -671,12 +671,16 @@ def test_another_model_is_used_on_the_first_visit_and_kept(
     with hosted(folder) as url:
         visitor.goto(url)
         visitor.wait_for_selector("html[data-ready]")
+        assert "two times in three" in visitor.inner_text(".limits")
         model = folder / "models/emotions.onnx"
         model.write_bytes(model.read_bytes().replace(b'"happy"', b'"merry"'))
         change_version(folder)
         visitor.reload()
         visitor.wait_for_selector("html[data-ready]")
         assert "merry" in visitor.inner_text("#model")
+        # Nor is anything said of the data of the model before.
+        assert "two times in three" not in visitor.inner_text(".limits")
+        assert "disgust and fear" not in visitor.inner_text(".limits")
     visitor.reload()  # without a network
     visitor.wait_for_selector("html[data-ready]")
     assert "merry" in visitor.inner_text("#model")

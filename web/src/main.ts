@@ -28,6 +28,9 @@ const windowOfCamera = 60; // seconds that the timeline of the camera shows
 const maxSamples = 20_000; // half an hour of camera
 const patience = 4000; // milliseconds between what is told of the camera to a screen reader
 
+/** What the page says of the data of its own model is not true of others. */
+const classesOfFer2013 = "angry,disgusted,fearful,happy,neutral,sad,surprised";
+
 type Mode = "photo" | "film" | "camera";
 
 /** When faces are explained that come and go. */
@@ -421,6 +424,9 @@ async function start(): Promise<void> {
       if (share !== null) progress.value = share;
     });
     page = new Page(engine, model);
+    if ([...model.classes].sort().join() !== classesOfFer2013) {
+      for (const text of document.querySelectorAll("[data-of=fer2013]")) text.remove();
+    }
     byId("loading").hidden = true;
     if (model.accuracy !== null) {
       const share = percent(model.accuracy);
