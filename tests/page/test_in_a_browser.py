@@ -4,6 +4,7 @@ import base64
 import re
 from fractions import Fraction
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -684,6 +685,22 @@ def test_another_model_is_used_on_the_first_visit_and_kept(
     visitor.reload()  # without a network
     visitor.wait_for_selector("html[data-ready]")
     assert "merry" in visitor.inner_text("#model")
+    context.close()
+
+
+def test_a_network_that_is_silent_is_not_waited_for(browser: "Browser", site: Path) -> None:
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    visitor = context.new_page()
+    answers = Event()
+    answers.set()
+    with hosted(site, answers) as url:
+        visitor.goto(url)
+        visitor.wait_for_selector("html[data-ready]")
+        answers.clear()
+        visitor.reload()
+        visitor.wait_for_selector("html[data-ready]")
+        assert not answers.is_set()
     context.close()
 
 
