@@ -16,9 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.precision import Precision
 from ferboost.config import CNNSettings, TreeSettings
+from ferboost.curves import EpochRecord
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.errors import DataError, SettingsError

@@ -121,7 +121,7 @@ def test_a_port_in_use_is_one_line() -> None:
 def test_nothing_is_imported_that_trains() -> None:
     program = (
         "import sys\nfrom ferboost.inference import Predictor\nfrom ferboost.serving import create_app\n"
-        "create_app(Predictor(threads=1))\n"
+        "from pathlib import Path\ncreate_app(Predictor(threads=1), runs=Path())\n"
         "print([m for m in ('torch', 'xgboost', 'sklearn', 'scipy', 'matplotlib', 'onnx') "
         "if m in sys.modules])"
     )

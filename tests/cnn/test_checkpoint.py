@@ -16,8 +16,8 @@ from ferboost.cnn.checkpoint import (
     save_state,
     save_weights,
 )
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork
+from ferboost.curves import EpochRecord
 from ferboost.errors import RunError, StorageError
 from limits import largest_file
 from tiny import cnn_settings, copy_of, new_network, same

@@ -6,10 +6,10 @@ import torch
 
 from ferboost import features
 from ferboost.cnn import stepping
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import CNNSettings
+from ferboost.curves import EpochRecord
 from tiny import PLAIN, cnn_settings, faces, labelled, new_network
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

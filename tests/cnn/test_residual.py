@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import ResidualNetwork, build_network, new_network
 from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import CNNSettings
+from ferboost.curves import EpochRecord
 from ferboost.errors import SettingsError
 from ferboost.settings import load_settings
 from tiny import PLAIN, copy_of, faces, same

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from ferboost.cnn.checkpoint import TrainingState
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.stepping import mean_cross_entropy
@@ -21,6 +20,7 @@ from ferboost.cnn.training import (
     train_network,
 )
 from ferboost.config import CNNSettings
+from ferboost.curves import EpochRecord
 from ferboost.errors import RunError, TrainingDivergedError
 from ferboost.features import tap_features
 from tiny import PLAIN, cnn_settings, copy_of, faces, labelled, new_network, same

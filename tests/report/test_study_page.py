@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ferboost.cnn.curves import EpochRecord
+from ferboost.curves import EpochRecord
 from ferboost.report.study_page import write_study_page
 from ferboost.settings import load_settings
 from ferboost.tuning.outcomes import Outcome, SeedScore

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ferboost.cnn.curves import EpochRecord
+from ferboost.curves import EpochRecord
 from ferboost.errors import RunError
 from ferboost.files import write_bytes
 

@@ -17,7 +17,6 @@ from torch.nn import functional
 
 from ferboost.cnn.augmentation import GENTLE, PUBLISHED, STRONG, augment
 from ferboost.cnn.checkpoint import TrainingState, copy_weights, load_state, save_state
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.group import Group, current_group, group_errors
 from ferboost.cnn.memory import keep_freed_memory
 from ferboost.cnn.muon import Muon
@@ -27,6 +26,7 @@ from ferboost.cnn.recognition import RecognitionNetwork
 from ferboost.cnn.recognition_weights import load_recognition_weights
 from ferboost.cnn.stepping import TrainingStep
 from ferboost.config import CNNSettings
+from ferboost.curves import EpochRecord
 from ferboost.errors import RunError, TrainingDivergedError
 
 __all__ = ["LabelledImages", "TrainingProgress", "follow", "train_network"]

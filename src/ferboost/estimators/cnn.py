@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.cnn.training import train_network
 from ferboost.config import CNNSettings, Settings, taps_of
+from ferboost.curves import EpochRecord
 from ferboost.datasets.arrays import read_image_array
 from ferboost.estimators.shared import (
     FaceClassifier,

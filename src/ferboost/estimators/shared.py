@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.training import LabelledImages
 from ferboost.config import Settings
+from ferboost.curves import EpochRecord
 from ferboost.datasets.arrays import (
     encode_labels,
     find_classes,

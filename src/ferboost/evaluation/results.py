@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.cnn.curves import EpochRecord
+from ferboost.curves import EpochRecord
 
 __all__ = ["EpochRecord", "PredictTime", "Results", "SeedResults"]
 

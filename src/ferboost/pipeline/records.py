@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.precision import Precision
+from ferboost.curves import EpochRecord
 from ferboost.errors import RunError
 from ferboost.files import write_text
 from ferboost.runs import Run

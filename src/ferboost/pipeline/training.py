@@ -9,12 +9,12 @@ import numpy as np
 
 from ferboost.centres import ClassCentres
 from ferboost.cnn.checkpoint import load_weights, save_weights
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.group import current_group
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_precision, require_device
 from ferboost.cnn.training import LabelledImages, TrainingProgress, train_network
 from ferboost.config import CNNSettings
+from ferboost.curves import EpochRecord
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.features import FeatureSource

@@ -2,9 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.precision import Precision
 from ferboost.config import Settings
+from ferboost.curves import EpochRecord
 from ferboost.tuning.outcomes import Cost
 
 __all__ = ["Epoch", "Ready", "Reply", "Setup", "Task"]

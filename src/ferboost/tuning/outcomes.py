@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ferboost.cnn.curves import EpochRecord
+from ferboost.curves import EpochRecord
 from ferboost.errors import RunError
 from ferboost.files import write_json
 from ferboost.tuning.space import Value

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import new_network
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import Settings, TreeSettings
+from ferboost.curves import EpochRecord
 from ferboost.evaluation.scaling import log_losses
 from ferboost.features import FeatureSource
 from ferboost.growing import SeenImages, add_centres, centred_groups, cut_watched, grow_trees

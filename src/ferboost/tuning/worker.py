@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import build_network
 from ferboost.cnn.precision import Precision, choose_precision
+from ferboost.curves import EpochRecord
 from ferboost.errors import DataError, SettingsError, TrainingDivergedError
 from ferboost.runs import Run
 from ferboost.tuning.faces import StudyFaces, open_faces
