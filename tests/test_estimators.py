@@ -1,5 +1,6 @@
 """The classifiers keep scikit-learn's contract, and say clearly what they cannot use."""
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -617,6 +618,24 @@ class TestInput:
     ) -> None:
         with pytest.raises(DataError, match="leave none for validation"):
             small_cnn().fit(images[:4], [0, 0, 1, 1])
+
+    def test_a_layer_of_another_architecture_is_missed_where_it_is_asked_for(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_]
+    ) -> None:
+        model = CNNClassifier(architecture="residual", filters=(4, 4), epochs=1, precision=PLAIN)
+        model.fit(images, labels)  # its tap is fc1 by default
+        assert model.predict(images).shape == labels.shape
+        with pytest.raises(SettingsError, match="no tap 'fc1'; there are: pooled, output"):
+            model.transform(images)
+        assert model.set_params(tap="pooled").transform(images).shape[0] == len(images)
+
+    def test_a_fitted_model_is_kept_by_pickle(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_]
+    ) -> None:
+        model = small_cnn().fit(images, labels)
+        assert next(model.network_.parameters()).device.type == "cpu"
+        kept = pickle.loads(pickle.dumps(model))  # noqa: S301
+        np.testing.assert_array_equal(kept.predict_proba(images), model.predict_proba(images))
 
     @pytest.mark.parametrize(
         ("model", "message"),

@@ -1,5 +1,6 @@
 """Predictions of a run's models on image files."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from ferboost.datasets.images import encode_png
 from ferboost.errors import ImageError, RunError, SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.inference import Predictions
-from ferboost.pipeline import load_calibration
-from ferboost.prediction import predict_files
+from ferboost.pipeline import explain_run, load_calibration
+from ferboost.prediction import RunPredictor, predict_files
 from ferboost.runs import Run
 from tiny import every_scaling_is_kept, faces, finish, run_settings
 
@@ -102,6 +103,17 @@ def test_a_variant_that_the_run_has_not_is_refused_with_those_it_has(
 ) -> None:
     with pytest.raises(SettingsError, match=f"no variant '{variant}'; it has: cnn, fc1, pixels"):
         predict_files(finished[0], photos, variant)
+
+
+def test_a_run_that_is_not_finished_is_refused(
+    finished: tuple[Run, Results], tmp_path: Path
+) -> None:
+    run = Run.open(shutil.copytree(finished[0].path, tmp_path / "run"))
+    (run.seed_path(run.settings.seeds[-1]) / "train-accuracy.json").unlink()
+    with pytest.raises(RunError, match="--resume"):
+        RunPredictor(run)
+    with pytest.raises(RunError, match="--resume"):
+        explain_run(run, np.zeros((1, 48, 48), np.uint8), "cnn")
 
 
 def test_a_variant_whose_trees_a_seed_still_lacks_is_refused(

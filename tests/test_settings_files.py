@@ -41,6 +41,12 @@ def test_what_differs_is_written_and_read_again(tmp_path: Path) -> None:
     assert load_settings(preset, (), **changes) == chosen
 
 
+def test_any_letter_is_written_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "best.toml"
+    path.write_text(to_toml({"data.doubts": "\U0001f600/ä.csv"}, "Found."), "utf-8")
+    assert read_settings_file(path)[1] == {"data": {"doubts": "\U0001f600/ä.csv"}}
+
+
 def test_what_can_be_none_is_so_in_a_file_and_on_the_command_line() -> None:
     names = [name for name, value in flatten(Settings().model_dump()).items() if value is None]
     assert names == ["data.doubts", "cnn.patience", "trees.early_stopping"]

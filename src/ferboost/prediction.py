@@ -13,6 +13,7 @@ from ferboost.inference.predictions import Predictions
 from ferboost.models import load_seed_model
 from ferboost.pipeline import load_calibration
 from ferboost.pipeline.drifting import load_trait_limits
+from ferboost.pipeline.evaluating import require_finished
 from ferboost.runs import Run
 from ferboost.variants import CNN, FOLD_CNNS, require_variant, tree_variants
 
@@ -38,6 +39,7 @@ class RunPredictor:
     """
 
     def __init__(self, run: Run, variant: str = "cnn") -> None:
+        require_finished(run)  # the trees of one fold of several can be there already
         models = [load_seed_model(run, seed) for seed in run.settings.seeds]
         trees = run.settings.trees
         folds = (FOLD_CNNS,) if trees.features == "out-of-fold" and trees.ensemble else ()

@@ -124,7 +124,8 @@ def to_toml(values: Mapping[str, Any], comment: str) -> str:
             lines += ["", f"[{own}]"]
             section = own
         # JSON's numbers, texts, lists and truth values are TOML's, but for the one it lacks.
-        lines.append(f"{key} = {json.dumps('none' if value is None else value)}")
+        text = json.dumps("none" if value is None else value, ensure_ascii=False)
+        lines.append(f"{key} = {text}")
     return "\n".join(lines) + "\n"
 
 

@@ -93,6 +93,7 @@ def test_maps_of_faces_that_a_run_has_learnt_are_not_checked(trained: Trained, r
     ("arguments", "message"),
     [
         (("photo.png", "--variant", "fc9"), "has no variant 'fc9'; it has: cnn, fc1, pixels"),
+        (("photo.png", "--json", "-o", "why"), "--json draws nothing; leave out --out"),
         (("photo.png", "--emotion", "smug"), "there is no emotion 'smug'; there are: angry"),
         (("a.zip", "b.zip", "--check"), "--check takes one data set, found 2 paths"),
         (("a.zip", "--check", "--split", "best"), "no split 'best'"),

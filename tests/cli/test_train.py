@@ -108,6 +108,17 @@ def test_boost_makes_a_new_run_of_the_same_cnns(
     assert "report: run-boost-1/report.html" in outcome.out
 
 
+def test_boost_of_the_folder_one_is_in_makes_the_new_run_beside_it(
+    trained: Trained, run: Path, no_report: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Path.cwd()
+    data = Path(trained.faces).resolve()
+    monkeypatch.chdir(run)
+    outcome = ferboost("boost", ".", "--data", data, "--tap", "output", "--set", "trees.rounds=1")
+    assert outcome.code == 0, outcome.err
+    assert Run.open(before / "run-boost-1").settings.trees.taps == ("output",)
+
+
 def test_boost_is_told_where_the_data_is(trained: Trained, run: Path, no_report: None) -> None:
     record = json.loads((run / "run.json").read_bytes())
     record["data"]["path"] = "moved.zip"

@@ -19,7 +19,7 @@ from ferboost.datasets.splitting import prepare_splits
 from ferboost.errors import RunError, SettingsError
 from ferboost.models import load_seed_model, network_path
 from ferboost.settings import change_settings, load_settings
-from ferboost.settings_files import read_settings_file
+from ferboost.settings_files import nest, read_settings_file
 from ferboost.tuning.faces import open_faces, stored_faces
 from ferboost.tuning.outcomes import Outcome
 from ferboost.tuning.space import Value
@@ -247,6 +247,18 @@ def test_a_cnn_that_the_trees_do_not_need_counts_for_nothing(tmp_path: Path) -> 
     small, *others = sorted((size or 0, point) for point, size in sizes.items())
     assert small[0] < weights < others[0][0]
     assert small[1] == (("pixels",), "replace")
+
+
+def test_the_best_network_of_another_architecture_can_be_trained(tmp_path: Path) -> None:
+    space = {"cnn.architecture": ["published", "residual"]}
+    study = begin(tmp_path / "study", space, settings=load_settings("paper"))
+    best = Outcome(status="done", seconds=1, number=1, point={"cnn.architecture": "residual"})
+    values = study.best_settings(best)
+    chosen = load_settings(
+        values.pop("preset"), (), **nest({n: v for n, v in values.items() if n != "seeds"})
+    )
+    assert chosen.cnn.architecture == "residual"
+    assert chosen.trees.taps == ("pooled", "output", "pixels")
 
 
 def test_the_best_trees_on_a_run_keep_what_the_study_set(tmp_path: Path) -> None:

@@ -72,16 +72,18 @@ def explain(
     from ferboost.runs import Run
 
     run = Run.open(model)
-    _refuse_what_has_no_effect(context, check=check)
+    _refuse_what_has_no_effect(context, check=check, json=json)
     if check:
         _check(run, pictures, variant, split, faces, json=json)
         return
     _explain(run, pictures, variant, emotion, out, json=json)
 
 
-def _refuse_what_has_no_effect(context: typer.Context, *, check: bool) -> None:
+def _refuse_what_has_no_effect(context: typer.Context, *, check: bool, json: bool) -> None:
     from ferboost.errors import SettingsError
 
+    if json and not check and is_given(context, "out"):
+        raise SettingsError("--json draws nothing; leave out --out")
     for name in ("emotion", "out") if check else ("split", "faces"):
         if is_given(context, name):
             where = "has no effect with --check" if check else "is for --check"

@@ -216,7 +216,8 @@ def boost(
     if votes is None and known is not None and (settings.trees.votes or settings.cnn.votes):
         votes = Path(known)
     dataset = load(Path(origin.record.data.path) if data is None else data, votes)
-    with new_run_path(out, run.parent, f"{run.name}-boost") as path:
+    named = run if run.name else run.resolve()  # "." has no name
+    with new_run_path(out, named.parent, f"{named.name}-boost") as path:
         branch, prepared = branch_run(origin, path, dataset, settings, command_line())
     _finish(branch, prepared, json=json)
 

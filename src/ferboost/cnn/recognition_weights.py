@@ -17,7 +17,7 @@ from ferboost.cnn.recognition import RecognitionNetwork
 from ferboost.cnn.viewed import GRAY_DEVIATION, GRAY_MEAN
 from ferboost.errors import MissingExtraError, ModelError
 
-__all__ = ["load_recognition_weights"]
+__all__ = ["load_recognition_weights", "read_recognition_weights"]
 
 _PACKAGE = "face_recognition_models"
 _FILE = Path("models", "dlib_face_recognition_resnet_model_v1.dat")
@@ -52,7 +52,7 @@ def load_recognition_weights(network: RecognitionNetwork, images: NDArray[np.uin
         If its file is another one.
     """
     convolutions = network.convolutions()
-    content = _content()
+    content = read_recognition_weights()
     position, wanted = 0, []
     with torch.no_grad():
         for convolution, normalization in convolutions:
@@ -85,8 +85,16 @@ def load_recognition_weights(network: RecognitionNetwork, images: NDArray[np.uin
     network.train()
 
 
-def _content() -> bytes:
-    """Read the file, of which one version is known."""
+def read_recognition_weights() -> bytes:
+    """Return the file of the weights, of which one version is known.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package that brings it is not installed.
+    ModelError
+        If it is another one.
+    """
     spec = find_spec(_PACKAGE)  # does not import it: its code needs what new Pythons lack
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError(

@@ -215,7 +215,7 @@ class BoostedCNNClassifier(FaceClassifier):
         others = self.stacked if STACKED in groups_of(self.tap) else ()
         (variant,) = tree_variants([self.tap], tree_settings.mode)
         classes, given = read_labelled(X, y)
-        if cnn.votes and votes is not None:
+        if votes is not None and any(own.votes for own in (cnn, *others)):
             given = replace(given, votes=read_vote_array(votes, len(given.labels)))
         if self.votes:
             given = _with_votes(given, votes, len(classes), self.votes)

@@ -4,7 +4,7 @@
 
 from dataclasses import replace
 from functools import cache
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.cnn.training import train_network
-from ferboost.config import CNNSettings, Settings, taps_of
+from ferboost.config import Architecture, CNNSettings, Settings, taps_of
 from ferboost.curves import EpochRecord
 from ferboost.datasets.arrays import read_image_array
 from ferboost.estimators.shared import (
@@ -37,6 +37,9 @@ _INFLUENCE_ON_SPEED = {
     "architecture", "filters", "blocks", "kernel_size", "stride", "padding", "pooling",
     "pool_size", "dropout", "dense", "batch_size",
 }  # fmt: skip
+
+#: Of the layers of any network.
+_EVERY_TAP = {tap for kind in get_args(Architecture) for tap in taps_of(kind)} - {"pixels"}
 
 
 class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
@@ -186,7 +189,8 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
             If the loss is no longer a number.
         """
         settings = cnn_settings(self)
-        self._check_tap()
+        if self.tap not in _EVERY_TAP:  # `transform` asks whether this architecture has it
+            self._check_tap()
         classes, given = read_labelled(X, y)
         if self.votes and votes is not None:
             given = replace(given, votes=read_vote_array(votes, len(given.labels)))
@@ -201,7 +205,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
             network, train, held_out, settings.cnn, precision, seed=seed, on_epoch=on_epoch
         )
         self.classes_ = classes
-        self.network_ = network
+        self.network_ = network.cpu()  # where it was trained is no matter of the model
         self.history_ = tuple(state.history)
         self.best_epoch_ = state.best_epoch
         self.precision_ = precision

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from ferboost.cnn.network import build_network
+from ferboost.cnn.recognition_weights import read_recognition_weights
 from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import SettingsError
 from ferboost.evaluation.results import Results
+from ferboost.extras import needed_for
 from ferboost.files import atomic_folder, copy_file
 from ferboost.models import fold_path, load_seed_model
 from ferboost.pipeline.calibrating import calibrate_run, load_calibration
@@ -65,6 +67,29 @@ def with_whole_paths(settings: Settings) -> Settings:
     return change_settings(settings, (), changes)
 
 
+def require_packages(settings: Settings, *, trains: bool = True) -> None:
+    """Let a package that only some settings need be missed now, not after hours of training.
+
+    Parameters
+    ----------
+    settings : Settings
+    trains : bool
+        Whether CNNs are trained, too.
+
+    Raises
+    ------
+    MissingExtraError
+        If one is missing.
+    ModelError
+        If the weights that a package brings are others than those that are known.
+    """
+    if "lightgbm" in settings.trees.baselines:
+        with needed_for("trees.baselines=lightgbm"):
+            import lightgbm  # noqa: F401
+    if trains and settings.cnn.weights == "faces":
+        read_recognition_weights()
+
+
 def start_run(
     path: Path, dataset: FaceDataset, settings: Settings, command: str
 ) -> tuple[Run, FaceDataset]:
@@ -91,6 +116,13 @@ def start_run(
     SettingsError, DataError, RunError, StorageError
         Nothing has been written then.
     """
+    require_packages(settings)
+    return _begin(path, dataset, settings, command)
+
+
+def _begin(
+    path: Path, dataset: FaceDataset, settings: Settings, command: str
+) -> tuple[Run, FaceDataset]:
     if settings.trees.votes and dataset.votes is None:
         raise SettingsError(
             f"trees.votes={settings.trees.votes:g} takes FER+ votes, and there are none; give them "
@@ -154,6 +186,7 @@ def branch_run(
     """
     if settings.model_copy(update={"trees": origin.settings.trees}) != origin.settings:
         raise SettingsError("a run branches off with other trees only; start a new one by train")
+    require_packages(settings, trains=False)
     for seed in settings.seeds:
         load_seed_model(origin, seed)
     require_same_data(dataset, origin.record.data, origin.path)
@@ -161,7 +194,7 @@ def branch_run(
         require_same_votes(dataset, origin.record.data, origin.path)
     refuse_existing(path)
     with atomic_folder(path) as folder:  # a branch without its CNNs would train them anew
-        run, prepared = start_run(folder, dataset, settings, command)
+        run, prepared = _begin(folder, dataset, settings, command)
         require_same_doubts(prepared, origin.record.data, origin.path)
         copy_file(origin.path / "precision.json", folder / "precision.json")
         for seed in settings.seeds:

@@ -55,6 +55,7 @@ def explain_run(
     SettingsError
         If it has no such variant or emotion.
     """
+    require_finished(run)
     models = [_model(run, seed, variant) for seed in run.settings.seeds]
     calibration = load_calibration(run)
     scalings = {} if calibration is None else calibration.ensemble.get(variant, {})

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ferboost.config import Settings, TreeSettings
 from ferboost.errors import SettingsError
-from ferboost.pipeline.execution import with_whole_paths
+from ferboost.pipeline.execution import require_packages, with_whole_paths
 from ferboost.runs import Run
 from ferboost.settings import change_settings
 from ferboost.tuning.outcomes import Cost, Objective
@@ -86,6 +86,7 @@ def plan_study(
         )
     if sampler != "grid" and trials is None:
         raise SettingsError(f"the sampler {sampler} does not end by itself; say how many trials")
+    require_packages(settings, trains=run is None)
     settings = with_whole_paths(settings)
     _check_run(run, space, settings, pruner)
     _check_learnt(space)

@@ -1,5 +1,6 @@
 """A study: a directory that says what is searched, on which data, and holds what was found."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -9,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from ferboost.config import taps_of
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
-from ferboost.errors import RunError
+from ferboost.errors import RunError, SettingsError
 from ferboost.files import write_json, write_text
 from ferboost.pipeline.execution import describe_data
 from ferboost.pipeline.same_data import require_same_data, require_same_doubts
 from ferboost.runs import DataRecord, Run, describe_environment, read_record, refuse_existing
 from ferboost.settings import load_settings
-from ferboost.settings_files import difference, to_toml
+from ferboost.settings_files import difference, nest, to_toml
 from ferboost.tuning.outcomes import (
     Outcome,
     best_outcome,
@@ -174,7 +176,11 @@ class Study:
             if name not in {"protocol", "seeds"}
             and (self.space.searches_trees or not name.startswith("trees."))
         )
-        return {"preset": settings.preset} | {name: changed[name] for name in counts}
+        found = {"preset": settings.preset} | {name: changed[name] for name in counts}
+        if not self.space.searches_trees and not _go_together(found):
+            # The preset's trees grow on layers of another architecture.
+            found["trees.taps"] = list(taps_of(settings.cnn.architecture))
+        return found
 
     def write_best(self, best: Outcome) -> None:
         """Write the best settings as TOML."""
@@ -186,6 +192,15 @@ class Study:
             f"{models}).\nIt was chosen on them, and that flatters."
         )
         write_text(self.best_path, to_toml(self.best_settings(best), text))
+
+
+def _go_together(values: Mapping[str, Any]) -> bool:  # Any: values of settings
+    tree = nest({name: value for name, value in values.items() if name != "preset"})
+    try:
+        load_settings(values["preset"], (), **tree)
+    except SettingsError:
+        return False
+    return True
 
 
 def start_study(
