@@ -20,6 +20,7 @@ from ferboost.files import write_json
 from ferboost.inference import Predictor
 from ferboost.pipeline import execute_run
 from ferboost.progress import Monitor
+from ferboost.report import write_report
 from ferboost.report.card import model_card
 from ferboost.report.failure_figures import Mistake, plot_failures
 from ferboost.runs import Run
@@ -59,6 +60,9 @@ def test_a_temperature_that_is_not_shown_to_help_is_said(
     card = model_card(run).text
     assert "the images kept for calibration do not show that a temperature helps" in card
     assert "temperature scaled" not in card
+    page = write_report(run).read_text("utf-8")
+    assert "The images kept for calibration do not show that a temperature helps" in page
+    assert "Temperature scaling moves the error" not in page
 
 
 def test_it_says_what_worse_faces_cost(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from ferboost.curves import EpochRecord
 from ferboost.report.study_page import write_study_page
 from ferboost.settings import load_settings
-from ferboost.tuning.outcomes import Outcome, SeedScore
+from ferboost.tuning.outcomes import Outcome, SeedScore, write_outcome
 from ferboost.tuning.plans import plan_study
 from ferboost.tuning.sampling import Sampling
 from ferboost.tuning.space import parse_space
@@ -52,6 +52,19 @@ def test_the_page_has_every_figure_and_names_the_axes_by_the_record(tmp_path: Pa
     assert "Best of 12 trials: 8 done, 4 stopped: 60.00%" in page
     assert "ferboost tune &lt;faces&gt;" in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_page_says_which_images_judged_trees_that_grow_on_held_out_ones(tmp_path: Path) -> None:
+    settings = load_settings("paper", ["trees.features=held-out", 'trees.taps=["fc1"]'])
+    plan = plan_study(parse_space({"trees.gamma": [0.0]}), settings, sampler="grid")
+    study = start_study(tmp_path / "study", faces(), plan, "ferboost tune faces")
+    number, point = Sampling(study, None).ask() or pytest.fail("nothing is left")
+    score = SeedScore(seed=0, accuracy=0.5, log_loss=1.0)
+    write_outcome(
+        study.path / "trials",
+        Outcome(status="done", seconds=1, seeds=(score,), number=number, point=point),
+    )
+    assert "On a fifth of " in write_study_page(study).read_text("utf-8")
 
 
 def test_the_front_of_several_objectives_is_drawn_and_marked(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Figures of calibration before and after, and of abstaining."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fabricated import fabricate_results
@@ -33,6 +35,17 @@ def test_the_errors_before_and_after_are_in_the_legend(
     for step, name in zip(trusts[0].steps, ("as it comes", "temperature scaled"), strict=False):
         (own,) = [text for text in texts if name in text]
         assert f"{100 * step.metrics.ece.value:.1f} points" in own
+
+
+def test_one_curve_is_drawn_where_no_temperature_helps(
+    results: Results, trusts: tuple[VariantTrust, ...]
+) -> None:
+    assert trusts[0].is_scaled
+    plain = replace(trusts[0], after=trusts[0].before)
+    figure = plot_calibration_change(plain, labels(results))
+    (text,) = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert text.startswith("as it comes")
+    assert figure.axes[0].get_title(loc="left") == "CNN: as it comes"
 
 
 def test_points_are_within_percent(results: Results, trusts: tuple[VariantTrust, ...]) -> None:

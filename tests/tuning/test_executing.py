@@ -346,6 +346,7 @@ def test_a_pruner_stops_trainings(tmp_path: Path) -> None:
         ({"cnn.l2": [0.1]}, {"settings": settings(protocol="paper")}, "never on test images"),
         ({"cnn.l2": [0.1]}, {"sampler": "random"}, "say how many trials"),
         ({"cnn.l2": [0.1]}, {"trials": 3}, "the grid has 1 points"),
+        ({"trees.features": ["in-sample", "held-out"]}, {}, "which images a point is judged on"),
         ({"cnn.l2": [0.1]}, {"costs": ["size"], "pruner": "halving"}, "has several; use none"),
         ({"cnn.l2": [0.1]}, {"costs": ["size", "size"]}, "size is given twice"),
         ({"cnn.l2": {"low": 0, "high": 1}}, {}, "too many values for a grid"),

@@ -237,6 +237,11 @@ class VariantTrust:
     risk: RiskCoverage
     areas: tuple[float, ...]
 
+    @property
+    def is_scaled(self) -> bool:
+        """Whether a temperature was shown to help in any seed, and so is applied."""
+        return not np.array_equal(self.before, self.after)
+
     def to_dict(self) -> dict[str, Any]:  # Any: numbers, lists and dictionaries, as JSON has them
         """Return the measures as JSON can hold them."""
         return {

@@ -277,7 +277,7 @@ def _calibration(trust: VariantTrust) -> str:
     clean = trust.steps[1].clean
     on_clean = "" if clean is None else f", {100 * clean.ece.value:.1f} on the clean images"
     limits = f"[{100 * after.interval[0]:.1f}, {100 * after.interval[1]:.1f}]"
-    if before == after:
+    if not trust.is_scaled:
         errors = f"{100 * after.value:.1f} {limits} percent points as it comes{on_clean}"
         errors += " (the images kept for calibration do not show that a temperature helps)"
     else:

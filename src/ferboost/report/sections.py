@@ -239,13 +239,18 @@ def _calibration(content: ReportContent, summaries: Sequence[VariantSummary]) ->
 
 
 def _calibration_change(results: Results, trust: VariantTrust) -> CaptionedFigure:
-    before, after = (step.metrics.ece.value for step in trust.steps[:2])
-    return CaptionedFigure(
-        plot_calibration_change(trust, results.labels),
-        f"Calibration of {variant_name(trust.variant)}, before and after",
-        f"Temperature scaling moves the error from {percent(before)} to {percent(after)} points. "
-        "Bars are 95 % intervals of the accuracy in a bin.",
-    )
+    before, after = (percent(step.metrics.ece.value) for step in trust.steps[:2])
+    title = f"Calibration of {variant_name(trust.variant)}"
+    if trust.is_scaled:
+        title += ", before and after"
+        said = f"Temperature scaling moves the error from {before} to {after} points."
+    else:
+        said = (
+            "The images kept for calibration do not show that a temperature helps, so "
+            "probabilities stay as they come."
+        )
+    said += " Bars are 95 % intervals of the accuracy in a bin."
+    return CaptionedFigure(plot_calibration_change(trust, results.labels), title, said)
 
 
 def _abstention(trusts: Sequence[VariantTrust]) -> tuple[CaptionedFigure, ...]:

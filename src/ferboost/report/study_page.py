@@ -46,6 +46,7 @@ def write_study_page(study: Study) -> Path:
         study=study,
         name=study.name,
         counted=count_outcomes(outcomes),
+        judged=_judged_on(study),
         best=best,
         best_value="" if value is None else describe_value(value, objective),
         outcomes=outcomes,
@@ -58,6 +59,14 @@ def write_study_page(study: Study) -> Path:
     path = study.path / "study.html"
     write_text(path, page)
     return path
+
+
+def _judged_on(study: Study) -> str:
+    """Say on which images the trials are judged."""
+    count = sum(study.record.data.counts["validation"])
+    if study.space.searches_trees and study.plan.settings.trees.features == "held-out":
+        return f"a fifth of {count:,} validation images, which no trees grew on"
+    return f"{count:,} validation images"
 
 
 def _figures(

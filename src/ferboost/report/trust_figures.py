@@ -28,10 +28,13 @@ _LEAST_SHARE = 0.005
 def plot_calibration_change(trust: VariantTrust, labels: NDArray[np.int64]) -> Figure:
     """Draw how often predictions of a given confidence are right, before and after scaling.
 
+    One curve, where no temperature was shown to help.
+
     Bars are 95 % intervals; bins with less than 0.5 % of the images are left out.
     """
+    what = "before and after" if trust.is_scaled else "as it comes"
     figure, axes = new_axes(
-        f"{variant_title(trust.variant)}: before and after",
+        f"{variant_title(trust.variant)}: {what}",
         x="Confidence in %, mean of a bin",
         y="Accuracy in %",
         height=4.1,
@@ -39,10 +42,9 @@ def plot_calibration_change(trust: VariantTrust, labels: NDArray[np.int64]) -> F
     axes.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle=":")
     color = CNN if trust.variant == "cnn" else BOOSTED
     handles = []
-    for shares, step, ink, marker in (
-        (trust.before, trust.steps[0], MUTED, "s"),
-        (trust.after, trust.steps[1], color, "o"),
-    ):
+    drawn_steps = [(trust.before, trust.steps[0], MUTED, "s")] if trust.is_scaled else []
+    last = trust.steps[1 if trust.is_scaled else 0]
+    for shares, step, ink, marker in (*drawn_steps, (trust.after, last, color, "o")):
         curve = reliability_curve(shares, labels)
         drawn = curve.share >= _LEAST_SHARE
         x, y = 100 * curve.confidence[drawn], 100 * curve.accuracy[drawn]

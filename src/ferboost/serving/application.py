@@ -87,7 +87,7 @@ def create_app(
 def _describe_model(info: ModelInfo) -> Model:
     checksum = hashlib.sha256(info.to_json().encode()).hexdigest()
     return Model(
-        id=f"{info.variant}-{checksum[:8]}",
+        id=f"{info.variant.replace(' ', '-')}-{checksum[:8]}",
         classes=list(info.classes),
         variant=info.variant,
         seeds=list(info.seeds),

@@ -131,7 +131,7 @@ class Answer(BaseModel):
     """One answer for each picture, in their order."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"model": "cnn-5d1f0c2e", "pictures": [_PICTURE]}}
+        json_schema_extra={"example": {"model": "output-residual-5d1f0c2e", "pictures": [_PICTURE]}}
     )
 
     model: str

@@ -138,6 +138,11 @@ def _check_learnt(space: SearchSpace) -> None:
     """Refuse what a study has nothing to learn from."""
     if "cnn.votes" in space.parameters:
         raise SettingsError("a study has no votes; compare cnn.votes by train")
+    if "trees.features" in space.parameters:
+        raise SettingsError(
+            "trees.features decides which images a point is judged on, so its values cannot be "
+            "compared in a study; give one by --set, or compare them by train"
+        )
     doubted = space.parameters.get("data.doubted")
     if isinstance(doubted, Choices) and "distil" in doubted.values:
         raise SettingsError(
