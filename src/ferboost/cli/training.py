@@ -113,9 +113,7 @@ def train(
     from ferboost.cnn.group import training_group
     from ferboost.cnn.training import follow
 
-    with training_group(follow) as leads:
-        if not leads:
-            return
+    with training_group(follow):
         from ferboost.errors import SettingsError
         from ferboost.pipeline import resume_run, start_run
         from ferboost.runs import Run, new_run_path

@@ -4,13 +4,14 @@ The first process leads: it runs the whole program, and alone reads and writes. 
 they are sent a network's settings and images, train it with the first, and wait for the next one.
 """
 
+import gc
 import json
 import os
 import signal
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
@@ -126,20 +127,14 @@ def current_group() -> Group:
 
 
 @contextmanager
-def training_group(follow: Callable[[Group], None]) -> Iterator[bool]:
+def training_group(follow: Callable[[Group], None]) -> Iterator[None]:
     """Join the processes that ``torchrun`` has started, if it has.
 
-    Where this is the first or the only process, the block is to be run. In the others, `follow` is
-    called before the block, which is to do nothing.
+    Where this is the first or the only process, the block is run. The others call `follow` and end.
 
     Parameters
     ----------
     follow : callable
-
-    Yields
-    ------
-    bool
-        Whether this process is the first or the only one.
 
     Raises
     ------
@@ -148,7 +143,7 @@ def training_group(follow: Callable[[Group], None]) -> Iterator[bool]:
         group raises it, or whatever else has ended the training; the others exit.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield True
+        yield
         return
     store, rank, size = next(rendezvous("env://"))
     group = Group(rank, size)
@@ -160,9 +155,13 @@ def training_group(follow: Callable[[Group], None]) -> Iterator[bool]:
             _join(store, group)
             if not group.leads:
                 follow(group)
-            yield group.leads
-            if group.leads:
+                # Threads of gloo's may still run; once in a hundred times torch's destructors end
+                # the process with an error for it ("terminate called").
+                os._exit(0)
+            yield
+            with suppress(RuntimeError):  # a process that has ended already needs no word
                 _send_bytes(b"")
+            gc.collect()  # networks whose gradients were shared hold on to the group
             distributed.destroy_process_group()
     except Exception as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
