@@ -43,7 +43,7 @@ RECORD = """async ([address, seconds]) => {
     const draw = () => {
       const time = (performance.now() - start) / 1000;
       context.drawImage(picture, -20 - 30 * time, 0);
-      if (time > seconds) resolve(); else requestAnimationFrame(draw);
+      if (time > seconds) resolve(); else setTimeout(draw, 15); // also while nobody looks
     };
     draw();
   });

@@ -7,6 +7,7 @@ import { Crowd, type Sample, memory } from "./people";
 const longestSide = 480;
 const interval = 0.2; // seconds
 const maxSamples = 600;
+const patience = 5; // seconds until a place of a video is gone to once more
 
 /** Have a video ready to be drawn; return its length in seconds. */
 export async function openFilm(video: HTMLVideoElement, url: string): Promise<number> {
@@ -63,11 +64,21 @@ function happens(video: HTMLVideoElement, name: "loadeddata" | "seeked"): Promis
   return new Promise((resolve, reject) => {
     const controller = new AbortController();
     const { signal } = controller;
-    video.addEventListener(name, () => (controller.abort(), resolve()), { signal });
-    const fail = () => {
+    const end = () => {
       controller.abort();
-      reject(new Error("this browser cannot play it"));
+      clearInterval(watch);
     };
+    const succeed = () => (end(), resolve());
+    const fail = () => (end(), reject(new Error("this browser cannot play it")));
+    // A busy browser can lose an event, or a place that it was to go to.
+    let looks = 0;
+    const watch = setInterval(() => {
+      looks += 1;
+      const isThere = video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+      if (isThere && !(name === "seeked" && video.seeking)) succeed();
+      else if (looks % patience === 0 && video.seeking) video.currentTime = video.currentTime;
+    }, 1000);
+    video.addEventListener(name, succeed, { signal });
     video.addEventListener("error", fail, { signal });
   });
 }
