@@ -15,8 +15,6 @@ __all__ = ["RecognitionNetwork"]
 _STAGES = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))
 # Faces enlarged to about what it was made for: the network has 150 pixels, and halves them often.
 _SIDE = 144
-# The maps of the third stage have 9 x 9 places.
-_PLACED_STAGES = 3
 
 
 class RecognitionNetwork(ViewedNetwork):
@@ -58,15 +56,6 @@ class RecognitionNetwork(ViewedNetwork):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
     @override
-    def convolve(self, images: Tensor) -> list[tuple[str, Tensor]]:
-        x = self._enter(images)
-        layers = [("conv1", x)]
-        for depth, stage in enumerate(self.stages, start=1):
-            x = stage(x)
-            layers.append((f"stage{depth}", x))
-        return layers
-
-    @override
     def first_filters(self) -> NDArray[np.float32]:
         weight: Tensor = self.stem.convolution.weight
         return np.asarray(weight.detach()[:, 0].cpu().numpy(), dtype=np.float32)
@@ -76,25 +65,13 @@ class RecognitionNetwork(ViewedNetwork):
         found = [module for module in self.modules() if isinstance(module, _Convolution)]
         return [(own.convolution, own.normalization) for own in found]
 
+    @override
     def _enter(self, images: Tensor) -> Tensor:
         x = functional.interpolate(
             standardized(images), size=(_SIDE, _SIDE), mode="bilinear", align_corners=False
         )
         entered: Tensor = self.pool(functional.relu(self.stem(x)))
         return entered
-
-    @override
-    def _maps_below(self, images: Tensor) -> Tensor:
-        x = self._enter(images)
-        for stage in self.stages[:_PLACED_STAGES]:
-            x = stage(x)
-        return x
-
-    @override
-    def _pool_above(self, maps: Tensor) -> Tensor:
-        for stage in self.stages[_PLACED_STAGES:]:
-            maps = stage(maps)
-        return maps.float().mean(dim=(2, 3))
 
 
 class _Convolution(nn.Module):

@@ -15,8 +15,6 @@ __all__ = ["ResidualNetwork"]
 
 # How often 48 pixels can be halved.
 _MOST_STAGES = 4
-# The maps of a residual network's third stage have 6 x 6 places, those of a fourth 3 x 3.
-_PLACED_STAGES = 3
 
 
 class ResidualNetwork(ViewedNetwork):
@@ -61,32 +59,14 @@ class ResidualNetwork(ViewedNetwork):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
     @override
-    def convolve(self, images: Tensor) -> list[tuple[str, Tensor]]:
-        x = functional.relu(self.stem(_in_blocks(images)))
-        layers = [("conv1", x)]
-        for depth, stage in enumerate(self.stages, start=1):
-            x = stage(x)
-            layers.append((f"stage{depth}", x))
-        return layers
-
-    @override
     def first_filters(self) -> NDArray[np.float32]:
         weight: Tensor = self.stem[0].get_parameter("weight")
         whole = functional.pixel_shuffle(weight.detach(), 2)[:, 0]
         return np.asarray(whole.cpu().numpy(), dtype=np.float32)
 
     @override
-    def _maps_below(self, images: Tensor) -> Tensor:
-        x = functional.relu(self.stem(_in_blocks(images)))
-        for stage in self.stages[:_PLACED_STAGES]:
-            x = stage(x)
-        return x
-
-    @override
-    def _pool_above(self, maps: Tensor) -> Tensor:
-        for stage in self.stages[_PLACED_STAGES:]:
-            maps = stage(maps)
-        return maps.float().mean(dim=(2, 3))
+    def _enter(self, images: Tensor) -> Tensor:
+        return functional.relu(self.stem(_in_blocks(images)))
 
 
 class _Convolution(nn.Sequential):

@@ -15,6 +15,9 @@ __all__ = ["GRAY_DEVIATION", "GRAY_MEAN", "ViewedNetwork", "standardized"]
 #: Mean and standard deviation of the gray values of FER-2013's training images, from 0 to 1.
 GRAY_MEAN, GRAY_DEVIATION = 0.508, 0.255
 
+# The maps of a third stage have 6 x 6 or 9 x 9 places, those of the next 3 x 3 or 5 x 5.
+_PLACED_STAGES = 3
+
 
 class ViewedNetwork(FaceNetwork):
     """Convolutions, global average pooling and an output layer, over views of the face.
@@ -30,6 +33,7 @@ class ViewedNetwork(FaceNetwork):
 
     dropout: nn.Dropout
     output: nn.Linear
+    stages: nn.ModuleList
     _later: Tensor
     _earlier: Tensor
 
@@ -48,13 +52,31 @@ class ViewedNetwork(FaceNetwork):
         self.dropout = nn.Dropout(self.settings.dropout)
         self.output = nn.Linear(width, classes)
 
+    def _enter(self, images: Tensor) -> Tensor:
+        """Return what the first stage is given of one view."""
+        raise NotImplementedError
+
+    @override
+    def convolve(self, images: Tensor) -> list[tuple[str, Tensor]]:
+        x = self._enter(images)
+        layers = [("conv1", x)]
+        for depth, stage in enumerate(self.stages, start=1):
+            x = stage(x)
+            layers.append((f"stage{depth}", x))
+        return layers
+
     def _maps_below(self, images: Tensor) -> Tensor:
         """Return the last maps that tell where in the face something is, of one view."""
-        raise NotImplementedError
+        x = self._enter(images)
+        for stage in self.stages[:_PLACED_STAGES]:
+            x = stage(x)
+        return x
 
     def _pool_above(self, maps: Tensor) -> Tensor:
         """Return the means of the last maps, float32, of what `_maps_below` returned."""
-        raise NotImplementedError
+        for stage in self.stages[_PLACED_STAGES:]:
+            maps = stage(maps)
+        return maps.float().mean(dim=(2, 3))
 
     @override
     def last_maps(self, images: Tensor) -> Tensor:
