@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ferboost.cnn.curves import EpochRecord
 from ferboost.cnn.network import new_network
 from ferboost.cnn.precision import choose_precision
 from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import Settings
+from ferboost.curves import EpochRecord
 from ferboost.datasets.loading import load_dataset
 from ferboost.datasets.splitting import prepare_splits
 
