@@ -5,10 +5,12 @@ import pytest
 from ferboost.config import CNNSettings, Settings, TreeSettings
 from ferboost.reproduction.costs import CostMeter, all_trees_seconds, tree_seconds
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID, find_experiment
-from ferboost.reproduction.planning import run_length, share_of, training_length
+from ferboost.reproduction.planning import planned_length, run_length, share_of, training_length
 from ferboost.settings import load_settings
+from ferboost.tuning.jobs import Jobs
 from tiny import PLAIN, cnn_settings
 
+ALONE = Jobs(1, 1.0, "")
 SETTINGS = load_settings("paper", seeds=(0, 1, 2))
 DROPOUT = [e for e in EXPERIMENTS if e.key == "dropout"]  # 5 points
 
@@ -29,10 +31,10 @@ class OneSecond(CostMeter):
     [
         (None, 50, 3),
         (0.0, 1, 1),
-        (50.0, 10, 1),  # epochs first
-        (75.0, 15, 1),
-        (150.0, 15, 2),  # then seeds
-        (225.0, 15, 3),
+        (20.0, 4, 1),  # epochs first
+        (45.0, 9, 1),
+        (50.0, 5, 2),  # then seeds
+        (75.0, 5, 3),
         (300.0, 20, 3),  # then epochs
         (1e6, 50, 3),  # never more than the authors had
     ],
@@ -40,7 +42,7 @@ class OneSecond(CostMeter):
 def test_epochs_come_first_then_seeds_then_epochs(
     seconds: float | None, epochs: int, seeds: int
 ) -> None:
-    length = training_length(DROPOUT, SETTINGS, OneSecond(), seconds)
+    length = training_length(DROPOUT, SETTINGS, OneSecond(), ALONE, seconds)
     assert (length.epochs, length.seeds, length.thinned) == (epochs, seeds, 1)
     assert length.seconds == 5 * epochs * seeds
     assert length.longest == epochs * seeds
@@ -53,13 +55,13 @@ def test_the_grid_is_thinned_where_its_points_would_have_one_epoch(
     seconds: float | None, thinned: int, epochs: int
 ) -> None:
     one_seed = load_settings("paper")
-    length = training_length([GRID], one_seed, OneSecond(), seconds)
+    length = training_length([GRID], one_seed, OneSecond(), ALONE, seconds)
     assert (length.thinned, length.epochs) == (thinned, epochs)
 
 
 def test_fewer_epochs_of_the_settings_are_kept() -> None:
     few = load_settings("paper", ["cnn.epochs=4"])
-    assert training_length(DROPOUT, few, OneSecond(), None).epochs == 4
+    assert training_length(DROPOUT, few, OneSecond(), ALONE, None).epochs == 4
 
 
 def test_the_shares_of_what_is_left_add_up_to_one() -> None:
@@ -88,6 +90,42 @@ def test_what_took_longer_makes_what_is_left_longer() -> None:
     assert meter.epoch_seconds(cnn_settings()) == pytest.approx(1.5 * before)
     meter.learn(0, 1)
     assert meter.epoch_seconds(cnn_settings()) == pytest.approx(1.5 * before)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "at_a_time", "seconds", "longest"),
+    [
+        (ALONE, 1, 5.0, 1.0),
+        (Jobs(2, 1.5, ""), 2, 4.0, 4 / 3),  # the fifth has a core for itself, and one is idle
+        (Jobs(5, 2.5, ""), 5, 2.0, 2.0),
+        (Jobs(4, 1.5, ""), 1, 5.0, 1.0),  # the fifth alone would make it slower than one by one
+        (Jobs(8, 4.0, ""), 8, 2.0, 2.0),
+    ],
+)
+def test_several_at_a_time_take_as_long_as_the_last_of_them(
+    jobs: Jobs, at_a_time: int, seconds: float, longest: float
+) -> None:
+    settings = load_settings("paper", ["cnn.epochs=1"])
+    length = training_length(DROPOUT, settings, OneSecond(), jobs, None)
+    assert length.jobs == at_a_time
+    assert length.seconds == pytest.approx(seconds)
+    assert length.longest == pytest.approx(longest)
+
+
+def test_the_grid_has_epochs_for_its_claim_before_it_has_more_seeds() -> None:
+    one_epoch = 125.0
+    for epochs, seeds in ((29, 1), (30, 1), (59, 1), (30, 2), (30, 3)):
+        seconds = epochs * seeds * one_epoch
+        length = training_length([GRID], SETTINGS, OneSecond(), ALONE, seconds)
+        assert (length.epochs, length.seeds) == (epochs, seeds)
+
+
+def test_what_is_planned_already_takes_as_long_as_its_plan() -> None:
+    settings = load_settings("paper", ["cnn.epochs=3"], seeds=(0, 1))
+    [dropout] = DROPOUT
+    length = planned_length(dropout, dropout.space, settings, OneSecond(), ALONE)
+    assert (length.epochs, length.seeds, length.seconds) == (3, 2, 5 * 3 * 2)
+    assert length.longest == 3 * 2
 
 
 def test_what_other_programs_take_is_seen() -> None:
@@ -161,5 +199,5 @@ def test_trees_leave_less_time_for_epochs() -> None:
 
 def test_the_time_of_the_first_experiment_is_told_not_of_those_after_it() -> None:
     two = DROPOUT + [e for e in EXPERIMENTS if e.key == "conv-layers"]
-    length = training_length(two, SETTINGS, OneSecond(), 100.0)
+    length = training_length(two, SETTINGS, OneSecond(), ALONE, 100.0)
     assert length.seconds == 5 * length.epochs * length.seeds < 100

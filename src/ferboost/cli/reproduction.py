@@ -52,9 +52,15 @@ def reproduce(
     ] = 3,
     changes: SetOption = None,
     jobs: Annotated[
-        int,
-        typer.Option(metavar="N", min=1, max=256, help="Trials at a time; they share the cores."),
-    ] = 1,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=256,
+            help="Trials at a time, at most; they share the cores. By default as many as cores, up "
+            "to 4, if measured to be faster than 1.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="The new folder.")
     ] = None,

@@ -118,7 +118,9 @@ def tune(
             metavar="N",
             min=1,
             max=256,
-            help="Trials at a time; they share the cores. By default 1, or one a node of --ray.",
+            help="Trials at a time; they share the cores. By default 1, or as many as cores, up to "
+            "4, if their order does not matter and they are measured to be faster; with --ray one "
+            "a node.",
         ),
     ] = None,
     ray: Annotated[

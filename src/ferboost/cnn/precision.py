@@ -16,7 +16,14 @@ from ferboost.cnn.recording import aside, record
 from ferboost.datasets.dataset import IMAGE_SIZE
 from ferboost.errors import RunError
 
-__all__ = ["Precision", "choose_device", "choose_precision", "one_thread", "require_device"]
+__all__ = [
+    "Precision",
+    "choose_device",
+    "choose_precision",
+    "one_thread",
+    "require_device",
+    "training_step",
+]
 
 # bfloat16 rounds: it has to be clearly faster to be worth it, and a choice near a tie would
 # differ between two runs on one machine.
@@ -113,7 +120,7 @@ def choose_precision(
     ]
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), one_thread():
         seconds = _fastest_in_turns(
-            [_training_step(network, batch_size, precision) for precision in candidates], device
+            [training_step(network, batch_size, precision) for precision in candidates], device
         )
     times = {
         (candidate.number_format, candidate.channels_last): time
@@ -135,7 +142,20 @@ def choose_precision(
     return Precision(device, chosen, fastest[chosen], reason)
 
 
-def _training_step(network: nn.Module, batch_size: int, precision: Precision) -> Callable[[], None]:
+def training_step(network: nn.Module, batch_size: int, precision: Precision) -> Callable[[], None]:
+    """Return what takes a step of training, without the optimizer's, on a copy of `network`.
+
+    Parameters
+    ----------
+    network : Module
+    batch_size : int
+    precision : Precision
+
+    Returns
+    -------
+    callable
+        Its first call on a processor is slow, since kernels are chosen in it.
+    """
     trial = precision.place(copy.deepcopy(network)).train()
     images = torch.randint(0, 256, (batch_size, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
     images = images.to(precision.device)

@@ -13,7 +13,7 @@ from ferboost.evaluation.comparison import Comparison
 from ferboost.evaluation.summary import VariantSummary
 from ferboost.published import published
 from ferboost.reproduction.experiments import GRID
-from ferboost.reproduction.planning import published_epochs
+from ferboost.reproduction.planning import least_epochs, published_epochs
 from ferboost.reproduction.results import ExperimentResult, PointResult
 from ferboost.tuning.space import Value
 from ferboost.tuning.wording import value_in_words
@@ -33,8 +33,6 @@ Word = Literal["repeated", "not repeated", "not told apart from noise", "not tes
 # A difference is one where chance alone would give as much this seldom.
 _CHANCE = 0.05
 _CNN_MARGIN = 1e-9
-# What a network is like after its first steps says nothing of what it becomes.
-_LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -121,11 +119,13 @@ def _judge(
     untested = _why_untested(means, chosen, result)
     if untested is not None:
         return "not tested", untested
-    alone = (
-        ""
-        if result.seed_spread() is not None or spread is not None
-        else " One seed: how much trainings differ is not counted."
-    )
+    alone = ""
+    if result.seed_spread() is None:
+        alone = (
+            " One seed: how much trainings differ is not counted."
+            if spread is None
+            else " One seed: trainings are taken to differ as much as those of the CNN."
+        )
     best, second = sorted(means, key=lambda values: means[values], reverse=True)[:2]
     holds = best == chosen
     beaten = second if holds else chosen
@@ -168,7 +168,7 @@ def _why_untested(
     if not experiment.claim:
         return experiment.note or "The authors claim nothing."
     theirs = published_epochs(experiment.kind)
-    if experiment.kind != "trees" and result.epochs < _LEAST_SHARE * theirs:
+    if experiment.kind != "trees" and result.epochs < least_epochs(experiment.kind):
         return f"{result.epochs} of their {theirs} epochs are too few to tell."
     if chosen not in means or len(means) < 2:
         return "What the authors chose was not tried, or nothing beside it."
@@ -195,11 +195,20 @@ def cnn_claims(
     for protocol, found in (("test images", as_published), ("validation images", summaries)):
         if found:
             claims.append(_level_claim(found[0], theirs, protocol, fewer=fewer))
-    for summary in as_published or summaries:
+    for summary in _of_more_seeds(as_published, summaries):
         tap = study["xgboost_by_tap"].get(summary.variant)
         if tap is not None and summary.against_cnn is not None:
             claims.append(_tap_claim(summary.variant, summary.against_cnn, tap - theirs))
     return claims
+
+
+def _of_more_seeds(
+    first: Sequence[VariantSummary], second: Sequence[VariantSummary]
+) -> Sequence[VariantSummary]:
+    """Return the summaries of the run that has more seeds; the first where both have as many."""
+    if not first or not second:
+        return first or second
+    return second if len(second[0].per_seed) > len(first[0].per_seed) else first
 
 
 def _level_claim(cnn: VariantSummary, theirs: float, protocol: str, *, fewer: bool) -> Claim:
@@ -214,7 +223,8 @@ def _level_claim(cnn: VariantSummary, theirs: float, protocol: str, *, fewer: bo
         published=f"{theirs:.1f} %",
         ours=f"{100 * cnn.accuracy:.1f} % [{low:.1f}, {high:.1f}]",
         word="repeated" if inside else "not repeated",
-        why=f"Theirs is {where} our 95 % interval, of {seeds} seed{'s' * (seeds > 1)}.{note}",
+        why=f"Theirs is {where} our 95 % interval, of {seeds} seed{'s' * (seeds > 1)}"
+        f"{', which counts no spread between trainings' * (seeds == 1)}.{note}",
     )
 
 
@@ -230,6 +240,8 @@ def _tap_claim(tap: str, comparison: Comparison, theirs: float) -> Claim:
             why = "Theirs is inside our interval, and McNemar's test does not show a difference."
     else:
         word, why = "not repeated", "Theirs is outside of our interval."
+    if len(comparison.per_seed) == 1:
+        why += " One seed: how much trainings differ is not counted."
     return Claim(
         what=f"trees on {tap} lose {-theirs:.1f} points to the CNN",
         where="section 4.2",

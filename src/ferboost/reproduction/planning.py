@@ -1,18 +1,24 @@
 """How a budget is shared out: how long each training may be, how many seeds, which points."""
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from ferboost.config import Settings
 from ferboost.errors import SettingsError
 from ferboost.published import published
 from ferboost.reproduction.costs import CostMeter
 from ferboost.reproduction.experiments import GRID, Experiment, Kind
+from ferboost.tuning.jobs import Jobs
+from ferboost.tuning.space import SearchSpace
 
 __all__ = [
     "PUBLISHED_EPOCHS",
     "THINNED",
     "Length",
+    "least_epochs",
+    "planned_length",
     "published_epochs",
     "run_length",
     "share_of",
@@ -20,10 +26,9 @@ __all__ = [
 ]
 
 #: The part of a budget that each part of the study gets.
-_SHARES: dict[str, float] = {"cnn": 0.3, "trees": 0.1, "layers": 0.35, "data": 0.05, "grid": 0.2}
-#: The published network is at its best on validation images after about so many epochs: more seeds
-#: say more than more epochs.
-_ENOUGH_EPOCHS = 15
+_SHARES: dict[str, float] = {"cnn": 0.2, "trees": 0.1, "layers": 0.45, "data": 0.05, "grid": 0.2}
+# What a network is like after its first steps says nothing of what it becomes.
+_LEAST_SHARE = 0.1
 #: A grid whose points have fewer epochs than this says nothing; it is thinned first.
 _LEAST_EPOCHS = 2
 THINNED = (1, 2, 4)
@@ -43,6 +48,8 @@ class Length:
         Models at each point.
     thinned : int
         Every so many values of each setting are tried; 1 for all.
+    jobs : int
+        Trials at a time.
     seconds : float
         How long it will take, about: all its points and seeds.
     longest : float
@@ -52,6 +59,7 @@ class Length:
     epochs: int
     seeds: int
     thinned: int
+    jobs: int
     seconds: float
     longest: float
 
@@ -59,6 +67,11 @@ class Length:
 def published_epochs(kind: Kind) -> int:
     """Return the epochs that the authors trained the experiments of a kind for."""
     return int(published()["grid_search"]["epochs"]) if kind == "grid" else PUBLISHED_EPOCHS
+
+
+def least_epochs(kind: Kind) -> int:
+    """Return the epochs that an experiment of a kind needs, for its claim to be tested."""
+    return ceil(_LEAST_SHARE * published_epochs(kind))
 
 
 def share_of(part: str, left: Sequence[str]) -> float:
@@ -99,12 +112,13 @@ def training_length(
     experiments: Sequence[Experiment],
     settings: Settings,
     meter: CostMeter,
+    jobs: Jobs,
     seconds: float | None,
 ) -> Length:
     """Choose how long the trainings of an experiment are, if those after it are to be like it.
 
-    First more epochs, up to what the network needs to be at its best; then more seeds; then more
-    epochs, up to as many as the authors had. Where there is no time for two epochs of every point
+    First more epochs, up to what a claim needs to be tested; then more seeds; then more epochs, up
+    to as many as the authors had. Where there is no time for two epochs of every point
     of the grid, it is thinned.
 
     Parameters
@@ -114,6 +128,8 @@ def training_length(
     settings : Settings
         What they start from; its seeds are as many as there can be.
     meter : CostMeter
+    jobs : Jobs
+        Trials at a time, and what is gained by that; an experiment of few points may take one.
     seconds : float or None
         For all of them; None for as long as it takes.
 
@@ -126,22 +142,67 @@ def training_length(
     seeds = len(settings.seeds)
     for thinned in THINNED if experiments[0].key == GRID.key else (1,):
         tried = [experiment.thinned(thinned) for experiment in experiments]
-        each = [_epoch_seconds(experiment, settings, meter) for experiment in tried]
-        epoch = sum(map(sum, each))
+        each = [_together(_epoch_seconds(e.space, e, settings, meter), jobs) for e in tried]
+        epoch = sum(together.seconds for together in each)
         if seconds is None:
             return _length(most, seeds, thinned, each[0])
         affordable = int(seconds / epoch) if epoch else most
         if affordable >= _LEAST_EPOCHS or thinned == THINNED[-1] or len(experiments) > 1:
             break
     affordable = max(1, affordable)
-    seeds = max(1, min(seeds, affordable // min(_ENOUGH_EPOCHS, most)))
+    enough = min(least_epochs(experiments[0].kind), most)
+    seeds = max(1, min(seeds, affordable // enough))
     epochs = max(1, min(most, affordable // seeds))
     return _length(epochs, seeds, thinned, each[0])
 
 
-def _length(epochs: int, seeds: int, thinned: int, epoch_seconds: Sequence[float]) -> Length:
-    times = [epochs * seeds * seconds for seconds in epoch_seconds]
-    return Length(epochs, seeds, thinned, sum(times), max(times, default=0.0))
+def planned_length(
+    experiment: Experiment, space: SearchSpace, settings: Settings, meter: CostMeter, jobs: Jobs
+) -> Length:
+    """Return how long a study takes that is planned already, with all of its points.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    space : SearchSpace
+        Its points.
+    settings : Settings
+        What they start from.
+    meter : CostMeter
+    jobs : Jobs
+    """
+    together = _together(_epoch_seconds(space, experiment, settings, meter), jobs)
+    return _length(settings.cnn.epochs, len(settings.seeds), 1, together)
+
+
+@dataclass(frozen=True)
+class _Together:
+    """How long some trainings take, so many at a time, and the longest of them alone."""
+
+    jobs: int
+    seconds: float
+    longest: float
+
+
+def _together(times: Sequence[float], jobs: Jobs) -> _Together:
+    """Return how trainings that take so long alone are done fastest.
+
+    Each takes longer beside others, and where there are few of them, cores are idle at the end.
+    """
+    alone = _Together(1, sum(times), max(times, default=0.0))
+    slower = jobs.number / jobs.gain
+    ends = [0.0] * jobs.number
+    for seconds in times:
+        heapq.heapreplace(ends, ends[0] + slower * seconds)
+    shared = _Together(jobs.number, max(ends), slower * alone.longest)
+    return shared if shared.seconds < alone.seconds else alone
+
+
+def _length(epochs: int, seeds: int, thinned: int, together: _Together) -> Length:
+    each = epochs * seeds
+    return Length(
+        epochs, seeds, thinned, together.jobs, each * together.seconds, each * together.longest
+    )
 
 
 def _most_epochs(settings: Settings, kind: Kind) -> int:
@@ -150,13 +211,16 @@ def _most_epochs(settings: Settings, kind: Kind) -> int:
     return settings.cnn.epochs if changed else published_epochs(kind)
 
 
-def _epoch_seconds(experiment: Experiment, settings: Settings, meter: CostMeter) -> list[float]:
+def _epoch_seconds(
+    space: SearchSpace, experiment: Experiment, settings: Settings, meter: CostMeter
+) -> list[float]:
     """Return how long one epoch of every point takes."""
     found = []
-    for point in experiment.space.grid():
+    for point in space.grid():
         try:
             tried = experiment.applied(settings, point)
         except SettingsError:
             continue
-        found.append(meter.epoch_seconds(tried.cnn))
+        if seconds := meter.epoch_seconds(tried.cnn):
+            found.append(seconds)
     return found

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 
-from ferboost.cnn.network import build_network
-from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.config import Settings, TreeSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
@@ -29,6 +27,7 @@ from ferboost.reproduction.folder import (
 from ferboost.reproduction.planning import (
     PUBLISHED_EPOCHS,
     Length,
+    planned_length,
     run_length,
     share_of,
     training_length,
@@ -37,6 +36,7 @@ from ferboost.runs import Run, describe_environment, lock_folder, refuse_existin
 from ferboost.settings import change_settings
 from ferboost.settings_files import nearest
 from ferboost.tuning.executing import execute_study
+from ferboost.tuning.jobs import Jobs, choose_jobs, gain_of_jobs, measure_precision
 from ferboost.tuning.plans import plan_study, variant_of
 from ferboost.tuning.study import resume_study, start_study
 
@@ -127,7 +127,7 @@ def _for_tables(settings: Settings) -> Settings:
 
 
 def repeat_study(
-    reproduction: Reproduction, dataset: FaceDataset, monitor: Monitor, *, jobs: int = 1
+    reproduction: Reproduction, dataset: FaceDataset, monitor: Monitor, *, jobs: int | None = None
 ) -> None:
     """Do what is left of a repetition.
 
@@ -137,8 +137,9 @@ def repeat_study(
     dataset : FaceDataset
         What it was started with.
     monitor : Monitor
-    jobs : int
-        Trials at a time; they share the cores.
+    jobs : int, optional
+        Trials at a time, at most; they share the cores. By default what
+        `ferboost.tuning.jobs.choose_jobs` measures, and one for the trees.
 
     Raises
     ------
@@ -159,18 +160,20 @@ class _Repetition:
     """What one process does of it."""
 
     def __init__(
-        self, reproduction: Reproduction, dataset: FaceDataset, monitor: Monitor, jobs: int
+        self, reproduction: Reproduction, dataset: FaceDataset, monitor: Monitor, jobs: int | None
     ) -> None:
         self._reproduction = reproduction
         self._record = reproduction.record
         self._dataset = dataset
         self._monitor = monitor
-        self._jobs = jobs
+        self._asked = jobs
+        self._measured: Jobs | None = None
         self._started = time.monotonic()
         self._spent_before = reproduction.spent
         self._goes_beyond = reproduction.is_over
         self._images = sum(self._record.data.counts["train"])
-        self._meter = CostMeter(self._choose_precision(), self._images, len(dataset.classes))
+        self._precision = measure_precision(self._record.settings, len(dataset.classes))
+        self._meter = CostMeter(self._precision, self._images, len(dataset.classes))
 
     def do_all(self) -> None:
         """Do every part that is left, the trees after the CNNs that they grow on."""
@@ -192,6 +195,23 @@ class _Repetition:
                 experiments.pop(0)
             left.pop(0)
         self._reproduction.spend(self._spent, over=True)
+
+    def _jobs(self) -> Jobs:
+        """Return how many trials at a time are fastest, or were asked for; measured once."""
+        if self._measured is None:
+            settings, classes = self._record.settings, len(self._dataset.classes)
+            with self._monitor.stage("trials at a time"):
+                if "cnn" not in self._record.parts:
+                    self._meter.observe(settings.cnn)
+                if self._asked is None:
+                    most = max(len(e.space.grid()) for e in EXPERIMENTS if e.kind != "trees")
+                    self._measured = choose_jobs(settings, classes, most, self._precision)
+                else:
+                    gain = gain_of_jobs(settings, self._precision, classes, self._asked)
+                    reason = f"measured {gain:.2f} times as fast as one"
+                    self._measured = Jobs(self._asked, gain, reason)
+            self._monitor.log(f"trials {self._measured.describe()}")
+        return self._measured
 
     def _of_kind(self, kind: Kind) -> list[Experiment]:
         return [e for e in EXPERIMENTS if e.kind == kind and e.key in self._record.parts]
@@ -226,7 +246,7 @@ class _Repetition:
         if seconds is not None:
             self._meter.observe(settings.cnn)
             trees = all_trees_seconds(settings, self._images, len(self._dataset.classes))
-            least = min(epochs, PUBLISHED_EPOCHS // 3)
+            least = min(epochs, PUBLISHED_EPOCHS // 4)
             epochs, seeds = run_length(settings, self._meter, trees, seconds / len(RUNS), least)
         for name, protocol in RUNS.items():
             run = self._reproduction.run(name)
@@ -265,7 +285,9 @@ class _Repetition:
 
     def _length(self, experiments: Sequence[Experiment], seconds: float | None) -> Length:
         """Return how long trainings of the first experiment are, if the others are like it."""
-        length = training_length(experiments, self._record.settings, self._meter, seconds)
+        length = training_length(
+            experiments, self._record.settings, self._meter, self._jobs(), seconds
+        )
         self._monitor.log(
             f"{experiments[0].key}: {_describe(length.epochs, length.seeds)}"
             + (f", every {length.thinned}nd value" if length.thinned == 2 else "")
@@ -287,9 +309,13 @@ class _Repetition:
         experiment = experiments[0]
         path = self._reproduction.study_path(experiment)
         study = self._reproduction.study(experiment)
-        expected, longest = 0.0, 0.0
+        length, expected = None, 0.0
         if study is not None:
             study = resume_study(path, self._dataset)
+            if experiment.kind != "trees" and len(study.outcomes()) < len(study.space.grid()):
+                length = planned_length(
+                    experiment, study.space, study.plan.settings, self._meter, self._jobs()
+                )
         elif experiment.kind == "trees":
             run = self._clean_run()
             settings = _for_tables(run.settings)
@@ -300,13 +326,15 @@ class _Repetition:
             thinned = experiment.thinned(length.thinned)
             plan = plan_study(thinned.space, self._start_of(experiment, length), sampler="grid")
             study = start_study(path, self._dataset, plan, self._record.command)
-            expected, longest = length.seconds, length.longest
+            expected = length.seconds
         self._monitor.log(f"{experiment.key}: {experiment.title}")
         started = time.monotonic()
         left = self._seconds_left
-        if left is not None:  # what is begun is finished: the last trial begins that much earlier
-            left -= min(longest, left / 2)
-        execute_study(study, self._dataset, self._monitor, jobs=self._jobs, seconds=left)
+        if left is not None and length is not None:
+            # What is begun is finished: the last trial begins that much earlier.
+            left -= min(length.longest, left / 2)
+        jobs = (self._asked or 1) if length is None else length.jobs
+        execute_study(study, self._dataset, self._monitor, jobs=jobs, seconds=left)
         self._meter.learn(expected, time.monotonic() - started)
 
     def _start_of(self, experiment: Experiment, length: Length) -> Settings:
@@ -322,11 +350,6 @@ class _Repetition:
         if run is None:
             raise RunError(f"{self._reproduction.run_path(CLEAN)} is gone; start anew")
         return run
-
-    def _choose_precision(self) -> Precision:
-        settings = self._record.settings
-        network = build_network(settings.cnn, len(self._dataset.classes))
-        return choose_precision(network, settings.cnn.batch_size, settings.number_format)
 
 
 def _describe(epochs: int, seeds: int) -> str:

@@ -20,6 +20,7 @@ from ferboost.pipeline.same_data import require_same_doubts
 from ferboost.progress import Monitor, Tell
 from ferboost.runs import lock_folder
 from ferboost.tuning.faces import face_arrays, stored_faces
+from ferboost.tuning.jobs import choose_jobs
 from ferboost.tuning.messages import Epoch, Ready, Reply, Setup, Task
 from ferboost.tuning.outcomes import Outcome, Verdict, best_outcome
 from ferboost.tuning.plans import variant_of
@@ -69,7 +70,10 @@ def execute_study(
     trials : int, optional
         How many trials the study has in the end, instead of what was planned.
     jobs : int, optional
-        Trials at a time; they share the cores out. By default one, or one for each node.
+        Trials at a time; they share the cores out. By default one for each node of a cluster, and
+        here one, or as many as cores (at most four) if those are measured to be clearly faster.
+        It is one where a later point depends on what came out before, where the CNNs are those
+        of a run, and where the time for a face is an objective.
     seconds : float, optional
         After so long no trial is begun; those that are running are finished.
     cluster : Cluster, optional
@@ -110,6 +114,8 @@ def execute_study(
             signs = patience.abandoned / _SIGNS_OF_LIFE
         session = _Session(study, Sampling(study, trials, ledger), monitor, signs, deadline)
         if not session.is_finished:
+            if jobs is None and cluster is None:
+                jobs = session.choose_jobs()
             with _workers(study, prepared, jobs, cluster) as crew, monitor.stage("tune") as tell:
                 session.run(crew, tell)
         if session.left:
@@ -141,12 +147,11 @@ def _workers(
 ) -> Iterator[_Crew]:
     folder = study.path / "faces"
     if cluster is None:
-        jobs = jobs or 1
         with (
             stored_faces(folder, prepared),
-            process_pool(study.path / "workers", jobs) as pool,
+            process_pool(study.path / "workers", jobs or 1) as pool,
         ):
-            yield _Crew(pool, folder, jobs)
+            yield _Crew(pool, folder, jobs or 1)
     else:
         from ferboost.tuning.cluster import cluster_pool
 
@@ -208,6 +213,21 @@ class _Session:
     @property
     def _is_late(self) -> bool:
         return time.monotonic() >= self._deadline
+
+    def choose_jobs(self) -> int:
+        """Say how many trials at a time are fastest here, if what is tried stays the same."""
+        plan = self._study.plan
+        in_any_order = plan.sampler != "tpe" and plan.pruner == "none"
+        if not in_any_order or "time" in plan.costs or plan.run is not None:
+            return 1
+        classes = len(self._study.record.classes)
+        try:
+            with self._monitor.stage("trials at a time"):
+                chosen = choose_jobs(plan.settings, classes, self.left, self._precision)
+        except SettingsError:  # the first worker says what is wrong
+            return 1
+        self._monitor.log(f"trials {chosen.describe()}")
+        return chosen.number
 
     def run(self, crew: _Crew, tell: Tell) -> None:
         """Try points until none is left, or it is too late to begin another."""

@@ -15,12 +15,12 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from ferboost.cnn.network import build_network
-from ferboost.cnn.precision import Precision, choose_precision
+from ferboost.cnn.precision import Precision
 from ferboost.curves import EpochRecord
 from ferboost.errors import DataError, SettingsError, TrainingDivergedError
 from ferboost.runs import Run
 from ferboost.tuning.faces import StudyFaces, open_faces
+from ferboost.tuning.jobs import measure_precision
 from ferboost.tuning.messages import Epoch, Ready, Reply, Setup, Task
 from ferboost.tuning.outcomes import SeedScore, Verdict
 from ferboost.tuning.scoring import Scorer, StoppedError
@@ -82,7 +82,9 @@ def try_points(channel: Channel, faces: Callable[[Path], StudyFaces]) -> None:
     setup = channel.receive(Setup)
     run = None if setup.run is None else Run.open(Path(setup.run))
     try:
-        precision = None if run else setup.precision or _measure(setup)
+        precision = (
+            None if run else setup.precision or measure_precision(setup.settings, setup.classes)
+        )
     except SettingsError as error:
         channel.send(Ready(error=str(error)))
         return
@@ -96,12 +98,6 @@ def _listen(channel: Channel) -> None:
     for line in sys.stdin:
         channel.put(line)
     os._exit(0)  # whoever started this process is gone, so nobody waits for the trial
-
-
-def _measure(setup: Setup) -> Precision:
-    settings = setup.settings
-    network = build_network(settings.cnn, setup.classes)
-    return choose_precision(network, settings.cnn.batch_size, settings.number_format)
 
 
 def _try(channel: Channel, scorer: Scorer, task: Task, precision: Precision | None) -> Verdict:
