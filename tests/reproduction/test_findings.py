@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ferboost.evaluation.summary import VariantSummary
 from ferboost.reproduction.experiments import GRID, Experiment, find_experiment
-from ferboost.reproduction.findings import experiment_claim, grid_finding
+from ferboost.reproduction.findings import cnn_claims, experiment_claim, grid_finding
 from ferboost.reproduction.results import ExperimentResult, PointResult
 
 IMAGES = 100_000  # whose sampling error is a quarter of a point
@@ -177,3 +178,45 @@ def test_a_grid_without_the_printed_point_tests_nothing() -> None:
 def test_a_grid_of_one_point_says_nothing() -> None:
     first = next(iter(GRID.printed))
     assert grid_finding(grid_result({first: 30.0}), 24.7, None) is None
+
+
+def cnn(low: float, high: float, seeds: int) -> VariantSummary:
+    """Return a CNN whose accuracy has these limits; nothing else of it is asked for."""
+    unknown: Any = None
+    return VariantSummary(
+        variant="cnn",
+        per_seed=(unknown,) * seeds,
+        accuracy=(low + high) / 2,
+        deviation=None,
+        interval=(low, high),
+        accuracy_clean=None,
+        interval_clean=None,
+        train_accuracy=0.9,
+        predict_time=unknown,
+        against_cnn=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "fewer", "word"),
+    [
+        (0.55, 0.58, False, "repeated"),
+        (0.55, 0.58, True, "repeated"),
+        (0.53, 0.56, False, "not repeated"),
+        (0.53, 0.56, True, "not tested"),  # it might still have risen
+        (0.58, 0.60, False, "not repeated"),
+        (0.58, 0.60, True, "not repeated"),
+    ],
+)
+def test_a_cnn_of_fewer_epochs_that_is_worse_says_nothing(
+    low: float, high: float, fewer: bool, word: str
+) -> None:
+    [claim] = cnn_claims([cnn(low, high, 3)], [], fewer=fewer)
+    assert claim.word == word
+    assert ("fewer epochs" in claim.why) is fewer
+    assert "no spread between trainings" not in claim.why
+
+
+def test_a_level_of_one_seed_says_what_its_interval_lacks() -> None:
+    [claim] = cnn_claims([cnn(0.55, 0.58, 1)], [], fewer=False)
+    assert "of 1 seed, which counts no spread between trainings" in claim.why

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 #: The part of a budget that each part of the study gets.
-_SHARES: dict[str, float] = {"cnn": 0.2, "trees": 0.1, "layers": 0.45, "data": 0.05, "grid": 0.2}
+_SHARES: dict[str, float] = {"cnn": 0.3, "trees": 0.1, "layers": 0.35, "data": 0.05, "grid": 0.2}
 # What a network is like after its first steps says nothing of what it becomes.
 _LEAST_SHARE = 0.1
 #: A grid whose points have fewer epochs than this says nothing; it is thinned first.

@@ -246,7 +246,7 @@ class _Repetition:
         if seconds is not None:
             self._meter.observe(settings.cnn)
             trees = all_trees_seconds(settings, self._images, len(self._dataset.classes))
-            least = min(epochs, PUBLISHED_EPOCHS // 4)
+            least = min(epochs, PUBLISHED_EPOCHS // 2)
             epochs, seeds = run_length(settings, self._meter, trees, seconds / len(RUNS), least)
         for name, protocol in RUNS.items():
             run = self._reproduction.run(name)
