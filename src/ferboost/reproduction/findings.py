@@ -195,20 +195,12 @@ def cnn_claims(
     for protocol, found in (("test images", as_published), ("validation images", summaries)):
         if found:
             claims.append(_level_claim(found[0], theirs, protocol, fewer=fewer))
-    for summary in _of_more_seeds(as_published, summaries):
+    # Of the run that has more seeds.
+    for summary in max(as_published, summaries, key=lambda run: len(run[0].per_seed) if run else 0):
         tap = study["xgboost_by_tap"].get(summary.variant)
         if tap is not None and summary.against_cnn is not None:
             claims.append(_tap_claim(summary.variant, summary.against_cnn, tap - theirs))
     return claims
-
-
-def _of_more_seeds(
-    first: Sequence[VariantSummary], second: Sequence[VariantSummary]
-) -> Sequence[VariantSummary]:
-    """Return the summaries of the run that has more seeds; the first where both have as many."""
-    if not first or not second:
-        return first or second
-    return second if len(second[0].per_seed) > len(first[0].per_seed) else first
 
 
 def _level_claim(cnn: VariantSummary, theirs: float, protocol: str, *, fewer: bool) -> Claim:

@@ -201,7 +201,7 @@ class _Repetition:
         if self._measured is None:
             settings, classes = self._record.settings, len(self._dataset.classes)
             with self._monitor.stage("trials at a time"):
-                if "cnn" not in self._record.parts:
+                if self._record.budget is not None and "cnn" not in self._record.parts:
                     self._meter.observe(settings.cnn)
                 if self._asked is None:
                     most = max(len(e.space.grid()) for e in EXPERIMENTS if e.kind != "trees")

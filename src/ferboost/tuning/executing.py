@@ -147,11 +147,12 @@ def _workers(
 ) -> Iterator[_Crew]:
     folder = study.path / "faces"
     if cluster is None:
+        jobs = jobs or 1
         with (
             stored_faces(folder, prepared),
-            process_pool(study.path / "workers", jobs or 1) as pool,
+            process_pool(study.path / "workers", jobs) as pool,
         ):
-            yield _Crew(pool, folder, jobs or 1)
+            yield _Crew(pool, folder, jobs)
     else:
         from ferboost.tuning.cluster import cluster_pool
 

@@ -114,26 +114,26 @@ def gain_of_jobs(settings: Settings, precision: Precision, classes: int, number:
         return 1.0
     cores, threads = available_cores(), torch.get_num_threads()
 
-    def steps_a_second(threads: int) -> float:
-        torch.set_num_threads(threads)  # of what this thread computes
-        network = build_network(settings.cnn, classes)
-        return _rate(training_step(network, settings.cnn.batch_size, precision))
-
     def together() -> float:
-        each = [pool.submit(steps_a_second, max(1, cores // number)) for _ in range(number)]
+        each = [pool.submit(_rate, step, max(1, cores // number)) for step in steps]
         return sum(rate.result() for rate in each)
 
     try:
         with torch.random.fork_rng(devices=[]), ThreadPoolExecutor(number) as pool:
+            network = build_network(settings.cnn, classes)
+            batch_size = settings.cnn.batch_size
+            steps = [training_step(network, batch_size, precision) for _ in range(number)]
             # In turns, and the best of each: other programs only ever make either slower.
-            rates = [(steps_a_second(cores), together()) for _ in range(_TURNS)]
+            rates = [(_rate(steps[0], cores), together()) for _ in range(_TURNS)]
     finally:
         torch.set_num_threads(threads)
     alone, shared = zip(*rates, strict=True)
     return float(min(max(shared) / max(alone), number))
 
 
-def _rate(step: Callable[[], None]) -> float:
+def _rate(step: Callable[[], None], threads: int) -> float:
+    """Return steps a second on so many threads of torch's; others may do the same meanwhile."""
+    torch.set_num_threads(threads)
     step()  # kernels are chosen in the first one
     started, steps = time.perf_counter(), 0
     while (took := time.perf_counter() - started) < _SECONDS:
