@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from studies import FACES, begin
 
 from ferboost.cnn.precision import Precision
 from ferboost.progress import Monitor
 from ferboost.tuning import executing, jobs
 from ferboost.tuning.executing import execute_study
-from ferboost.tuning.jobs import Jobs, choose_jobs, gain_of_jobs
+from ferboost.tuning.jobs import Jobs, choose_jobs, gain_of_jobs, jobs_as_asked
 from tiny import run_settings
 
 PLAIN = Precision("cpu", "float32", channels_last=False, reason="")
@@ -73,17 +72,34 @@ def test_one_at_a_time_where_several_do_not_fit(
     assert "\n" not in chosen.describe()
 
 
-def test_measuring_leaves_threads_and_random_numbers_as_they_were(
+def test_processes_are_timed_one_alone_and_several_beside_each_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(jobs, "_SECONDS", 0.05)
-    monkeypatch.setattr(jobs, "available_cores", lambda: 2)
-    threads, state = torch.get_num_threads(), torch.get_rng_state()
-    gain = gain_of_jobs(run_settings(), PLAIN, 3, 2)
-    assert 0 < gain <= 2
-    assert torch.get_num_threads() == threads
-    assert torch.equal(torch.get_rng_state(), state)
+    monkeypatch.setattr(jobs, "_TURNS", 1)
+    assert 0 < gain_of_jobs(run_settings(), PLAIN, 3, 2) <= 2
     assert gain_of_jobs(run_settings(), PLAIN, 3, 1) == 1
+    asked = jobs_as_asked(run_settings(), 3, 2, PLAIN)
+    assert asked.number == 2
+    assert f"measured {asked.gain:.2f} times as fast" in asked.reason
+
+
+def test_a_process_that_ends_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "available_cores", lambda: 2)
+    monkeypatch.setattr(jobs, "_PACER", "ferboost.no_such_module")
+    chosen = choose_jobs(run_settings(), 3, 9, PLAIN)
+    assert chosen.number == 1
+    assert "2 could not be tried" in chosen.reason
+    assert "exit code 1" in chosen.reason
+    asked = jobs_as_asked(run_settings(), 3, 2, PLAIN)
+    assert (asked.number, asked.gain) == (2, 1.0)
+    assert "not measured" in asked.reason
+
+
+def test_a_process_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "available_cores", lambda: 2)
+    monkeypatch.setattr(jobs, "_PATIENCE", 0.01)
+    assert "nothing was heard" in choose_jobs(run_settings(), 3, 9, PLAIN).reason
 
 
 @pytest.fixture

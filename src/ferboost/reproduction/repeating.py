@@ -36,7 +36,7 @@ from ferboost.runs import Run, describe_environment, lock_folder, refuse_existin
 from ferboost.settings import change_settings
 from ferboost.settings_files import nearest
 from ferboost.tuning.executing import execute_study
-from ferboost.tuning.jobs import Jobs, choose_jobs, gain_of_jobs, measure_precision
+from ferboost.tuning.jobs import Jobs, choose_jobs, jobs_as_asked, measure_precision
 from ferboost.tuning.plans import plan_study, variant_of
 from ferboost.tuning.study import resume_study, start_study
 
@@ -207,9 +207,7 @@ class _Repetition:
                     most = max(len(e.space.grid()) for e in EXPERIMENTS if e.kind != "trees")
                     self._measured = choose_jobs(settings, classes, most, self._precision)
                 else:
-                    gain = gain_of_jobs(settings, self._precision, classes, self._asked)
-                    reason = f"measured {gain:.2f} times as fast as one"
-                    self._measured = Jobs(self._asked, gain, reason)
+                    self._measured = jobs_as_asked(settings, classes, self._asked, self._precision)
             self._monitor.log(f"trials {self._measured.describe()}")
         return self._measured
 

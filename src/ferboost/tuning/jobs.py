@@ -1,24 +1,28 @@
 """How many trainings at a time use the cores best, by measuring them."""
 
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ferboost.cnn.network import build_network
-from ferboost.cnn.precision import Precision, choose_device, choose_precision, training_step
+from ferboost.cnn.precision import Precision, choose_device, choose_precision
 from ferboost.config import Settings
-from ferboost.tuning.workers import available_cores
+from ferboost.tuning.messages import Measure, Pace, Steps
+from ferboost.tuning.workers import Worker, WorkerPool, available_cores, process_pool
 
-__all__ = ["Jobs", "choose_jobs", "gain_of_jobs", "measure_precision"]
+__all__ = ["Jobs", "choose_jobs", "gain_of_jobs", "jobs_as_asked", "measure_precision"]
 
 # Several at a time need as many times the memory: they have to be clearly faster to be worth it.
 _LEAST_GAIN = 1.15
 _MOST_JOBS = 4
 _SECONDS = 0.75
 _TURNS = 3
+# A process that says nothing for so long is stuck.
+_PATIENCE = 120.0
+_PACER = "ferboost.tuning.pacer"
+# Too little memory, of whatever kind, or disk.
+_FAILURES = (RuntimeError, MemoryError, OSError)
 
 
 @dataclass(frozen=True)
@@ -83,18 +87,35 @@ def choose_jobs(settings: Settings, classes: int, most: int, precision: Precisio
     try:
         precision = precision or measure_precision(settings, classes)
         gain = gain_of_jobs(settings, precision, classes, number)
-    except (RuntimeError, MemoryError) as error:
-        return Jobs(1, 1.0, f"{number} could not be tried ({str(error).splitlines()[0]})")
+    except _FAILURES as error:
+        return Jobs(1, 1.0, f"{number} could not be tried ({_first_line(error)})")
     reason = f"measured {gain:.2f} times as fast as one (taken from {_LEAST_GAIN} on)"
     if gain < _LEAST_GAIN:
         return Jobs(1, 1.0, f"{number} are {reason}")
     return Jobs(number, gain, reason)
 
 
+def jobs_as_asked(settings: Settings, classes: int, number: int, precision: Precision) -> Jobs:
+    """Take as many trainings at a time as were asked for, and measure what that gains.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the trainings start from.
+    classes : int
+    number : int
+    precision : Precision
+        What they are done in.
+    """
+    try:
+        gain = gain_of_jobs(settings, precision, classes, number)
+    except _FAILURES as error:
+        return Jobs(number, 1.0, f"not measured ({_first_line(error)})")
+    return Jobs(number, gain, f"measured {gain:.2f} times as fast as one")
+
+
 def gain_of_jobs(settings: Settings, precision: Precision, classes: int, number: int) -> float:
     """Measure how many times as fast as one at a time so many trainings are.
-
-    Threads stand in for processes: they compete for cores and memory in the same way.
 
     Parameters
     ----------
@@ -102,41 +123,60 @@ def gain_of_jobs(settings: Settings, precision: Precision, classes: int, number:
     precision : Precision
     classes : int
     number : int
-        At a time; the cores are shared out. No more than four are tried.
+        At a time, each a process; they share the cores out. No more than four are tried.
 
     Returns
     -------
     float
         At most their number; 1 on a GPU, whose kernels take turns anyway.
+
+    Raises
+    ------
+    RuntimeError, OSError
+        If a process does not begin, or ends.
     """
     number = min(number, _MOST_JOBS)
     if number == 1 or precision.device != "cpu":
         return 1.0
-    cores, threads = available_cores(), torch.get_num_threads()
-
-    def together() -> float:
-        each = [pool.submit(_rate, step, max(1, cores // number)) for step in steps]
-        return sum(rate.result() for rate in each)
-
-    try:
-        with torch.random.fork_rng(devices=[]), ThreadPoolExecutor(number) as pool:
-            network = build_network(settings.cnn, classes)
-            batch_size = settings.cnn.batch_size
-            steps = [training_step(network, batch_size, precision) for _ in range(number)]
-            # In turns, and the best of each: other programs only ever make either slower.
-            rates = [(_rate(steps[0], cores), together()) for _ in range(_TURNS)]
-    finally:
-        torch.set_num_threads(threads)
-    alone, shared = zip(*rates, strict=True)
-    return float(min(max(shared) / max(alone), number))
+    pace = Pace(settings=settings, classes=classes, precision=precision)
+    with (
+        TemporaryDirectory(prefix="ferboost-") as folder,
+        process_pool(Path(folder) / "one", 1, _PACER) as one,
+        process_pool(Path(folder) / "several", number, _PACER) as several,
+    ):
+        alone, beside = [one.start()], [several.start() for _ in range(number)]
+        _tell(alone + beside, pace)
+        _hear(one, alone)
+        _hear(several, beside)
+        # In turns, and the best of each: other programs only ever make either slower.
+        rates = [(_rate(one, alone), _rate(several, beside)) for _ in range(_TURNS)]
+    gain = max(several for _, several in rates) / max(one for one, _ in rates)
+    return min(gain, float(number))
 
 
-def _rate(step: Callable[[], None], threads: int) -> float:
-    """Return steps a second on so many threads of torch's; others may do the same meanwhile."""
-    torch.set_num_threads(threads)
-    step()  # kernels are chosen in the first one
-    started, steps = time.perf_counter(), 0
-    while (took := time.perf_counter() - started) < _SECONDS:
-        step()
-        steps += 1
-    return steps / took
+def _rate(pool: WorkerPool, workers: Sequence[Worker]) -> float:
+    """Return the steps a second of all of them, at the same time."""
+    _tell(workers, Measure(seconds=_SECONDS))
+    return _hear(pool, workers)
+
+
+def _tell(workers: Sequence[Worker], message: Pace | Measure) -> None:
+    for worker in workers:
+        worker.send(message)
+
+
+def _hear(pool: WorkerPool, workers: Sequence[Worker]) -> float:
+    """Wait until each has said its steps a second, and return their sum."""
+    total = 0.0
+    for _ in workers:
+        heard = pool.hear(_PATIENCE)
+        if heard is None:
+            raise RuntimeError(f"nothing was heard for {_PATIENCE:.0f} s")
+        if heard.line is None:
+            raise RuntimeError(heard.worker.how_it_ended())
+        total += Steps.model_validate_json(heard.line).per_second
+    return total
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).split("\n")[0]

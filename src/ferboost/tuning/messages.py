@@ -7,7 +7,7 @@ from ferboost.config import Settings
 from ferboost.curves import EpochRecord
 from ferboost.tuning.outcomes import Cost
 
-__all__ = ["Epoch", "Ready", "Reply", "Setup", "Task"]
+__all__ = ["Epoch", "Measure", "Pace", "Ready", "Reply", "Setup", "Steps", "Task"]
 
 
 class _Message(BaseModel):
@@ -59,3 +59,23 @@ class Reply(_Message):
     """To a worker: whether the training goes on."""
 
     go_on: bool
+
+
+class Pace(_Message):
+    """To a process that is timed, once: what it trains."""
+
+    settings: Settings
+    classes: int
+    precision: Precision
+
+
+class Measure(_Message):
+    """To a process that is timed: train for so long."""
+
+    seconds: float
+
+
+class Steps(_Message):
+    """From a process that is timed: how fast it was; first once it can begin."""
+
+    per_second: float

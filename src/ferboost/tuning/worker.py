@@ -25,7 +25,7 @@ from ferboost.tuning.messages import Epoch, Ready, Reply, Setup, Task
 from ferboost.tuning.outcomes import SeedScore, Verdict
 from ferboost.tuning.scoring import Scorer, StoppedError
 
-__all__ = ["Channel", "main", "try_points"]
+__all__ = ["Channel", "main", "open_channel", "try_points"]
 
 _Message = TypeVar("_Message", bound=BaseModel)
 
@@ -56,8 +56,8 @@ class Channel:
         return kind.model_validate_json(self._inbox.get())
 
 
-def main() -> None:
-    """Try points until the other side hangs up."""
+def open_channel() -> Channel:
+    """Return the channel to whoever started this process, which ends when that hangs up."""
     outgoing = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever prints, prints into the log
 
@@ -67,7 +67,12 @@ def main() -> None:
 
     channel = Channel(say)
     threading.Thread(target=_listen, args=(channel,), daemon=True).start()
-    try_points(channel, open_faces)
+    return channel
+
+
+def main() -> None:
+    """Try points until the other side hangs up."""
+    try_points(open_channel(), open_faces)
 
 
 def try_points(channel: Channel, faces: Callable[[Path], StudyFaces]) -> None:

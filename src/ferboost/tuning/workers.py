@@ -25,6 +25,9 @@ __all__ = [
     "process_pool",
 ]
 
+# What a process runs, if nothing else is asked for.
+_TRIES = "ferboost.tuning.worker"
+
 
 def available_cores() -> int:
     """Return the cores that this process may use: fewer where OMP_NUM_THREADS says so."""
@@ -63,9 +66,13 @@ class ProcessWorker(Worker):
     threads : int
     inbox : SimpleQueue of Heard
         Where all that it says is put, and its end.
+    module : str
+        What it runs.
     """
 
-    def __init__(self, log: Path, threads: int, inbox: "queue.SimpleQueue[Heard]") -> None:
+    def __init__(
+        self, log: Path, threads: int, inbox: "queue.SimpleQueue[Heard]", module: str = _TRIES
+    ) -> None:
         self.log = log
         root = str(Path(__file__).parents[2])  # what holds the package ferboost
         search = os.environ.get("PYTHONPATH")
@@ -76,8 +83,8 @@ class ProcessWorker(Worker):
         }
         with storage_errors(log), log.open("ab") as errors:
             # In a session of its own, so that Ctrl-C reaches only the process that answers for it.
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ferboost.tuning.worker"],
+            self._process = subprocess.Popen(  # noqa: S603 - what it runs is a module of ours
+                [sys.executable, "-m", module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -174,12 +181,15 @@ class ProcessPool(WorkerPool):
         For their logs.
     threads : int
         Of each.
+    module : str
+        What each runs.
     """
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, module: str = _TRIES) -> None:
         super().__init__()
         self._folder = folder
         self._threads = threads
+        self._module = module
         self._started = 0
 
     def _make(self, inbox: "queue.SimpleQueue[Heard]") -> ProcessWorker:
@@ -188,13 +198,13 @@ class ProcessPool(WorkerPool):
         with storage_errors(log):
             log.parent.mkdir(parents=True, exist_ok=True)
             log.unlink(missing_ok=True)
-        return ProcessWorker(log, self._threads, inbox)
+        return ProcessWorker(log, self._threads, inbox, self._module)
 
 
 @contextmanager
-def process_pool(folder: Path, jobs: int) -> Iterator[ProcessPool]:
+def process_pool(folder: Path, jobs: int, module: str = _TRIES) -> Iterator[ProcessPool]:
     """Yield a pool whose `jobs` processes share the cores out, and that ends with the block."""
-    pool = ProcessPool(folder, max(1, available_cores() // jobs))
+    pool = ProcessPool(folder, max(1, available_cores() // jobs), module)
     try:
         yield pool
     finally:
