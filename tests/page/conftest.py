@@ -105,3 +105,12 @@ def page(loaded: "Page") -> "Iterator[Page]":
     if loaded.locator("#work").is_visible():
         loaded.click("#another")
     assert complaints == []
+
+
+@pytest.fixture
+def visitor(browser: "Browser", request: pytest.FixtureRequest) -> "Iterator[Page]":
+    """Return an empty page of somebody who was never there; a test may give options of it."""
+    context = browser.new_context(**getattr(request, "param", {}))
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
