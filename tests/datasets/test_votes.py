@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from samples import csv_bytes, load, published_rows
 
 from ferboost.datasets import FaceDataset
+from ferboost.datasets.tables import row_name
 from ferboost.datasets.votes import (
     VoteTable,
     join_votes,
@@ -110,6 +112,24 @@ def test_rows_of_a_csv_are_joined_by_their_number(tmp_path: Path) -> None:
     assert majority_labels(joined).tolist() == dataset.labels.tolist()
     with pytest.raises(DataError, match=r"no image of .* is named in the votes"):
         join_votes(dataset, table(*rows[1:]))
+
+
+def of_rows(numbers: Sequence[int], labels: NDArray[np.int64]) -> FaceDataset:
+    dataset = faces([EMOTIONS[label] for label in labels])
+    return replace(dataset, names=np.array([row_name(number) for number in numbers]))
+
+
+def test_rows_may_be_left_out_at_the_end_of_a_csv_alone() -> None:
+    labels = np.random.default_rng(0).integers(0, 7, 1000)
+    columns = {emotion: column for column, emotion in FERPLUS_COLUMNS.items()}
+    every = table(*(("", votes(**{columns[EMOTIONS[label]]: 10})) for label in labels))
+    shorter = join_votes(of_rows(range(800), labels[:800]), every)
+    assert majority_labels(shorter).tolist() == labels[:800].tolist()
+    holed = np.delete(labels, 700)
+    with pytest.raises(
+        DataError, match=r"from row-0000\d* to row-0000998 of faces.zip: rows are m"
+    ):
+        join_votes(of_rows(range(999), holed), every)
 
 
 def test_rows_of_several_tables_are_not_joined_by_their_number() -> None:
