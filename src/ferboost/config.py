@@ -155,8 +155,8 @@ class CNNSettings(_Frozen):
     mirror: bool = False
     """Whether a prediction is the mean of a face's and its mirror image's (not published)."""
     shift: int = Field(default=0, ge=0, le=8)
-    """Pixels by which four further views of the face are shifted, one to each side, right and down
-    mirrored, whose mean a prediction then is; 0: none. With mirror, and once it is trained."""
+    """Average a prediction over four more views too, shifted by so many pixels; 0: none. Needs
+    mirror, and is no part of training."""
     optimizer: Literal["adam", "muon"] = "adam"
     """"muon": orthogonalised momentum for the convolutions, plain momentum for the rest."""
     learning_rate: float = Field(default=1e-3, gt=0)

@@ -44,7 +44,7 @@ def test_it_has_what_a_reader_must_know(finished: tuple[Run, Results]) -> None:
     for emotion in run.record.classes:
         assert f"| {emotion} | " in card
     for part in ("trees on fc1", "2 seeds", "## Calibration", "temperature scaled", "## Limits",
-                 "90 % of faces of each emotion", "## Uses to refuse", "Article 5(1)(f)"):  # fmt: skip
+                 "90 % of faces of each emotion", "## Prohibited uses", "Article 5(1)(f)"):  # fmt: skip
         assert part in card
     assert "Nothing was chosen on them" in card
     assert (

@@ -199,7 +199,9 @@ def compare(
     variant: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="cnn or a tap; may be repeated: these, each against each."
+            metavar="NAME",
+            help="A model, as evaluate names it, such as cnn or fc1; may be repeated: these, each "
+            "against each.",
         ),
     ] = None,
     split: SplitOption = None,

@@ -64,8 +64,9 @@ def explain(
     model has one, occlusion of the whole model, and what each group of features adds to the verdict
     (TreeSHAP). --json prints the numbers instead.
 
-    --check takes labelled data and asks of each kind of map whether blurring what it shows costs
-    the verdict more than what the map of random weights shows, and whether it differs from that.
+    --check takes labelled data and asks of each kind of map whether blurring the regions it marks
+    costs the verdict more than blurring those marked for random weights, and whether the two maps
+    differ.
     Faces that the run was made with, or copies of them, are left out. The run keeps the answer, and
     its report is written again.
     """

@@ -46,8 +46,9 @@ def predict(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Which model of a run decides: cnn, or the tap whose trees do "
-            "(flatten, fc1, fc2, output, pixels).  [default: cnn]",
+            help="Which model of a run decides: cnn, or its trees, by what they see (flatten, "
+            'fc1, fc2, output, pooled, pixels) and how, such as "fc1 residual".  [default of a '
+            "run: cnn]",
         ),
     ] = None,
     faces: Annotated[

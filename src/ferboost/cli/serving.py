@@ -27,9 +27,14 @@ def serve(
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen at; 0.0.0.0 is all of this machine's.")
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Address to listen at; 0.0.0.0 is all of this machine's."
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 picks a free one.", min=0, max=65535)] = 8000,
+    port: Annotated[
+        int, typer.Option(metavar="N", help="0 picks a free one.", min=0, max=65535)
+    ] = 8000,
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -71,13 +76,18 @@ def serve(
     ] = 64,
     max_megabytes: Annotated[
         int,
-        typer.Option(metavar="N", min=1, help="Largest request; a picture of it has at most 64."),
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Largest request body; each picture in it may have at most 64 megabytes.",
+        ),
     ] = 32,
     max_megapixels: Annotated[
-        int, typer.Option(metavar="N", min=1, max=64, help="Size of a picture.")
+        int,
+        typer.Option(metavar="N", min=1, max=64, help="Largest picture, in millions of pixels."),
     ] = 50,
     max_faces: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Faces of a picture; the surest are kept.")
+        int, typer.Option(metavar="N", min=1, help="Most faces of a picture; the surest are kept.")
     ] = 64,
     timeout: Annotated[
         float,

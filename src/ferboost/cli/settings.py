@@ -97,7 +97,8 @@ def settings(
 ) -> None:
     """List every setting: its value, its meaning and what it can be.
 
-    The lines without indentation are what --set takes.
+    The lines without indentation are in the form of --set. Some have no effect on a preset's
+    architecture, and are refused there.
     """
     from ferboost.settings import load_settings
 

@@ -162,9 +162,9 @@ def boost(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="What to put trees on: flatten, fc1, fc2, output, logits, also as fc1-views and "
-            "fc1-centres, pixels, hog, lbp, words, stacked, or several joined by +; may be "
-            "repeated. Default: what RUN has.",
+            help="What to put trees on: flatten, fc1, fc2, output, pooled, logits, also as "
+            "fc1-views and fc1-centres, pixels, hog, lbp, words, stacked, or several joined by +; "
+            "may be repeated. Default: what RUN has.",
         ),
     ] = None,
     mode: Annotated[
@@ -257,7 +257,7 @@ def card(
     exported: Annotated[
         Path | None,
         typer.Option(
-            metavar="MODEL", help="What export made of it: said and measured, too, on RUN's data."
+            metavar="MODEL", help="File that export made of RUN: measured, too, on the data of RUN."
         ),
     ] = None,
     out: Annotated[
