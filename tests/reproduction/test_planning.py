@@ -49,7 +49,7 @@ def test_epochs_come_first_then_seeds_then_epochs(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "thinned", "epochs"), [(249.0, 2, 9), (250.0, 1, 2), (50.0, 4, 6), (None, 1, 300)]
+    ("seconds", "thinned", "epochs"), [(249.0, 2, 5), (250.0, 1, 2), (50.0, 4, 2), (None, 1, 300)]
 )
 def test_the_grid_is_thinned_where_its_points_would_have_one_epoch(
     seconds: float | None, thinned: int, epochs: int

@@ -88,7 +88,9 @@ class Facts:
             )
             fewer = any(run.shortened for run in self.runs.values())
             claims += cnn_claims(clean, as_published, fewer=fewer)
-        judged = (self.judge(key) for key in self.results)
+        judged = [self.judge(key) for key in self.results]
+        if self.grid is not None:
+            judged.append(self.grid.claim_right)
         return [claim for claim in (*claims, *judged) if claim is not None and claim.what]
 
     def judge(self, key: str) -> Claim | None:

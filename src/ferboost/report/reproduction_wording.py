@@ -82,7 +82,10 @@ def labels(facts: Facts) -> list[str]:
     grid = facts.results.get(GRID.key)
     if grid is not None and grid.experiment.values != GRID.values:
         n = len(grid.points) + grid.missing
-        said.append(f"Of the grid's 125 points {n} were chosen, evenly.")
+        said.append(
+            f"Of the grid's 125 points {n} were chosen: the ends, what the authors call best, and "
+            "some between."
+        )
     missing = sum(result.missing for result in facts.results.values())
     if missing:
         said.append(f"{missing} points are still to be tried.")
