@@ -77,3 +77,18 @@ def test_a_damaged_model_is_refused_by_name(
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(RunError, match=str(file)):
         load_seed_model(run, 4)
+
+
+@pytest.mark.parametrize(
+    "gone", ["trees-fc1.ubj", "fold-1/trees-fc1.ubj", "fold-1/network.safetensors"]
+)
+def test_a_model_that_is_gone_from_a_finished_run_is_missed(
+    dataset: FaceDataset, tmp_path: Path, gone: str
+) -> None:
+    trees = {"taps": ("fc1",), "features": "out-of-fold", "folds": 2}
+    settings = run_settings(trees=trees, seeds=(4,)) if "fold" in gone else SETTINGS
+    run, _ = finish(tmp_path / "run", dataset, settings)
+    file = run.seed_path(4) / gone
+    file.unlink()
+    with pytest.raises(RunError, match=f"{file} is gone from a finished run"):
+        load_seed_model(run, 4)

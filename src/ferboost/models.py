@@ -38,6 +38,7 @@ from ferboost.variants import (
 )
 
 __all__ = [
+    "TRAIN_ACCURACY",
     "SeedModel",
     "centres_path",
     "fold_path",
@@ -49,6 +50,9 @@ __all__ = [
     "stacked_record_path",
     "trees_path",
 ]
+
+#: What the models of a seed score on their own images: written last, when all of them are there.
+TRAIN_ACCURACY = "train-accuracy.json"
 
 _TIMED_REPEATS = 3
 _LONG = 10.0
@@ -267,11 +271,13 @@ def load_seed_model(run: Run, seed: int) -> SeedModel:
     Raises
     ------
     RunError
-        If the seed is not trained yet, or a file is damaged.
+        If the seed is not trained yet, a file is damaged, or one of a finished seed is gone.
     """
     folder = run.seed_path(seed)
     if not network_path(folder).exists():
         raise run.unfinished(f"seed {seed} has no trained CNN")
+    if (folder / TRAIN_ACCURACY).exists():
+        _require_all(run, folder)
     own = _load_models(run, folder)
     if run.settings.trees.features != "out-of-fold":
         return own
@@ -279,6 +285,21 @@ def load_seed_model(run: Run, seed: int) -> SeedModel:
     if not all(network_path(path).exists() for path in folders):
         return own
     return replace(own, folds=tuple(_load_models(run, path) for path in folders))
+
+
+def _require_all(run: Run, folder: Path) -> None:
+    """Refuse a finished seed of which a model is gone."""
+    trees = run.settings.trees
+    folds: list[Path] = []
+    if trees.features == "out-of-fold":
+        folds = [fold_path(folder, fold) for fold in range(trees.folds)]
+    homes = folds if folds and trees.ensemble else [folder]
+    variants = tree_variants(trees.taps, trees.mode, trees.baselines)
+    needed = [network_path(fold) for fold in folds]
+    needed += [trees_path(home, variant) for home in homes for variant in variants]
+    for path in needed:
+        if not path.exists():
+            raise RunError(f"{path} is gone from a finished run; restore it, or train anew")
 
 
 def load_stacked(run: Run, folder: Path) -> tuple[FaceNetwork, ...]:

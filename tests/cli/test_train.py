@@ -180,6 +180,9 @@ def test_trees_learn_votes_and_a_stopped_run_finds_them_again(
     Path("voted/seed-0/trees-fc1.ubj").unlink()
     Path("voted/seed-0/train-accuracy.json").unlink()
     assert ferboost("train", "--resume", "voted").code == 0
+    labels = ("--votes", "votes.csv", "--set", "trees.votes=0", "-o", "labels")
+    assert ferboost("boost", run, "--tap", "fc1", *labels).code == 0
+    assert Run.open(Path("labels")).settings.trees.votes == 0
     refused = ferboost("boost", run, "--set", "trees.votes=0.5", "-o", "unvoted")
     assert refused.code == 2
     assert "takes FER+ votes, and there are none; give them by --votes" in refused.err

@@ -46,8 +46,8 @@ BoostVotesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help=f"{_VOTES} that the trees learn in place of labels; with --set trees.votes=0.5 half "
-        "of each.",
+        help=f"{_VOTES} that the trees learn in place of labels, unless the CNN learns them; "
+        "with --set trees.votes=0.5 half of each.",
     ),
 ]
 
@@ -129,8 +129,7 @@ def train(
         else:
             settings = choose_settings(context, preset, file, changes, protocol=protocol)
             settings = _seeded(settings, seeds, first_seed)
-            if not settings.cnn.votes:
-                settings = _learning(settings, votes)
+            settings = _learning(settings, votes, changes)
             dataset = load(data, votes)
             with new_run_path(out, Path("runs"), f"{settings.preset}-{protocol}") as path:
                 run, prepared = start_run(path, dataset, settings, command_line())
@@ -147,11 +146,12 @@ def _seeded(settings: "Settings", count: int | None, first: int) -> "Settings":
     return change_settings(settings, (), {"seeds": tuple(range(first, first + count))})
 
 
-def _learning(settings: "Settings", votes: Path | None) -> "Settings":
-    """Return settings whose trees learn votes, if any are given."""
+def _learning(settings: "Settings", votes: Path | None, changes: list[str] | None) -> "Settings":
+    """Return settings whose trees learn votes, if any are given, unless for the CNN or by name."""
     from ferboost.settings import change_settings
 
-    if votes is None or settings.trees.votes:
+    named = any(change.startswith("trees.votes=") for change in changes or ())
+    if votes is None or settings.trees.votes or settings.cnn.votes or named:
         return settings
     return change_settings(settings, (), {"trees": {"votes": 1.0}})
 
@@ -209,7 +209,7 @@ def boost(
     given = (("taps", tap), ("mode", mode), ("baselines", baseline))
     trees |= {key: value for key, value in given if value}
     settings = change_settings(origin.settings, changes or (), {"trees": trees})
-    settings = _learning(settings, votes)
+    settings = _learning(settings, votes, changes)
     known = origin.record.data.votes
     if votes is None and known is not None and (settings.trees.votes or settings.cnn.votes):
         votes = Path(known)

@@ -10,13 +10,13 @@ from ferboost.cnn.precision import Precision
 from ferboost.curves import EpochRecord
 from ferboost.errors import RunError
 from ferboost.files import write_text
+from ferboost.models import TRAIN_ACCURACY
 from ferboost.runs import Run
 
 __all__ = [
     "CNN_FILES",
     "CURVES",
     "PRECISION",
-    "TRAIN_ACCURACY",
     "CurvesRecord",
     "read_curves",
     "read_precision",
@@ -27,10 +27,9 @@ __all__ = [
 #: What the trained CNN of a seed consists of; the network last, since it says "finished".
 CNN_FILES = ("metrics.csv", "cnn.json", "network.safetensors")
 
-#: The names of files: learning curves, what it is trained in, accuracy on what it learnt.
+#: The names of files: learning curves, and what it is trained in.
 CURVES = "cnn.json"
 PRECISION = "precision.json"
-TRAIN_ACCURACY = "train-accuracy.json"
 
 
 @dataclass(frozen=True)

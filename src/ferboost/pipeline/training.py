@@ -30,6 +30,7 @@ from ferboost.growing import (
     join_seen,
 )
 from ferboost.models import (
+    TRAIN_ACCURACY,
     centres_path,
     fold_path,
     load_seed_model,
@@ -42,7 +43,6 @@ from ferboost.pipeline.learnt_images import labelled, training_images
 from ferboost.pipeline.records import (
     CURVES,
     PRECISION,
-    TRAIN_ACCURACY,
     read_precision,
     write_curves,
 )
