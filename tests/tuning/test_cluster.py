@@ -13,6 +13,11 @@ import pytest
 from studies import FACES, begin, go_on
 
 from clusters import two_nodes
+from ferboost.errors import RunError
+from ferboost.progress import Monitor
+from ferboost.reproduction import repeat_study, start_reproduction
+from ferboost.reproduction.experiments import find_experiment
+from ferboost.settings import load_settings
 from ferboost.tuning.outcomes import Outcome
 from ferboost.tuning.sampling import Sampling
 from ferboost.tuning.study import Study
@@ -119,8 +124,7 @@ def test_a_node_that_goes_takes_no_trial_with_it(
 
     def remove_the_node() -> None:
         assert workers_of(pools)[0].node == node.node_id
-        cluster.remove_node(node)
-        pools[0]._cores = 1  # more have the two others not
+        cluster.remove_node(node)  # the two others have one core each
 
     accident = Accident(remove_the_node)
     monkeypatch.setattr(Sampling, "report", lambda *said: accident.reported(*said))  # noqa: PLW0108 - becomes a method
@@ -136,3 +140,35 @@ def test_a_node_that_goes_takes_no_trial_with_it(
         outcomes = go_on(study, cluster=joined, jobs=1)
     assert_each_once(study, outcomes)
     assert crashed == [False]
+
+
+def test_a_node_with_another_version_ends_the_study_and_says_so(
+    tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = begin(tmp_path / "study", GRID)
+    monkeypatch.setattr(clusters_of_trials, "version", lambda _: "0.0.1")
+    with (
+        connected(cluster.address) as joined,
+        pytest.raises(RunError, match=r"a worker could not begin: .*install the same everywhere"),
+    ):
+        go_on(study, cluster=joined)
+    monkeypatch.undo()
+    assert_each_once(study, go_on(study))
+
+
+def test_the_published_study_is_repeated_on_a_cluster(
+    tmp_path: Path, cluster: Any, pools: list[ClusterPool]
+) -> None:
+    small = ["cnn.filters=[4, 4, 4]", "cnn.epochs=1", "number_format=float32"]
+    settings = load_settings("paper", small, seeds=(0,))
+    path = tmp_path / "study"
+    reproduction = start_reproduction(path, FACES, settings, "tests", parts=["fc1"])
+    with connected(cluster.address) as joined:
+        repeat_study(reproduction, FACES, Monitor(), cluster=joined)
+    experiment = find_experiment("fc1")
+    assert experiment is not None
+    study = reproduction.study(experiment)
+    assert study is not None
+    assert_each_once(study, study.outcomes())
+    first, second = workers_of(pools)
+    assert first.node != second.node

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ferboost.cli.clusters import cluster_at
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table, resumable
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.settings import SetOption, is_given
@@ -21,6 +22,7 @@ Examples:
   ferboost reproduce fer2013.zip --budget 120
   ferboost reproduce fer2013.zip --only cnn --only table-2 --seeds 5
   ferboost reproduce fer2013.zip --only grid -o grid
+  ferboost reproduce fer2013.zip --ray auto
   ferboost reproduce --resume --out reproductions/study-1
 
 \b
@@ -58,7 +60,15 @@ def reproduce(
             min=1,
             max=256,
             help="Trials at a time, at most; they share the cores. By default as many as cores, up "
-            "to 4, if measured to be faster than 1.",
+            "to 4, if measured to be faster than 1; with --ray one a node.",
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Train the CNNs of sweeps and grid on a Ray cluster: HOST:PORT of its head "
+            "node, or auto.",
         ),
     ] = None,
     out: Annotated[
@@ -82,27 +92,28 @@ def reproduce(
     from ferboost.runs import new_run_path
     from ferboost.settings import load_settings
 
-    if resume:
-        if out is None:
-            raise SettingsError("--resume needs to know which folder; give it by --out FOLDER")
-        _refuse_changes(context)
-        reproduction = Reproduction.open(out)
-        dataset = load(data or Path(reproduction.record.data.path))
-    elif data is None:
-        raise SettingsError("reproduce needs DATA, or --resume; see: ferboost reproduce --help")
-    else:
-        settings = load_settings("paper", changes or (), seeds=tuple(range(seeds)))
-        dataset = load(data)
-        with new_run_path(out, Path("reproductions"), "study") as path:
-            reproduction = start_reproduction(
-                path, dataset, settings, command_line(), parts=only or (), budget=budget
-            )
-    monitor = ConsoleMonitor()
-    monitor.log(f"folder: {reproduction.path}")
-    with resumable(f"ferboost reproduce --resume --out {shlex.quote(str(reproduction.path))}"):
-        repeat_study(reproduction, dataset, monitor, jobs=jobs)
-        with monitor.stage("write the page"):
-            claims = write_reproduction_page(reproduction)
+    with cluster_at(ray) as cluster:
+        if resume:
+            if out is None:
+                raise SettingsError("--resume needs to know which folder; give it by --out FOLDER")
+            _refuse_changes(context)
+            reproduction = Reproduction.open(out)
+            dataset = load(data or Path(reproduction.record.data.path))
+        elif data is None:
+            raise SettingsError("reproduce needs DATA, or --resume; see: ferboost reproduce --help")
+        else:
+            settings = load_settings("paper", changes or (), seeds=tuple(range(seeds)))
+            dataset = load(data)
+            with new_run_path(out, Path("reproductions"), "study") as path:
+                reproduction = start_reproduction(
+                    path, dataset, settings, command_line(), parts=only or (), budget=budget
+                )
+        monitor = ConsoleMonitor()
+        monitor.log(f"folder: {reproduction.path}")
+        with resumable(f"ferboost reproduce --resume --out {shlex.quote(str(reproduction.path))}"):
+            repeat_study(reproduction, dataset, monitor, jobs=jobs, cluster=cluster)
+            with monitor.stage("write the page"):
+                claims = write_reproduction_page(reproduction)
     if json:
         described = [vars(claim) for claim in claims]
         print_json({"page": str(reproduction.page), "claims": described})

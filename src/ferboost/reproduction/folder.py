@@ -100,7 +100,7 @@ class Reproduction:
 
     @property
     def spent(self) -> float:
-        """Seconds that have gone into it, but for what a killed process was at."""
+        """Seconds that have gone into it, but for the last ten of a killed process."""
         return float(self._account["seconds"])
 
     @property

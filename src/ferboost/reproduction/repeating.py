@@ -1,16 +1,18 @@
 """Repeating the study, part after part, each kept as soon as it is done."""
 
+import threading
 import time
 from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferboost.config import Settings, TreeSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.doubts import prepare_training
-from ferboost.errors import RunError, SettingsError
+from ferboost.errors import RunError, SettingsError, StorageError
 from ferboost.pipeline import execute_run, resume_run, start_run
 from ferboost.pipeline.evaluating import has_results, load_results
 from ferboost.pipeline.execution import describe_data, with_whole_paths
@@ -40,6 +42,9 @@ from ferboost.tuning.jobs import Jobs, choose_jobs, jobs_as_asked, measure_preci
 from ferboost.tuning.plans import plan_study, variant_of
 from ferboost.tuning.study import resume_study, start_study
 
+if TYPE_CHECKING:
+    from ferboost.clusters import Cluster
+
 __all__ = ["PARTS", "repeat_study", "start_reproduction"]
 
 #: What can be chosen by ``--only``.
@@ -51,6 +56,8 @@ _MARGIN = 0.85
 # Of a budget: kept for writing the page.
 _PAGE_SHARE = 0.005
 _TREE_TAP = "fc1"
+# What a killed process was at for longer counts, too.
+_BOOKED_SECONDS = 10.0
 
 
 def start_reproduction(
@@ -127,7 +134,12 @@ def _for_tables(settings: Settings) -> Settings:
 
 
 def repeat_study(
-    reproduction: Reproduction, dataset: FaceDataset, monitor: Monitor, *, jobs: int | None = None
+    reproduction: Reproduction,
+    dataset: FaceDataset,
+    monitor: Monitor,
+    *,
+    jobs: int | None = None,
+    cluster: "Cluster | None" = None,
 ) -> None:
     """Do what is left of a repetition.
 
@@ -139,7 +151,10 @@ def repeat_study(
     monitor : Monitor
     jobs : int, optional
         Trials at a time, at most; they share the cores. By default what
-        `ferboost.tuning.jobs.choose_jobs` measures, and one for the trees.
+        `ferboost.tuning.jobs.choose_jobs` measures, and one for the trees; on a cluster one a node.
+    cluster : Cluster, optional
+        Where the CNNs of the sweeps and the grid are trained. The two runs, and the trees on their
+        CNNs, stay on this machine.
 
     Raises
     ------
@@ -153,20 +168,26 @@ def repeat_study(
     prepared = prepare_training(dataset, record.settings.data, validation=True)
     require_same_doubts(prepared, record.data, reproduction.path)
     with lock_folder(reproduction.path):
-        _Repetition(reproduction, dataset, monitor, jobs).do_all()
+        _Repetition(reproduction, dataset, monitor, jobs, cluster).do_all()
 
 
 class _Repetition:
     """What one process does of it."""
 
     def __init__(
-        self, reproduction: Reproduction, dataset: FaceDataset, monitor: Monitor, jobs: int | None
+        self,
+        reproduction: Reproduction,
+        dataset: FaceDataset,
+        monitor: Monitor,
+        jobs: int | None,
+        cluster: "Cluster | None",
     ) -> None:
         self._reproduction = reproduction
         self._record = reproduction.record
         self._dataset = dataset
         self._monitor = monitor
         self._asked = jobs
+        self._cluster = cluster
         self._measured: Jobs | None = None
         self._started = time.monotonic()
         self._spent_before = reproduction.spent
@@ -198,6 +219,10 @@ class _Repetition:
 
     def _jobs(self) -> Jobs:
         """Return how many trials at a time are fastest, or were asked for; measured once."""
+        if self._measured is None and self._cluster is not None:
+            number = self._asked or self._cluster.size
+            self._measured = Jobs(number, float(number), "the nodes of the cluster share them")
+            self._monitor.log(f"trials {self._measured.describe()}")
         if self._measured is None:
             settings, classes = self._record.settings, len(self._dataset.classes)
             with self._monitor.stage("trials at a time"):
@@ -227,9 +252,20 @@ class _Repetition:
 
     @contextmanager
     def _accounted(self) -> Iterator[None]:
+        over = threading.Event()
+
+        def book() -> None:
+            while not over.wait(_BOOKED_SECONDS):
+                with suppress(StorageError):  # what has the disk full says so itself
+                    self._reproduction.spend(self._spent)
+
+        booking = threading.Thread(target=book, daemon=True)
+        booking.start()
         try:
             yield
         finally:
+            over.set()
+            booking.join()
             self._reproduction.spend(self._spent)
 
     def _seconds_for(self, part: str, left: Sequence[str]) -> float | None:
@@ -331,8 +367,9 @@ class _Repetition:
         if left is not None and length is not None:
             # What is begun is finished: the last trial begins that much earlier.
             left -= min(length.longest, left / 2)
-        jobs = (self._asked or 1) if length is None else length.jobs
-        execute_study(study, self._dataset, self._monitor, jobs=jobs, seconds=left)
+        cluster = None if experiment.kind == "trees" else self._cluster
+        jobs = length.jobs if length is not None else 1 if self._cluster else self._asked or 1
+        execute_study(study, self._dataset, self._monitor, jobs=jobs, seconds=left, cluster=cluster)
         self._meter.learn(expected, time.monotonic() - started)
 
     def _start_of(self, experiment: Experiment, length: Length) -> Settings:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import ray
@@ -20,9 +20,6 @@ from ray.exceptions import RayError
 from ferboost.clusters import cores_of_nodes, in_one_line, nodes, share_cores
 from ferboost.errors import RunError
 from ferboost.tuning.workers import Heard, Worker, WorkerPool
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["ClusterPool", "ClusterWorker", "cluster_pool"]
 
@@ -143,7 +140,7 @@ class ClusterPool(WorkerPool):
     arrays : mapping of str to ndarray
         Of the faces, see `ferboost.tuning.faces.face_arrays`.
     cores : int
-        Of each process.
+        Of each process; where no node has as many any more, as many as the largest has.
 
     Attributes
     ----------
@@ -157,7 +154,8 @@ class ClusterPool(WorkerPool):
         self._cores = cores
 
     def _make(self, inbox: "queue.SimpleQueue[Heard]") -> ClusterWorker:
-        return ClusterWorker(self._cores, self.faces, inbox)
+        cores = min(self._cores, max(cores_of_nodes(), default=self._cores))
+        return ClusterWorker(cores, self.faces, inbox)
 
 
 @contextmanager

@@ -40,6 +40,8 @@ _SIGNS_OF_LIFE = 5
 """Before others may think that a process is gone."""
 
 _PARTS = 1000
+# Of workers, one after the other, on nodes that are gone, as far as that is known.
+_MOST_FAILED_STARTS = 3
 """Of a trial, that progress is told in."""
 
 
@@ -196,6 +198,7 @@ class _Session:
         self._looked = time.monotonic()
         self._best: Outcome | None = None
         self._starting: set[Worker] = set()
+        self._failed_starts = 0
         self._running: dict[Worker, _Running] = {}
         self._idle: list[Worker] = []
         self._precision = _read_precision(study)
@@ -244,6 +247,7 @@ class _Session:
                         self._take_failed_start(worker, crew)
                     else:
                         self._starting.remove(worker)
+                        self._failed_starts = 0
                         self._take_precision(Ready.model_validate_json(heard.line))
                         self._hand_out(worker, crew.pool)
                         for _ in range(others):
@@ -297,7 +301,8 @@ class _Session:
         )
 
     def _take_failed_start(self, worker: Worker, crew: _Crew) -> None:
-        if not worker.was_taken_away():
+        self._failed_starts += 1
+        if not worker.was_taken_away() or self._failed_starts > _MOST_FAILED_STARTS:
             raise RunError(f"a worker could not begin: {worker.how_it_ended()}")
         self._starting.remove(worker)
         crew.pool.end(worker)
