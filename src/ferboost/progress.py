@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 __all__ = ["Monitor", "Tell", "part_of"]
 
-#: Called with how much of how much is done, and a few words on how it goes.
+#: Called with how much of how much is done, 0 where that is not known, and a few words on it.
 Tell = Callable[[int, int, str], None]
 
 

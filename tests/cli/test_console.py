@@ -48,8 +48,20 @@ def test_a_file_gets_a_line_every_half_minute(monkeypatch: pytest.MonkeyPatch) -
         for done in range(9):
             tell(done, 8, DETAIL)
     assert written.getvalue().splitlines() == [
-        f"seed 0: CNN: {share}% {DETAIL}" for share in ("38", "88")
+        f"seed 0: CNN: {share}% {DETAIL}, about {left} s left"
+        for share, left in (("38", 67), ("88", 11))
     ]
+
+
+def test_without_an_end_there_is_neither_share_nor_time_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = itertools.count(step=40)
+    monkeypatch.setattr("ferboost.cli.console.time.monotonic", lambda: float(next(seconds)))
+    written = io.StringIO()
+    with redirect_stderr(written), ConsoleMonitor().stage("camera") as tell:
+        tell(5, 0, "20 frames/s")
+    assert written.getvalue() == "camera: 20 frames/s\n"
 
 
 def test_a_table_is_neither_wrapped_nor_cut() -> None:

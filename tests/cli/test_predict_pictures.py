@@ -106,9 +106,27 @@ def test_tables_hold_every_picture_and_standard_output_says_so(folder: Path) -> 
     ]
     rows = table("out.csv")
     assert [row["found"] for row in rows] == ["whole"] * 2 + ["none"] + ["whole"] * 3
-    assert sorted(path.name for path in Path().iterdir()) == ["out.csv", "out.parquet", "photos"]
+    visible = (path.name for path in Path().iterdir() if not path.name.startswith("."))
+    assert sorted(visible) == ["out.csv", "out.parquet", "photos"]
     in_parquet = parquet.read_table("out.parquet").to_pylist()
     assert [row["image"] for row in in_parquet] == [row["image"] for row in rows]
+
+
+def test_a_rerun_reads_what_was_repaired_or_replaced_and_nothing_else(folder: Path) -> None:
+    bad, replaced = Path("photos/bad.jpg"), Path("photos/replaced.png")
+    bad.write_bytes(b"damaged")
+    Image.new("L", (48, 48)).save(replaced)
+    assert ferboost("predict", folder, "--csv", "out.csv").code == 1
+    before = {row["image"]: row for row in table("out.csv")}
+    Image.new("L", (200, 200)).save(bad, "jpeg")
+    Image.new("L", (200, 200)).save(replaced)
+    outcome = ferboost("predict", folder, "--csv", "out.csv")
+    assert outcome.code == 0
+    assert f"{len(before) - 1} of {len(before) + 1} pictures are done already" in outcome.err
+    after = {row["image"]: row for row in table("out.csv")}
+    assert after.keys() == before.keys() | {str(bad)}
+    assert after[str(replaced)]["found"] == "none"
+    assert {p.name for p in Path().iterdir()} == {"out.csv", "photos"}
 
 
 def test_what_is_not_read_in_a_folder_is_said(folder: Path) -> None:

@@ -72,6 +72,21 @@ def test_results_come_in_order_and_what_cannot_be_read_does_not_stop_the_others(
     assert emotions == [("dark", "bright")[n % 2] for n in range(40) if n != 7]
 
 
+class Huge:
+    """Finds a face that is larger than any picture may be."""
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        return [Face((0.0, 0.0, 20_000.0, 20_000.0), 0.9)] if image.shape[1] > 100 else []
+
+
+def test_a_face_that_is_too_large_does_not_stop_the_others(tmp_path: Path) -> None:
+    paths = [picture(tmp_path / f"{n}.png", 9, size=(100 + 20 * n, 100)) for n in range(2)]
+    found = list(predict_photos(paths, Brightness(), Huge(), workers=2))
+    assert isinstance(found[0], Photo)
+    assert isinstance(found[1], Unreadable)
+    assert str(found[1].error).startswith(f"{paths[1]}: a face of ")
+
+
 @pytest.mark.parametrize(
     ("search", "side", "found"),
     [

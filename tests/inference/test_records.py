@@ -102,10 +102,11 @@ def test_a_journal_goes_on_after_its_last_whole_line(tmp_path: Path, cut: int) -
     content = journal.path.read_bytes()
     journal.path.write_bytes(content[: len(content) - cut])
     with Journal(target, CONDITIONS) as journal:
-        assert journal.done == ({"a", "b", "c"} if cut == 0 else {"a", "b"})
+        done = [name for name in ("a", "b", "c") if journal.has(name)]
+        assert done == (["a", "b", "c"] if cut == 0 else ["a", "b"])
         journal.add(records_of(photo("d", FACE)))
         images = [record["image"] for record in journal.records()]
-        assert images == [*sorted(journal.done), "d"]
+        assert images == [*done, "d"]
         journal.remove()
     assert list(tmp_path.iterdir()) == []
 
@@ -119,7 +120,7 @@ def test_a_damaged_line_of_a_journal_counts_as_not_there(tmp_path: Path, damage:
     head, first, _, last = journal.path.read_bytes().splitlines()
     journal.path.write_bytes(b"\n".join((head, first, damage, last, b"")))
     with Journal(target, CONDITIONS) as journal:
-        assert journal.done == {"a", "c"}
+        assert [journal.has(name) for name in ("a", "b", "c")] == [True, False, True]
         journal.add(records_of(photo("b", FACE)))
         assert [record["image"] for record in journal.records()] == ["a", "c", "b"]
 
@@ -133,14 +134,14 @@ def test_two_cannot_write_a_journal_at_a_time(tmp_path: Path) -> None:
         Journal(tmp_path / "other.csv", CONDITIONS).remove()
         assert [record["image"] for record in journal.records()] == ["a"]
     with Journal(target, CONDITIONS) as journal:
-        assert journal.done == {"a"}
+        assert journal.has("a")
 
 
 def test_a_journal_of_something_else_starts_anew(tmp_path: Path) -> None:
     with Journal(tmp_path / "out.csv", CONDITIONS) as journal:
         journal.add(records_of(photo("a", FACE)))
     with Journal(tmp_path / "out.csv", CONDITIONS | {"model": "other"}) as journal:
-        assert journal.done == set()
+        assert not journal.has("a")
         assert list(journal.records()) == []
 
 
@@ -148,3 +149,18 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_done(tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"cannot write .*file/out\.csv"):
         Journal(tmp_path / "file" / "out.csv", CONDITIONS)
+
+
+def test_a_picture_that_was_replaced_is_not_done_and_its_old_records_go(tmp_path: Path) -> None:
+    target, picture, other = tmp_path / "faces.csv", tmp_path / "a.png", tmp_path / "b.png"
+    picture.write_bytes(b"one")
+    with Journal(target, CONDITIONS) as journal:
+        for path in (picture, other):
+            journal.add(records_of(photo(str(path), FACE)))
+    picture.write_bytes(b"another")
+    with Journal(target, CONDITIONS) as journal:
+        assert not journal.has(str(picture))
+        assert journal.has(str(other))
+        journal.add(records_of(photo(str(picture), FACE)))
+        assert journal.has(str(picture))
+        assert [record["image"] for record in journal.records()] == [str(other), str(picture)]

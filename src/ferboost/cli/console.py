@@ -87,9 +87,9 @@ class ConsoleMonitor(Monitor):
             def tell(done: int, total: int, detail: str = "") -> None:
                 nonlocal last
                 now = time.monotonic()
-                if done >= total or now - last > _SECONDS_BETWEEN_UPDATES:
+                if 0 < total <= done or now - last > _SECONDS_BETWEEN_UPDATES:
                     last = now
-                    progress.update(task, completed=done, total=total, detail=detail)
+                    progress.update(task, completed=done, total=total or None, detail=detail)
 
             yield tell
 
@@ -98,14 +98,25 @@ class _LinePrinter:
     def __init__(self, monitor: ConsoleMonitor, description: str) -> None:
         self._monitor = monitor
         self._description = description
-        self._last = time.monotonic()
+        self._last = self._start = time.monotonic()
+        self._first: int | None = None
 
     def __call__(self, done: int, total: int, detail: str = "") -> None:
         now = time.monotonic()
+        if self._first is None:
+            self._first = done  # what was done before this process took no time of it
         if now - self._last > _SECONDS_BETWEEN_LINES:
             self._last = now
-            text = f"{self._description}: {done / max(total, 1):.0%} {detail}"
-            self._monitor.log(text.rstrip())
+            share = f"{done / total:.0%} " if total else ""
+            text = f"{self._description}: {share}{detail}".rstrip()
+            if self._first < done < total:
+                left = (now - self._start) * (total - done) / (done - self._first)
+                text += f", about {_in_words(left)} left"
+            self._monitor.log(text)
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def print_json(content: Any) -> None:  # Any: whatever json can encode

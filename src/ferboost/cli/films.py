@@ -134,7 +134,8 @@ def _stoppable() -> Iterator[threading.Event]:
 
 
 def _tell_rate(tell: "Tell", number: int, count: int, seconds: float) -> None:
-    tell(number, max(count, number + 1), f"{number / max(seconds, 1e-6):,.0f} frames/s")
+    total = max(count, number + 1) if count else 0  # a camera has no end
+    tell(number, total, f"{number / max(seconds, 1e-6):,.0f} frames/s")
 
 
 def _open_outputs(

@@ -79,8 +79,7 @@ def predict_all_photos(inputs: Sequence[Path], asked: PhotoModel, outputs: Photo
         _journal(outputs, loaded, asked) as journal,
         _how_to_go_on(tables),
     ):
-        done = set() if journal is None else journal.done
-        left = [source for source in sources if str(source.path) not in done]
+        left = [s for s in sources if journal is None or not journal.has(str(s.path))]
         if len(left) < len(sources):
             monitor.log(
                 f"{len(sources) - len(left):,} of {len(sources):,} pictures are done already"
@@ -107,7 +106,8 @@ def predict_all_photos(inputs: Sequence[Path], asked: PhotoModel, outputs: Photo
                     print_json_list(_chosen(journal, wanted))
                 else:
                     _say_written(journal, wanted, tables, counts.unreadable)
-                journal.remove()
+                if not counts.unreadable:  # else a rerun goes on with these
+                    journal.remove()
             elif outputs.json:
                 print_json_list(_all_records(made))
             else:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ferboost.datasets.dataset import IMAGE_SIZE
+from ferboost.errors import ImageError
 
 __all__ = ["CROP_SIDE", "Box", "Detector", "Face", "crop_face", "overlap"]
 
@@ -99,7 +100,10 @@ def crop_face(image: Image.Image, face: Face, *, side: float = CROP_SIDE) -> NDA
         math.ceil(around[2]),
         math.ceil(around[3]),
     )
-    piece = image.crop(outer).convert("L")
+    try:
+        piece = image.crop(outer).convert("L")
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"a face of {length:,.0f} pixels is too large to be cut out") from error
     inner = (around[0] - outer[0], around[1] - outer[1], around[2] - outer[0], around[3] - outer[1])
     piece = piece.resize((size, size), Image.Resampling.LANCZOS, box=inner)
     if face.eyes is not None:

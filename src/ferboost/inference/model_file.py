@@ -225,7 +225,7 @@ def check_model(content: bytes, name: str) -> ModelInfo:
         return ModelInfo.from_json(metadata[INFO_KEY].decode())
     except ModelError as error:
         raise ModelError(f"{name} {error}; upgrade ferboost") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{name} does not say what it is ({error}); export it again") from error
 
 

@@ -155,7 +155,11 @@ def _search(
         return _Read(path, image.size, (face_of_image(image, str(path)),), (None,), kept)
     found = detector.detect(np.asarray(image.convert("RGB")))
     faces = tuple(sorted(found, key=lambda face: face.box))
-    return _Read(path, image.size, tuple(crop_face(image, face) for face in faces), faces, kept)
+    try:
+        crops = tuple(crop_face(image, face) for face in faces)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+    return _Read(path, image.size, crops, faces, kept)
 
 
 def _read_ahead(

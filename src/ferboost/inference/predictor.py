@@ -183,7 +183,13 @@ class Predictor:
         probabilities = np.empty((len(faces), len(self.classes)), dtype=np.float32)
         for start in range(0, len(faces), _BATCH):
             batch = np.ascontiguousarray(faces[start : start + _BATCH])
-            probabilities[start : start + _BATCH] = self._session.run(None, {self._input: batch})[0]
+            said = self._session.run(None, {self._input: batch})[0]
+            if said.shape != (len(batch), len(self.classes)):
+                raise ModelError(
+                    f"the model gives {said.shape} for {len(batch)} faces and "
+                    f"{len(self.classes)} classes; export it again"
+                )
+            probabilities[start : start + _BATCH] = said
         return probabilities
 
     def predict_files(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ferboost.errors import StorageError
 from ferboost.files import locked, storage_errors
@@ -52,8 +52,6 @@ class Journal:
     ----------
     path : Path
         Of the journal.
-    done : set of str
-        The images whose records are there already.
 
     Raises
     ------
@@ -63,7 +61,7 @@ class Journal:
 
     def __init__(self, target: Path, conditions: Mapping[str, object]) -> None:
         self.path = target.with_name(f".{target.name}.part.jsonl")
-        self.done: set[str] = set()
+        self._done: dict[str, _Entry] = {}
         head = json.dumps(dict(conditions))
         with ExitStack() as opened, storage_errors(target):
             if target.exists() and not target.is_file():
@@ -94,7 +92,8 @@ class Journal:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break
-                self.done.update(record["image"] for record in _records_in(line))
+                stamp, records = _content(line)
+                self._done.update({record["image"]: _Entry(end, stamp) for record in records})
                 end += len(line)
         return end
 
@@ -102,17 +101,28 @@ class Journal:
         self._stream.write(line.encode() + b"\n")
         self._stream.flush()
 
+    def has(self, image: str) -> bool:
+        """Say whether the records of an image are there, and its file is what it was then."""
+        entry = self._done.get(image)
+        return entry is not None and entry.stamp == _stamp(image)
+
     def add(self, records: Sequence[Record]) -> None:
-        """Keep the records of one image."""
+        """Keep the records of one image, in place of what was known of it."""
+        stamp = _stamp(records[0]["image"])
         with storage_errors(self.path):
-            self._write(json.dumps(records, allow_nan=False))
+            start = self._stream.tell()
+            self._write(json.dumps([stamp, records], allow_nan=False))
+        self._done[records[0]["image"]] = _Entry(start, stamp)
 
     def records(self) -> Iterator[Record]:
-        """Read all records again, in the order they were added."""
+        """Read the records of all images again, in the order they were added."""
         with self.path.open("rb") as lines:
-            next(lines, None)
+            start = len(next(lines, b""))
             for line in lines:
-                yield from _records_in(line)
+                for record in _content(line)[1]:
+                    if self._done[record["image"]].start == start:
+                        yield record
+                start += len(line)
 
     def remove(self) -> None:
         """Remove the journal, when the records are where they belong."""
@@ -129,15 +139,32 @@ class Journal:
         self._opened.close()
 
 
-def _records_in(line: bytes) -> list[Record]:
-    """Return the records in a line of a journal; none if it is damaged."""
+class _Entry(NamedTuple):
+    """Where in a journal the records of an image are, and what its file was like."""
+
+    start: int
+    stamp: str
+
+
+def _stamp(image: str) -> str:
+    """Return what is another if a file is replaced; empty where there is none."""
     try:
-        records = json.loads(line)
-    except ValueError:
-        return []
-    if not isinstance(records, list):
-        return []
-    return records if all(isinstance(r, dict) and "image" in r for r in records) else []
+        found = Path(image).stat()
+    except (OSError, ValueError):
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _content(line: bytes) -> tuple[str, list[Record]]:
+    """Return the stamp and the records in a line of a journal; none if it is damaged."""
+    try:
+        stamp, records = json.loads(line)
+    except (ValueError, TypeError, RecursionError):
+        return "", []
+    if not isinstance(stamp, str) or not isinstance(records, list):
+        return "", []
+    whole = all(isinstance(r, dict) and isinstance(r.get("image"), str) for r in records)
+    return (stamp, records) if whole else ("", [])
 
 
 def write_csv(path: Path, records: Iterable[Record], classes: Sequence[str]) -> None:

@@ -26,7 +26,23 @@ __all__ = ["VIDEO_SUFFIXES", "FilmWriter", "Frame", "Video"]
 
 #: File name endings that are read as films.
 VIDEO_SUFFIXES = frozenset(
-    {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv"}
+    {
+        ".3gp",
+        ".avi",
+        ".flv",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".ogv",
+        ".ts",
+        ".webm",
+        ".wmv",
+    }
 )
 
 _MAX_PIXELS = 64_000_000
