@@ -14,6 +14,8 @@ from ferboost.reproduction import Reproduction
 
 _FIGURE = re.compile(r'<figure id="[^"]*">.*?</figure>', re.DOTALL)
 _DRAWING = re.compile(r'<div class="card">.*</div>', re.DOTALL)
+# What is beside the page in its folder does not come along.
+_ELSEWHERE = re.compile(r'<a href="(?!#|http)[^"]*">(.*?)</a>', re.DOTALL)
 _SHOW_FACES = ("One face through the layers", "Training images")
 _LEFT_OUT = '<div class="card"><p>Faces of FER-2013, left out of this copy.</p></div>'
 
@@ -40,6 +42,7 @@ def main(folder: Path) -> None:
     reproduction = Reproduction.open(folder)
     data = Path(reproduction.record.data.path)
     page = without_faces(reproduction.page.read_text("utf-8")).replace(str(data), data.name)
+    page = _ELSEWHERE.sub(r"\1", page)
     write_text(Path(__file__).parents[1] / "docs" / "reproduction.html", page)
 
 
