@@ -56,7 +56,17 @@ def test_a_cluster_writes_the_table_that_one_machine_does(folder: Path, address:
         assert one["candidates"] == other["candidates"]
         assert one["emotion"] == other["emotion"]
         assert one["probability"] == pytest.approx(other["probability"], abs=1e-6)
-    assert not list(Path().glob(".*.part*"))
+    assert len(list(Path().glob(".*.part*"))) == 2  # for when the one is repaired
+
+
+def test_a_node_with_another_version_is_said_so(
+    folder: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferboost.inference.spreading.version", lambda _: "0.0.1")
+    outcome = ferboost("predict", folder, "--parquet", "out.parquet", "--ray", address)
+    assert outcome.code == 1
+    assert "install the same everywhere" in outcome.err
+    assert not Path("out.parquet").exists()
 
 
 def test_what_was_done_before_an_interruption_is_not_done_again(

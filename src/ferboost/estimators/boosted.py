@@ -207,8 +207,6 @@ class BoostedCNNClassifier(FaceClassifier):
         """
         cnn = CNNClassifier() if self.cnn is None else clone(self.cnn)
         tree_settings = _tree_settings(self, cnn)
-        if tree_settings.mode == "both":
-            raise SettingsError("a classifier is one model: mode can be replace or residual")
         cnn.set_params(random_state=draw_seed(self.random_state))
         settings = cnn_settings(cnn)
         (drawn,) = settings.seeds

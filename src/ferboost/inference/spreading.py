@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +46,23 @@ class _Node:
     """Predicts on a node; an actor of Ray Data, which loads the model once."""
 
     def __init__(
-        self, content: bytes, fingerprint: str, coverage: float | None, search: Search, cores: int
+        self, content: bytes, version_there: str, coverage: float | None, search: Search, cores: int
     ) -> None:
+        here = version("ferboost")
+        if here != version_there:
+            raise RunError(
+                f"ferboost {here} is installed on a node, and {version_there} where it was asked; "
+                "install the same everywhere"
+            )
         self._search: Search = search
         self._cores = cores
         self._detector = CenterFace(threads=1)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.onnx"
             file.write_bytes(content)
-            self._predictor = Predictor(file, detector=self._detector, coverage=coverage)
-        if self._predictor.fingerprint != fingerprint:
-            raise RunError("another version of ferboost is installed on a node; install the same")
+            self._predictor = Predictor(
+                file, detector=self._detector, coverage=coverage, threads=cores
+            )
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:  # Any: arrays of Ray Data
         """Return of each path what is said of it, as JSON."""
@@ -106,7 +113,7 @@ def predict_spread(
         return
     sizes = cores_of_nodes()
     cores = share_cores(sizes, len(sizes))
-    fingerprint = Predictor(model).fingerprint
+    Predictor(model)  # what cannot be read is refused here
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
@@ -115,7 +122,7 @@ def predict_spread(
     blocks = min(len(named), max(len(sizes), min(len(named) // _BLOCK, _MOST_BLOCKS)))
     rows = ray.data.from_items(named, override_num_blocks=blocks).map_batches(
         _Node,
-        fn_constructor_args=(model.read_bytes(), fingerprint, coverage, search, cores),
+        fn_constructor_args=(model.read_bytes(), version("ferboost"), coverage, search, cores),
         batch_size=_BATCH,
         concurrency=min(len(sizes), blocks),
         num_cpus=cores,
