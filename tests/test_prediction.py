@@ -116,11 +116,10 @@ def test_a_run_that_is_not_finished_is_refused(
         explain_run(run, np.zeros((1, 48, 48), np.uint8), "cnn")
 
 
-def test_a_variant_whose_trees_a_seed_still_lacks_is_refused(
+def test_a_variant_whose_trees_are_gone_is_refused(
     dataset: FaceDataset, photos: list[Path], tmp_path: Path
 ) -> None:
     run, _ = finish(tmp_path / "run", dataset, SETTINGS)
     (run.seed_path(1) / "trees-fc1.ubj").unlink()
-    assert len(predict_files(run, photos, "cnn")[0]) == len(photos)
-    with pytest.raises(RunError, match=r"is not finished \(seed 1 has no trees on fc1\)"):
+    with pytest.raises(RunError, match=r"trees-fc1\.ubj is gone from a finished run"):
         predict_files(run, photos, "fc1")

@@ -33,7 +33,7 @@ class RunPredictor:
     Raises
     ------
     RunError
-        If the run is not finished.
+        If the run is not finished, or a model of it is gone.
     SettingsError
         If the run has no such variant.
     """
@@ -45,9 +45,6 @@ class RunPredictor:
         folds = (FOLD_CNNS,) if trees.features == "out-of-fold" and trees.ensemble else ()
         known = (CNN, *folds, *tree_variants(trees.taps, trees.mode, trees.baselines))
         require_variant(run.path, variant, known)
-        for model, seed in zip(models, run.settings.seeds, strict=True):
-            if variant not in model.variants:
-                raise run.unfinished(f"seed {seed} has no trees on {variant}")
         self.classes = run.record.classes
         self._models = models
         self._variant = variant
@@ -97,7 +94,7 @@ def predict_files(
     Raises
     ------
     RunError
-        If the run is not finished.
+        If the run is not finished, or a model of it is gone.
     SettingsError
         If the run has no such variant.
     """
