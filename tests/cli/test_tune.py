@@ -42,6 +42,15 @@ def test_a_study_ends_in_a_table_and_settings_that_train(trained: Trained, no_re
     assert json.loads(ferboost(*more).out) == resumed
 
 
+def test_a_data_set_is_tuned_without_a_space(trained: Trained, no_report: None) -> None:
+    outcome = ferboost("tune", trained.faces, "--trials", 2, "-o", "s", "--json", *TUNE)
+    assert outcome.code == 0, outcome.err
+    tried = json.loads(outcome.out)["trials"]
+    assert len(tried) == 2
+    names = {"cnn.learning_rate", "cnn.l2", "cnn.dropout", "cnn.batch_size"}
+    assert set(tried[0]["point"]) == names
+
+
 def test_trees_of_a_run_are_searched_and_grown(trained: Trained, no_report: None) -> None:
     outcome = ferboost(
         "tune", "--run", trained.run, "--space", "trees.toml", "--sampler", "grid",
@@ -89,7 +98,8 @@ def test_ctrl_c_says_how_to_go_on(trained: Trained) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("DATA", "tune needs DATA and --space FILE; see: ferboost tune --help"),
+        ("--trials 2", "tune needs DATA; see: ferboost tune --help"),
+        ("DATA --sampler grid", "has too many values for a grid"),
         ("DATA --space nowhere.toml", "there is no file nowhere.toml; check the path"),
         ("DATA --space space.toml", "the sampler tpe does not end by itself"),
         ("DATA --space space.toml --sampler grid", "cnn.dropout has too many values for a grid"),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["TUNE_EXAMPLES", "tune"]
 
 _SHOWN = 10
+_DEFAULT_TRIALS = 20
 _COSTS: "dict[str | None, tuple[Cost, ...]]" = {
     "size": ("size",),
     "time": ("time",),
@@ -39,6 +40,7 @@ _COSTS: "dict[str | None, tuple[Cost, ...]]" = {
 
 TUNE_EXAMPLES = """\b
 Examples:
+  ferboost tune faces/
   ferboost tune fer2013.zip --space space.toml --trials 50 --pruner halving
   ferboost tune faces/ --space grid.toml --sampler grid --seeds 3 -o studies/1
   ferboost tune --space trees.toml --run runs/paper-clean-1 --trials 100
@@ -68,7 +70,11 @@ def tune(
     ] = None,
     space: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What is searched, as TOML; see below."),
+        typer.Option(
+            metavar="FILE",
+            help="What is searched, as TOML; see below. Without it, what trains the CNN, or the "
+            "trees of --run, in 20 trials.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="STUDY", help="The study directory.")
@@ -161,7 +167,7 @@ def tune(
     from ferboost.runs import Run, new_run_path
     from ferboost.tuning.executing import execute_study
     from ferboost.tuning.plans import plan_study
-    from ferboost.tuning.space import read_space
+    from ferboost.tuning.space import default_space, read_space
     from ferboost.tuning.study import Study, start_study
 
     origin = None if run is None else Run.open(run)
@@ -176,11 +182,17 @@ def tune(
             study, dataset = _resume(context, out, data, space, database)
         else:
             source = data or (None if origin is None else Path(origin.record.data.path))
-            if source is None or space is None:
-                raise SettingsError("tune needs DATA and --space FILE; see: ferboost tune --help")
+            if source is None:
+                raise SettingsError("tune needs DATA; see: ferboost tune --help")
+            settings = _settings(context, origin, preset, file, changes, seeds)
+            if space is None:
+                searched = default_space(settings, trees=origin is not None)
+                trials = trials or (_DEFAULT_TRIALS if sampler != "grid" else None)
+            else:
+                searched = read_space(space)
             plan = plan_study(
-                read_space(space),
-                _settings(context, origin, preset, file, changes, seeds),
+                searched,
+                settings,
                 sampler=sampler,
                 trials=trials,
                 pruner=pruner,
