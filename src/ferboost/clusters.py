@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import ray
@@ -15,7 +16,15 @@ from ray.exceptions import RayError
 
 from ferboost.errors import RunError, SettingsError
 
-__all__ = ["Cluster", "connected", "cores_of_nodes", "in_one_line", "nodes", "share_cores"]
+__all__ = [
+    "Cluster",
+    "connected",
+    "cores_of_nodes",
+    "in_one_line",
+    "nodes",
+    "require_version",
+    "share_cores",
+]
 
 _CONNECT_SECONDS = 5
 _STATUS_SECONDS = 20
@@ -69,6 +78,21 @@ def connected(address: str) -> Iterator[Cluster]:
     finally:
         if mine:
             ray.shutdown()
+
+
+def require_version(version_there: str) -> None:
+    """Refuse to work, on a node, for a ferboost of another version.
+
+    Raises
+    ------
+    RunError
+    """
+    here = version("ferboost")
+    if here != version_there:
+        raise RunError(
+            f"ferboost {here} is installed on the node {socket.gethostname()}, and {version_there} "
+            "where the work comes from; install the same everywhere"
+        )
 
 
 def share_cores(nodes: Sequence[int], jobs: int) -> int:

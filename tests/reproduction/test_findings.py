@@ -101,7 +101,7 @@ def test_a_better_point_among_many_is_still_found() -> None:
 def test_points_judged_on_the_same_images_do_not_make_more_images() -> None:
     two = {(3, "valid"): 50.0, (3, "zero"): 58.0, (4, "valid"): 47.0, (4, "zero"): 55.0}
     points = tuple(
-        PointResult({"cnn.kernel_size": size, "cnn.padding": padding}, "done", (value,), 0.3)
+        PointResult({"cnn.kernel_size": size, "cnn.padding": padding}, "done", (value,), None)
         for (size, padding), value in two.items()
     )
     found = ExperimentResult(experiment("kernel-size"), points, 0, epochs=9, seeds=1, images=1_500)
@@ -115,7 +115,7 @@ def test_means_are_taken_along_what_the_authors_did_not_choose() -> None:
     tried = experiment("kernel-size")
     accuracies = {(3, "valid"): 50.0, (3, "zero"): 58.0, (4, "valid"): 53.0, (4, "zero"): 52.0}
     points = tuple(
-        PointResult({"cnn.kernel_size": size, "cnn.padding": padding}, "done", (value,), 0.3)
+        PointResult({"cnn.kernel_size": size, "cnn.padding": padding}, "done", (value,), None)
         for (size, padding), value in accuracies.items()
     )
     found = ExperimentResult(tried, points, missing=0, epochs=9, seeds=1, images=IMAGES)

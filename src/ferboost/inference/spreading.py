@@ -13,7 +13,13 @@ import numpy as np
 import ray
 from ray.exceptions import RayError
 
-from ferboost.clusters import Cluster, cores_of_nodes, in_one_line, share_cores
+from ferboost.clusters import (
+    Cluster,
+    cores_of_nodes,
+    in_one_line,
+    require_version,
+    share_cores,
+)
 from ferboost.errors import ImageError, RunError
 from ferboost.inference.centerface import CenterFace
 from ferboost.inference.photos import Search, Unreadable, predict_photos
@@ -48,12 +54,7 @@ class _Node:
     def __init__(
         self, content: bytes, version_there: str, coverage: float | None, search: Search, cores: int
     ) -> None:
-        here = version("ferboost")
-        if here != version_there:
-            raise RunError(
-                f"ferboost {here} is installed on a node, and {version_there} where it was asked; "
-                "install the same everywhere"
-            )
+        require_version(version_there)
         self._search: Search = search
         self._cores = cores
         self._detector = CenterFace(threads=1)

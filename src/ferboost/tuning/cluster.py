@@ -2,7 +2,6 @@
 
 import os
 import queue
-import socket
 import threading
 import traceback
 import warnings
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from ray.exceptions import RayError
 
-from ferboost.clusters import cores_of_nodes, in_one_line, nodes, share_cores
-from ferboost.errors import RunError
+from ferboost.clusters import cores_of_nodes, in_one_line, nodes, require_version, share_cores
 from ferboost.tuning.workers import Heard, Worker, WorkerPool
 
 __all__ = ["ClusterPool", "ClusterWorker", "cluster_pool"]
@@ -33,12 +31,7 @@ class _Trier:
     def __init__(self, version_there: str, cores: int) -> None:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(cores)  # before torch is there to read it
-        here = version("ferboost")
-        if here != version_there:
-            raise RunError(
-                f"ferboost {here} is installed on the node {socket.gethostname()}, and the study "
-                f"is run with {version_there}; install the same everywhere"
-            )
+        require_version(version_there)
         from ferboost.tuning.worker import Channel
 
         self._said: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
