@@ -23,7 +23,9 @@ __all__ = ["HIDDEN", "NeuralBaseline"]
 #: Units of the MLP's hidden layer.
 HIDDEN = 64
 
-_L2 = 1e-4
+#: Weights of the regression's penalty, from none of its features to nearly all of them.
+_PENALTIES = (1.0, 0.1, 0.01, 1e-3, 1e-4)
+_L2 = _PENALTIES[-1]
 _EPOCHS = 40
 _PATIENCE = 5
 _BATCH = 256
@@ -35,8 +37,10 @@ class NeuralBaseline(Baseline):
     """A softmax regression, or a perceptron with one hidden layer of 64 ReLU units.
 
     Features are standardised; the last layer begins at zero, so that residual ones begin as the
-    CNN. The regression has an L2 penalty and is fitted by L-BFGS. The perceptron is fitted by Adam
-    and keeps the weights of the epoch of the lowest validation loss, where validation is given.
+    CNN. The regression has an L2 penalty and is fitted by L-BFGS, with each of five weights of the
+    penalty from 1 to 1e-4 where validation is given, else with the last. The perceptron is fitted
+    by Adam for as many epochs as gain, and stops after five that do not. Both keep the weights of
+    the lowest validation loss, which may be those that they begin with.
 
     Parameters
     ----------
@@ -89,7 +93,7 @@ class NeuralBaseline(Baseline):
             if self.hidden:
                 self.rounds_ = self._fit_by_adam(rows, watched, on_round)
             else:
-                self.rounds_ = self._fit_by_lbfgs(rows)
+                self.rounds_ = self._fit_by_lbfgs(rows, watched, on_round)
         return self
 
     def save(self, path: Path) -> None:
@@ -145,7 +149,22 @@ class NeuralBaseline(Baseline):
         scores: NDArray[np.float32] = self._network(self._seen(features)).numpy()
         return scores
 
-    def _fit_by_lbfgs(self, rows: "_Rows") -> int:
+    def _fit_by_lbfgs(self, rows: "_Rows", watched: "_Rows | None", on_round: Tell | None) -> int:
+        """Return the steps that led to what is kept; weaker penalties go on from stronger ones."""
+        penalties = _PENALTIES if watched is not None else _PENALTIES[-1:]
+        kept, kept_steps, steps = self._copy(), 0, 0
+        best = float("inf") if watched is None else self._loss(watched)
+        for number, penalty in enumerate(penalties, 1):
+            steps += self._minimize(rows, penalty)
+            loss = 0.0 if watched is None else self._loss(watched)
+            if loss < best:
+                best, kept, kept_steps = loss, self._copy(), steps
+            if on_round is not None:
+                on_round(number, len(penalties), f"L2 {penalty:g}")
+        self._network.load_state_dict(kept)
+        return kept_steps
+
+    def _minimize(self, rows: "_Rows", penalty: float) -> int:
         weight, bias = self._network.parameters()
         optimizer = torch.optim.LBFGS(
             [weight, bias], max_iter=_LBFGS_STEPS, line_search_fn="strong_wolfe"
@@ -153,7 +172,7 @@ class NeuralBaseline(Baseline):
 
         def closure() -> float:
             optimizer.zero_grad()
-            loss = rows.loss(self._network) + _L2 * weight.square().sum()
+            loss = rows.loss(self._network) + penalty * weight.square().sum()
             torch.autograd.backward(loss)
             return float(loss.detach())
 
