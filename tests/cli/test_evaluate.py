@@ -36,7 +36,13 @@ def test_evaluate_gives_every_measure_as_json(trained: Trained) -> None:
         "interval_points",
         "mcnemar_p",
         "adjusted_p",
+        "log_loss_difference",
+        "log_loss_interval",
     }
+    of_trees = result["variants"]["fc1"]
+    assert of_trees["against_cnn"]["log_loss_difference"] == pytest.approx(
+        of_trees["log_loss"] - result["log_loss"], abs=1e-6
+    )
 
 
 def test_evaluate_on_the_data_of_the_run_repeats_its_results(

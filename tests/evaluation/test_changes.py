@@ -1,5 +1,7 @@
 """What trees put right and spoil."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -49,7 +51,23 @@ def test_seeds_are_averaged() -> None:
 
 
 def test_trees_that_change_nothing_have_a_p_of_one() -> None:
-    assert [change.p for change in changes_by_class(results(CNN), "fc1")] == [1, 1]
+    gains = [change.gain for change in changes_by_class(results(CNN), "fc1")]
+    assert [(gain.p, gain.difference, gain.interval) for gain in gains] == 2 * [(1, 0, (0, 0))]
+
+
+def test_each_class_is_compared_over_images_and_seeds_and_p_is_adjusted() -> None:
+    """One of two seeds puts ten images of a class right: a split of 10 to 0 among its images."""
+    before, after = [1] * 10 + [1] * 10, [0] * 10 + [1] * 10
+    labels = np.repeat([0, 1], 10)
+    made = results(TREES, CNN)
+    seeds = tuple(
+        replace(seed, probabilities={"cnn": shares(before), "fc1": shares(said)})
+        for seed, said in zip(made.seeds, (after, before), strict=True)
+    )
+    happy, sad = changes_by_class(replace(made, labels=labels, seeds=seeds), "fc1")
+    assert (happy.fixed, happy.gain.difference, happy.gain.interval) == (5, 50, (0, 100))
+    assert happy.gain.p == pytest.approx(2 * 2 / 2**10)
+    assert sad.gain.p == 1
 
 
 def test_the_greatest_changes_are_picked_first_what_was_put_right() -> None:

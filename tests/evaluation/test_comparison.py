@@ -8,7 +8,15 @@ import pytest
 from numpy.typing import NDArray
 
 from ferboost.errors import DataError, SettingsError
-from ferboost.evaluation.comparison import Comparison, Discordance, adjusted, compare
+from ferboost.evaluation.bootstrap import Measure
+from ferboost.evaluation.comparison import (
+    Comparison,
+    Discordance,
+    adjusted,
+    compare,
+    compare_variants,
+)
+from ferboost.evaluation.results import PredictTime, Results, SeedResults
 
 
 def outcomes(both: int, only_a: int, only_b: int, neither: int) -> tuple[NDArray[np.bool_], ...]:
@@ -160,6 +168,61 @@ def test_one_comparison_needs_no_adjustment() -> None:
 def test_what_cannot_be_paired_is_refused(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> None:
     with pytest.raises(DataError, match="compare"):
         compare(a, b)
+
+
+def test_the_log_loss_is_compared_over_images_and_seeds() -> None:
+    generator = np.random.default_rng(0)
+    a = generator.exponential(1.0, (2, 400))
+    better = a - generator.normal(0.05, 0.1, (2, 400))
+    right = np.ones((2, 400), dtype=np.bool_)
+    loss = compare(right, right, losses=(a, better)).loss
+    assert loss is not None
+    low, high = loss.interval
+    assert loss.value == pytest.approx((better - a).mean())
+    assert low < loss.value < high < 0
+    of_images = np.abs((better - a).mean(axis=0)).std() / 20
+    assert high - low > 3 * of_images
+    assert compare(right, right).loss is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "clause"),
+    [
+        (None, ""),
+        (Measure(-0.01, (-0.03, 0.01)), ""),
+        (Measure(-0.03, (-0.04, -0.02)), "; by log loss {b} is better by 0.030 nats [0.020, 0.040]"),
+        (Measure(0.02, (0.01, 0.03)), "; by log loss {b} is worse by 0.020 nats [0.010, 0.030]"),
+    ],
+)  # fmt: skip
+def test_the_sentence_adds_what_the_log_loss_shows(loss: Measure | None, clause: str) -> None:
+    none = Discordance(0, 0, 1.0)
+    same = Comparison(9, 0.0, (-1.0, 1.0), (none,), none, 1.0, loss)
+    said = same.sentence("the CNN", "boosting on fc1")
+    assert said == (
+        "No difference shown between the CNN and boosting on fc1 (0.0 points [-1.0, 1.0])"
+        f"{clause.format(b='boosting on fc1')}."
+    )
+    more = Comparison(9, 2.0, (1.0, 3.0), (none,), none, 0.001, loss)
+    said = more.sentence("the CNN", "boosting on fc1")
+    assert said == f"Boosting on fc1 adds 2.0 points [1.0, 3.0] to the CNN{clause.format(b='it')}."
+
+
+def test_variants_of_a_run_are_compared_on_the_images_that_count() -> None:
+    said = {
+        "cnn": [[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]],
+        "fc1": [[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]],
+    }
+    shares = {variant: np.array(own, dtype=np.float32) for variant, own in said.items()}
+    seed = SeedResults(
+        0, (), 1, shares, dict.fromkeys(said, 1.0), dict.fromkeys(said, PredictTime(0, 0, 0))
+    )
+    results = Results(("happy", "sad"), np.array([0, 0, 1]), None, (seed,))
+    whole = compare_variants(results, "cnn", "fc1")
+    assert (whole.n, whole.difference) == (3, pytest.approx(100 / 3))
+    assert whole.loss is not None
+    assert whole.loss.value == pytest.approx(np.log(0.4 / 0.6) / 3, abs=1e-6)
+    part = compare_variants(results, "cnn", "fc1", images=np.array([True, True, False]))
+    assert (part.n, part.difference) == (2, 0)
 
 
 def test_no_resamples_are_refused() -> None:

@@ -8,7 +8,12 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json
 from ferboost.cli.data import JsonOption, load
-from ferboost.cli.results import describe_results, print_groups, print_results
+from ferboost.cli.results import (
+    describe_comparison,
+    describe_results,
+    print_groups,
+    print_results,
+)
 from ferboost.cli.splits import SplitOption, check_split, print_left_out, select_split
 from ferboost.cli.trust import KNOWN_IMAGES, describe_trust, measure_run_trust, print_trust
 from ferboost.variants import require_variant, variant_phrase
@@ -237,19 +242,14 @@ def compare(
     names = [(_name(a, runs), _name(b, runs)) for a, b in pairs]
     counted = _counted(results)
     right = {(p, v): results[p].correct(v)[:, counted] for pair in pairs for p, v in pair}
-    found = adjusted([compare_pair(right[a], right[b]) for a, b in pairs])
+    losses = {(p, v): results[p].losses(v)[:, counted] for pair in pairs for p, v in pair}
+    found = adjusted([
+        compare_pair(right[a], right[b], losses=(losses[a], losses[b])) for a, b in pairs
+    ])  # fmt: skip
     compared = list(zip(names, found, strict=True))
     if json:
         print_json([
-            {
-                "a": a,
-                "b": b,
-                "difference_points": pair.difference,
-                "interval_points": list(pair.interval),
-                "mcnemar_p": pair.pooled.p,
-                "adjusted_p": pair.p,
-                "sentence": pair.sentence(a, b),
-            }
+            {"a": a, "b": b} | describe_comparison(pair) | {"sentence": pair.sentence(a, b)}
             for (a, b), pair in compared
         ])  # fmt: skip
         return

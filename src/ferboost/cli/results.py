@@ -12,12 +12,19 @@ from ferboost.variants import baseline_of, has_trees, variant_phrase
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ferboost.evaluation.comparison import Comparison
     from ferboost.evaluation.groups import GroupMetrics
     from ferboost.evaluation.results import Results
     from ferboost.evaluation.summary import VariantSummary
     from ferboost.runs import Run
 
-__all__ = ["describe_results", "print_groups", "print_results", "row_name"]
+__all__ = [
+    "describe_comparison",
+    "describe_results",
+    "print_groups",
+    "print_results",
+    "row_name",
+]
 
 
 def describe_results(results: "Results") -> dict[str, Any]:  # Any: JSON values
@@ -62,12 +69,21 @@ def _describe(summary: "VariantSummary") -> dict[str, Any]:  # Any: JSON values
     if summary.together is not None:
         described["seeds_together"] = summary.together.to_dict()
     if summary.against_cnn is not None:
-        described["against_cnn"] = {
-            "difference_points": summary.against_cnn.difference,
-            "interval_points": list(summary.against_cnn.interval),
-            "mcnemar_p": summary.against_cnn.pooled.p,
-            "adjusted_p": summary.against_cnn.p,
-        }
+        described["against_cnn"] = describe_comparison(summary.against_cnn)
+    return described
+
+
+def describe_comparison(comparison: "Comparison") -> dict[str, Any]:  # Any: JSON values
+    """Return a comparison as JSON can hold it; points are of accuracy, nats of log loss."""
+    described: dict[str, Any] = {
+        "difference_points": comparison.difference,
+        "interval_points": list(comparison.interval),
+        "mcnemar_p": comparison.pooled.p,
+        "adjusted_p": comparison.p,
+    }
+    if comparison.loss is not None:
+        described["log_loss_difference"] = comparison.loss.value
+        described["log_loss_interval"] = list(comparison.loss.interval)
     return described
 
 
@@ -92,13 +108,13 @@ def print_results(results: "Results", run: "Run | None", *, own_test_split: bool
     count = len(results.labels)
     clean = "" if results.clean is None else f", {int(results.clean.sum()):,} of them not in train"
     seeds = f"{len(results.seeds)} seed" + ("s" if len(results.seeds) > 1 else "")
-    columns = ["model", "accuracy", "95 %", "clean", "balanced", "to CNN", "time"]
+    columns = ["model", "accuracy", "95 %", "clean", "balanced", "to CNN", "loss", "time"]
     rows = [_row(summary) for summary in summaries]
     if reference:
         columns.append("paper")
         for row, summary in zip(rows, summaries, strict=True):
             row.append(f"{reference[summary.variant]:.2f}" if summary.variant in reference else "")
-    print_table(f"{count:,} faces{clean}; {seeds}; accuracies in percent", columns, rows)
+    print_table(f"{count:,} faces{clean}; {seeds}; percent, log loss in nats", columns, rows)
     if own is not None and own.settings.protocol == "paper":
         typer.echo("The models were selected on these very images, as in the published study.")
     for summary in summaries:
@@ -162,10 +178,11 @@ def _row(summary: "VariantSummary") -> list[str]:
     return [
         row_name(summary.variant),
         f"{100 * summary.accuracy:.2f}{spread}",
-        f"{100 * low:.1f} - {100 * high:.1f}",
+        f"{100 * low:.1f}-{100 * high:.1f}",
         "" if summary.accuracy_clean is None else f"{100 * summary.accuracy_clean:.2f}",
         f"{100 * summary.balanced_accuracy:.2f}",
         "" if summary.against_cnn is None else f"{summary.against_cnn.difference:+.2f}",
+        f"{summary.log_loss:.3f}",
         f"{summary.predict_time.whole:.2f} s",
     ]
 

@@ -40,7 +40,10 @@ class Measure:
 
 
 def bootstrap_means(
-    values: NDArray[np.bool_] | NDArray[np.int8], *, resamples: int = 10_000, seed: int = 0
+    values: NDArray[np.bool_] | NDArray[np.int8] | NDArray[np.float64],
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
 ) -> NDArray[np.float64]:
     """Return the mean of `values` in bootstrap resamples of its images and of its seeds.
 
@@ -51,7 +54,7 @@ def bootstrap_means(
 
     Parameters
     ----------
-    values : ndarray of bool or int8, shape (seeds, n)
+    values : ndarray of bool, int8 or float64, shape (seeds, n)
     resamples : int
     seed : int
         Of the random generator; equal seeds give equal results.
@@ -79,7 +82,8 @@ def bootstrap_means(
     if resamples < 1:
         raise SettingsError(f"a bootstrap needs at least 1 resample, found {resamples}")
     seeds, images = values.shape
-    columns, counts = np.unique(values.astype(np.int8), axis=1, return_counts=True)
+    numbers = values.astype(np.int8) if values.dtype == np.bool_ else values
+    columns, counts = np.unique(numbers, axis=1, return_counts=True)
     random = np.random.default_rng(seed)
     means = np.empty(resamples)
     rows = max(1, _CHUNK // len(counts))

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.evaluation.comparison import holm
-from ferboost.evaluation.proportions import mcnemar
+from ferboost.evaluation.comparison import Comparison, adjusted, compare_variants
 from ferboost.evaluation.results import Results
 from ferboost.variants import CNN
 
@@ -24,16 +23,15 @@ class ClassChange:
         Images of the class.
     fixed, broken : float
         Images that the CNN gets wrong and the trees right, and the other way round.
-    p : float
-        McNemar's exact test of these counts, rounded, adjusted for the number of classes (Holm,
-        1979).
+    gain : Comparison
+        The trees (b) against the CNN (a) on these images, its p adjusted for the number of classes.
     """
 
     name: str
     n: int
     fixed: float
     broken: float
-    p: float
+    gain: Comparison
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +58,9 @@ class ChangedFaces:
         return np.asarray(self.trees == self.labels)
 
 
-def changes_by_class(results: Results, variant: str) -> tuple[ClassChange, ...]:
+def changes_by_class(
+    results: Results, variant: str, *, resamples: int = 10_000
+) -> tuple[ClassChange, ...]:
     """Count what a variant fixes and breaks, by true class.
 
     Parameters
@@ -68,19 +68,22 @@ def changes_by_class(results: Results, variant: str) -> tuple[ClassChange, ...]:
     results : Results
     variant : str
         One with trees.
+    resamples : int
+        Bootstrap resamples of the intervals.
     """
     before, after = results.correct(CNN), results.correct(variant)
     fixed, broken = ~before & after, before & ~after
-    counts = []
+    counts, gains = [], []
     for label, name in enumerate(results.classes):
         members = results.labels == label
         if members.any():
-            gain, loss = (float(p[:, members].sum(axis=1).mean()) for p in (fixed, broken))
-            counts.append((name, int(members.sum()), gain, loss))
-    adjusted = holm([mcnemar(round(gain), round(loss)) for _, _, gain, loss in counts])
+            fixes, breaks = (float(p[:, members].sum(axis=1).mean()) for p in (fixed, broken))
+            counts.append((name, int(members.sum()), fixes, breaks))
+            gains.append(
+                compare_variants(results, CNN, variant, images=members, resamples=resamples)
+            )
     return tuple(
-        ClassChange(name, n, gain, loss, float(p))
-        for (name, n, gain, loss), p in zip(counts, adjusted, strict=True)
+        ClassChange(*count, gain) for count, gain in zip(counts, adjusted(gains), strict=True)
     )
 
 

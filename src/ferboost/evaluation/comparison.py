@@ -7,10 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.errors import DataError
-from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
+from ferboost.evaluation.bootstrap import Measure, bootstrap_means, percentile_interval
 from ferboost.evaluation.proportions import mcnemar
+from ferboost.evaluation.results import Results
 
-__all__ = ["Comparison", "Discordance", "adjusted", "compare", "holm", "in_points"]
+__all__ = [
+    "Comparison",
+    "Discordance",
+    "adjusted",
+    "compare",
+    "compare_variants",
+    "holm",
+    "in_points",
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,10 @@ class Comparison:
         Counting every seed's images anew would take each image for several independent ones.
     p : float
         That of `pooled`; where it is one of several comparisons, adjusted for how many (Holm).
+    loss : Measure or None
+        Log loss of b minus that of a, mean over images and seeds, in nats, with its 95 % bootstrap
+        interval: what b makes of the probabilities of all classes, also where no verdict changes.
+        None where it is not known.
     """
 
     n: int
@@ -59,6 +72,7 @@ class Comparison:
     per_seed: tuple[Discordance, ...]
     pooled: Discordance
     p: float
+    loss: Measure | None = None
 
     @property
     def shown(self) -> bool:
@@ -83,19 +97,30 @@ class Comparison:
             numbers = f"{in_points(self.difference)} points [{in_points(low)}, {in_points(high)}]"
             if low > 0 or high < 0:
                 numbers += f", McNemar p = {self.p:.2f}" + ", adjusted" * (self.p != self.pooled.p)
-            return f"No difference shown between {name_a} and {name_b} ({numbers})."
+            both = f"{name_a} and {name_b}"
+            return f"No difference shown between {both} ({numbers}){self._loss_clause(name_b)}."
         subject = name_b[0].upper() + name_b[1:]
         limits = ", ".join(in_points(limit) for limit in sorted((abs(low), abs(high))))
         gap = f"{in_points(abs(self.difference))} points [{limits}]"
         if self.difference > 0:
-            return f"{subject} adds {gap} to {name_a}."
-        return f"{subject} is {gap} below {name_a}."
+            return f"{subject} adds {gap} to {name_a}{self._loss_clause()}."
+        return f"{subject} is {gap} below {name_a}{self._loss_clause()}."
+
+    def _loss_clause(self, name_b: str = "it") -> str:
+        """Return what the log loss says of b, if its interval leaves 0 out."""
+        if self.loss is None or self.loss.interval[0] <= 0 <= self.loss.interval[1]:
+            return ""
+        low, high = sorted(map(abs, self.loss.interval))
+        judged = "better" if self.loss.value < 0 else "worse"
+        by = f"{abs(self.loss.value):.3f} nats [{low:.3f}, {high:.3f}]"
+        return f"; by log loss {name_b} is {judged} by {by}"
 
 
 def compare(
     correct_a: NDArray[np.bool_],
     correct_b: NDArray[np.bool_],
     *,
+    losses: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Comparison:
@@ -105,8 +130,10 @@ def compare(
     ----------
     correct_a, correct_b : ndarray of bool, shape (seeds, n)
         Whether each seed of the model got each image right, as `Results.correct` says.
+    losses : tuple of two ndarray of float64, shape (seeds, n), optional
+        The log loss of either model on each image, as `Results.losses` says.
     resamples : int
-        Bootstrap resamples of the interval.
+        Bootstrap resamples of the interval; for losses a fifth of them.
     seed : int
         Of the bootstrap.
 
@@ -133,6 +160,12 @@ def compare(
     gains = correct_b.astype(np.int8) - correct_a.astype(np.int8)
     low, high = percentile_interval(bootstrap_means(gains, resamples=resamples, seed=seed))
     pooled = _discordance(np.sign(gains.sum(axis=0, dtype=np.int64)))
+    loss = None
+    if losses is not None:
+        rises = losses[1] - losses[0]
+        # Hardly two images have equal losses, which makes resamples slow.
+        draws = bootstrap_means(rises, resamples=max(1, resamples // 5), seed=seed)
+        loss = Measure(float(rises.mean()), percentile_interval(draws))
     return Comparison(
         n=gains.shape[1],
         difference=float(100 * gains.mean()),
@@ -140,7 +173,33 @@ def compare(
         per_seed=tuple(_discordance(row) for row in gains),
         pooled=pooled,
         p=pooled.p,
+        loss=loss,
     )
+
+
+def compare_variants(
+    results: Results,
+    variant_a: str,
+    variant_b: str,
+    *,
+    images: NDArray[np.bool_] | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two variants of one run by `compare`, on all of its images or on some.
+
+    Parameters
+    ----------
+    results : Results
+    variant_a, variant_b : str
+    images : ndarray of bool, shape (n,), optional
+        Which images count.
+    resamples, seed : int
+        As for `compare`.
+    """
+    own = slice(None) if images is None else images
+    a, b = ((results.correct(v)[:, own], results.losses(v)[:, own]) for v in (variant_a, variant_b))
+    return compare(a[0], b[0], losses=(a[1], b[1]), resamples=resamples, seed=seed)
 
 
 def adjusted(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.curves import EpochRecord
+from ferboost.evaluation.scaling import log_losses
 
 __all__ = ["EpochRecord", "PredictTime", "Results", "SeedResults"]
 
@@ -91,3 +92,8 @@ class Results:
         return np.stack(
             [s.probabilities[variant].argmax(axis=1) == self.labels for s in self.seeds]
         )
+
+    def losses(self, variant: str) -> NDArray[np.float64]:
+        """Return the log loss of each seed of a variant on each image, nats, shape (seeds, n)."""
+        given = np.stack([s.probabilities[variant] for s in self.seeds])
+        return log_losses(given, self.labels)

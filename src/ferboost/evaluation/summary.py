@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from ferboost.evaluation.bootstrap import bootstrap_means, percentile_interval
-from ferboost.evaluation.comparison import Comparison, adjusted, compare
+from ferboost.evaluation.comparison import Comparison, adjusted, compare_variants
 from ferboost.evaluation.metrics import Metrics, evaluate_probabilities
 from ferboost.evaluation.results import PredictTime, Results
 from ferboost.variants import CNN, baseline_of, trees_beside
@@ -133,8 +133,7 @@ def against_baselines(
         if baseline_of(variant) is not None and trees_beside(variant) in results.variants
     ]
     found = adjusted([
-        compare(results.correct(baseline), results.correct(trees), resamples=resamples, seed=seed)
-        for baseline, trees in pairs
+        compare_variants(results, *pair, resamples=resamples, seed=seed) for pair in pairs
     ])  # fmt: skip
     return tuple((*pair, comparison) for pair, comparison in zip(pairs, found, strict=True))
 
@@ -176,7 +175,7 @@ def _summarize_variant(results: Results, variant: str, resamples: int, seed: int
         against_cnn=(
             None
             if variant == CNN or CNN not in results.variants
-            else compare(results.correct("cnn"), correct, resamples=resamples, seed=seed)
+            else compare_variants(results, CNN, variant, resamples=resamples, seed=seed)
         ),
     )
 

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.evaluation.changes import ChangedFaces, pick_changed
+from ferboost.evaluation.choosing import choose_trees
 from ferboost.evaluation.results import Results
 from ferboost.files import atomic_path
+from ferboost.pipeline.calibrating import load_calibration
 from ferboost.runs import Run
-from ferboost.variants import has_trees
 
 __all__ = ["load_changed_faces", "save_changed_faces"]
 
@@ -18,20 +19,20 @@ _MOST = 8
 
 
 def save_changed_faces(run: Run, results: Results, images: NDArray[np.uint8]) -> None:
-    """Keep up to sixteen test images on which the most accurate trees change the verdict.
+    """Keep up to sixteen test images on which the trees of `choose_trees` change the verdict.
 
     Parameters
     ----------
     run : Run
+        Calibrated already, if it will be.
     results : Results
     images : ndarray of uint8, shape (n, 48, 48)
         What the results are of.
     """
-    boosted = [variant for variant in results.variants if has_trees(variant)]
-    if not boosted:
+    chosen = choose_trees(results.variants, load_calibration(run))
+    if chosen is None:
         return
-    best = max(boosted, key=lambda variant: float(results.correct(variant).mean()))
-    picked = pick_changed(results, best, images, _MOST)
+    picked = pick_changed(results, chosen, images, _MOST)
     with atomic_path(run.path / "changed.npz") as temporary, temporary.open("wb") as stream:
         np.savez_compressed(
             stream,

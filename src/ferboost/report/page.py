@@ -14,7 +14,7 @@ from ferboost.report import wording
 from ferboost.report.content import CaptionedFigure, DataFacts, ReportContent
 from ferboost.report.numbering import number_figures
 from ferboost.report.sections import (
-    best_boosted,
+    chosen_boosted,
     published_by_class,
     published_by_variant,
     section_figures,
@@ -42,7 +42,7 @@ def build_page(content: ReportContent) -> str:
         If the results do not fit together, or the tree is not one of XGBoost's.
     """
     summaries = summarize(content.results)
-    boosted = best_boosted(summaries)
+    boosted = chosen_boosted(content, summaries)
     calibration = content.calibration
     trusts = () if calibration is None else measure_trust(content.results, calibration)
     shown = {"cnn"} | (set() if boosted is None else {boosted.variant})

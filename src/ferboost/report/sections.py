@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ferboost.evaluation.choosing import choose_trees
 from ferboost.evaluation.label_findings import LabelFindings
 from ferboost.evaluation.results import Results
 from ferboost.evaluation.robustness import Robustness
@@ -35,15 +36,16 @@ from ferboost.report.robustness_figures import plot_robustness
 from ferboost.report.tree import plot_tree
 from ferboost.report.trust_figures import plot_calibration_change, plot_risk_coverage
 from ferboost.report.wording import enumerate_words, percent, variant_name
-from ferboost.variants import has_trees
 
-__all__ = ["best_boosted", "published_by_class", "published_by_variant", "section_figures"]
+__all__ = ["chosen_boosted", "published_by_class", "published_by_variant", "section_figures"]
 
 
-def best_boosted(summaries: Sequence[VariantSummary]) -> VariantSummary | None:
-    """Return the most accurate variant with trees, None where there is none."""
-    boosted = [summary for summary in summaries if has_trees(summary.variant)]
-    return max(boosted, key=lambda summary: summary.accuracy, default=None)
+def chosen_boosted(
+    content: ReportContent, summaries: Sequence[VariantSummary]
+) -> VariantSummary | None:
+    """Return the variant with trees that figures show, by `choose_trees`; None without trees."""
+    chosen = choose_trees(content.results.variants, content.calibration)
+    return next((summary for summary in summaries if summary.variant == chosen), None)
 
 
 def published_by_variant(content: ReportContent) -> dict[str, float]:
@@ -64,7 +66,7 @@ def section_figures(
     trusts: Sequence[VariantTrust] = (),
 ) -> dict[str, tuple[CaptionedFigure, ...]]:
     """Return the figures by section, in the order of the page."""
-    boosted = best_boosted(summaries)
+    boosted = chosen_boosted(content, summaries)
     shown = (summaries[0],) if boosted is None else (summaries[0], boosted)
     return {
         "models": (_models(content, summaries),),
@@ -159,7 +161,9 @@ def _by_class(content: ReportContent, summaries: Sequence[VariantSummary]) -> Ca
     worst = min(accuracies, key=accuracies.__getitem__)
     count = summaries[0].per_seed[0].per_class[worst].n
     return CaptionedFigure(
-        plot_accuracy_by_class(summaries[0], best_boosted(summaries), published_by_class(content)),
+        plot_accuracy_by_class(
+            summaries[0], chosen_boosted(content, summaries), published_by_class(content)
+        ),
         "Accuracy by true class",
         f"The CNN recognises {best} best ({percent(accuracies[best], 0)} %) and {worst} worst "
         f"({percent(accuracies[worst], 0)} % of {count:,}).",
@@ -234,7 +238,7 @@ def _calibration(content: ReportContent, summaries: Sequence[VariantSummary]) ->
         "Below the diagonal a model promises more than it keeps. The CNN is on average "
         f"{percent(confidence)} % sure and {percent(cnn.accuracy)} % right."
     )
-    figure = plot_reliability(results, cnn, best_boosted(summaries))
+    figure = plot_reliability(results, cnn, chosen_boosted(content, summaries))
     return CaptionedFigure(figure, "Confidence and accuracy", caption)
 
 
