@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ferboost.cnn.training import LabelledImages
 from ferboost.config import CNNSettings, Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.synthetic import generate_faces
+from ferboost.emotions import FERPLUS_COLUMNS
 from ferboost.evaluation import scaling
 from ferboost.evaluation.results import Results
 from ferboost.files import write_json
@@ -105,3 +107,15 @@ def models_of(run: Run) -> dict[str, str]:
         for file in sorted(run.seed_path(seed).iterdir())
         if file.suffix in {".safetensors", ".ubj"}
     }
+
+
+def voted(dataset: FaceDataset, seed: int = 0) -> FaceDataset:
+    """Return faces with six votes for their label and four for any of the classes."""
+    columns = [list(FERPLUS_COLUMNS.values()).index(name) for name in dataset.classes]
+    random = np.random.default_rng(seed)
+    votes = np.zeros((len(dataset), len(FERPLUS_COLUMNS)), dtype=np.uint8)
+    for row, label in enumerate(dataset.labels):
+        votes[row, columns[label]] += 6
+        for other in random.choice(columns, 4):
+            votes[row, other] += 1
+    return replace(dataset, votes=votes)

@@ -1,13 +1,11 @@
 """``ferboost train``, ``boost``, ``report`` and ``demo``."""
 
 import json
-import zipfile
 from pathlib import Path
 
 import pytest
-from shell import SMALL, Trained, ferboost
+from shell import SMALL, Trained, ferboost, vote_for_labels
 
-from ferboost.emotions import FERPLUS_COLUMNS
 from ferboost.runs import Run
 
 
@@ -168,13 +166,7 @@ def test_demo_goes_from_drawn_faces_to_a_prediction() -> None:
 def test_trees_learn_votes_and_a_stopped_run_finds_them_again(
     trained: Trained, run: Path, no_report: None
 ) -> None:
-    columns = tuple(FERPLUS_COLUMNS)
-    rows = [("Usage", "Image name", *columns)]
-    with zipfile.ZipFile(trained.faces) as faces:
-        for name in sorted(faces.namelist()):
-            given = [FERPLUS_COLUMNS[c] == Path(name).parent.name for c in columns]
-            rows.append(("", Path(name).name, *(str(1 + 5 * own) for own in given)))
-    Path("votes.csv").write_text("\n".join(map(",".join, rows)))
+    vote_for_labels(trained.faces, Path("votes.csv"))
     outcome = ferboost("boost", run, "--tap", "fc1", "--votes", "votes.csv", "-o", "voted")
     assert (outcome.code, Run.open(Path("voted")).settings.trees.votes) == (0, 1.0)
     Path("voted/seed-0/trees-fc1.ubj").unlink()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from shell import SMALL, Trained, ferboost, ferboost_process, process
+from shell import SMALL, Trained, ferboost, ferboost_process, process, vote_for_labels
 from test_startup import without
 
 SPACE = "[cnn]\nlearning_rate = [1e-3, 1e-2]\ndropout = { low = 0.0, high = 0.5 }\n"
@@ -59,6 +59,26 @@ def test_trees_of_a_run_are_searched_and_grown(trained: Trained, no_report: None
     assert outcome.code == 0, outcome.err
     assert f"ferboost boost {trained.run} --settings s/best.toml" in outcome.out
     assert ferboost("boost", trained.run, "--settings", "s/best.toml", "-o", "b").code == 0
+
+
+def test_trees_of_folds_are_searched_with_votes_and_grown(
+    trained: Trained, no_report: None
+) -> None:
+    folds = ["trees.features=out-of-fold", "trees.folds=2", "cnn.epochs=1"]
+    sets = [word for change in folds for word in ("--set", change)]
+    assert ferboost("train", trained.faces, "-o", "f", *SMALL, *sets).code == 0
+    vote_for_labels(trained.faces, Path("votes.csv"))
+    search = (
+        "tune", "--run", "f", "--space", "trees.toml", "--sampler", "grid",
+        "--set", 'trees.taps=["fc1"]', "--set", "trees.votes=0.5",
+    )  # fmt: skip
+    assert "give them by --votes" in ferboost(*search, "-o", "s").err
+    outcome = ferboost(*search, "--votes", "votes.csv", "-o", "s")
+    assert outcome.code == 0, outcome.err
+    resumed = ferboost("tune", "--resume", "-o", "s", "--json")  # finds the votes again
+    assert len(json.loads(resumed.out)["trials"]) == 2
+    grown = ferboost("boost", "f", "--settings", "s/best.toml", "--votes", "votes.csv", "-o", "b")
+    assert grown.code == 0, grown.err
 
 
 def test_several_objectives_end_in_a_front(trained: Trained, no_report: None) -> None:

@@ -1,6 +1,5 @@
 """Votes that the trees or the CNN of a run learn."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +8,11 @@ import pytest
 
 from ferboost.boosting import BoostedTrees
 from ferboost.config import Settings
-from ferboost.datasets.dataset import FaceDataset
-from ferboost.emotions import FERPLUS_COLUMNS
 from ferboost.errors import RunError, SettingsError
 from ferboost.pipeline import branch_run, execute_run, resume_run, start_run
 from ferboost.progress import Monitor
 from ferboost.settings import change_settings
-from tiny import begin, faces, finish, models_of, run_settings
-
-
-def voted(dataset: FaceDataset, seed: int = 0) -> FaceDataset:
-    """Return faces with six votes for their label and four for any of the classes."""
-    columns = [list(FERPLUS_COLUMNS.values()).index(name) for name in dataset.classes]
-    random = np.random.default_rng(seed)
-    votes = np.zeros((len(dataset), len(FERPLUS_COLUMNS)), dtype=np.uint8)
-    for row, label in enumerate(dataset.labels):
-        votes[row, columns[label]] += 6
-        for other in random.choice(columns, 4):
-            votes[row, other] += 1
-    return replace(dataset, votes=votes)
-
+from tiny import begin, faces, finish, models_of, run_settings, voted
 
 DATASET = voted(faces(40))
 

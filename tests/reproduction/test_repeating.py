@@ -159,8 +159,8 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("parts", "changes", "message"),
     [
-        ([], ["trees.features=out-of-fold"], "trains a CNN for each fold; search with in-sample"),
-        (["table-2"], ["trees.votes=0.5"], "a study has no votes"),
+        ([], ["trees.features=out-of-fold"], "is of trees that learn labels on one CNN"),
+        (["table-2"], ["trees.votes=0.5"], "table-2 is of trees that learn labels on one CNN"),
         (["cnn"], ["trees.features=held-out"], "the published protocol has none"),
         (["table-2"], ["trees.early_stopping=2"], "set trees.early_stopping=none"),
     ],

@@ -12,6 +12,8 @@ from ferboost.runs import Run
 from ferboost.settings import change_settings, load_settings
 from ferboost.tuning import parse_space
 from ferboost.tuning.plans import plan_study
+from ferboost.tuning.study import resume_study, start_study
+from tiny import voted
 
 SPACE = parse_space({"trees.gamma": [0.5]})
 
@@ -43,10 +45,42 @@ def test_only_what_a_run_stacks_is_stacked(tmp_path: Path) -> None:
     plan_study(parse_space({"cnn.l2": [0.1]}), stacking, sampler="grid")  # has no trees
 
 
+def test_trees_out_of_fold_need_a_run_with_as_many_folds(tmp_path: Path) -> None:
+    of_three = {"taps": ("fc1",), "features": "out-of-fold", "folds": 3}
+    run = begun(tmp_path / "run", trees=of_three)
+    plan_study(SPACE, run.settings, sampler="grid", run=run)
+    for changes, words in (
+        (["trees.folds=5"], "has 3 CNNs of folds, and trees.folds=5 needs as many"),
+        (["trees.folds=2"], "has 3 CNNs of folds, and trees.folds=2 needs as many"),
+    ):
+        other = change_settings(run.settings, changes, {})
+        with pytest.raises(SettingsError, match=words):
+            plan_study(SPACE, other, sampler="grid", run=run)
+    plain = begun(tmp_path / "plain", trees={"taps": ("fc1",)})
+    out_of_fold = change_settings(plain.settings, ["trees.features=out-of-fold"], {})
+    with pytest.raises(SettingsError, match="plain has no CNNs of folds, and trees.folds=5"):
+        plan_study(SPACE, out_of_fold, sampler="grid", run=plain)
+
+
+@pytest.mark.parametrize("learner", ["cnn", "trees"])
+def test_votes_are_there_where_they_are_learnt_and_stay(tmp_path: Path, learner: str) -> None:
+    space = parse_space({f"{learner}.votes": [0.0, 1.0]})
+    chosen = settings(trees={"taps": ("fc1",)})
+    plan = plan_study(space, chosen, sampler="grid")
+    with pytest.raises(SettingsError, match=rf"{learner}.votes takes FER\+ votes, and there are n"):
+        start_study(tmp_path / "study", FACES, plan, "tests")
+    assert not (tmp_path / "study").exists()
+    study = start_study(tmp_path / "study", voted(FACES), plan, "tests")
+    resume_study(study.path, voted(FACES))
+    for others in (FACES, voted(FACES, seed=1)):
+        with pytest.raises(RunError, match="was started with other votes"):
+            resume_study(study.path, others)
+
+
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        ({"cnn.votes": [0.0, 1.0]}, "a study has no votes"),
+        ({"trees.folds": [2, 5]}, "trees.folds decides which images .* or which CNNs it takes"),
         ({"data.doubted": ["keep", "distil"]}, "distil reads other columns"),
     ],
 )

@@ -19,9 +19,7 @@ class Answered(Exception):
 def test_data_that_a_point_cannot_be_tried_on_are_told(tmp_path: Path) -> None:
     chosen = settings(trees={"taps": ("fc1",)}, cnn={"epochs": 1})
     faces = faces_of(face_arrays(prepare_splits(FACES, chosen.data, validation=True)))
-    lacking = StudyFaces(
-        faces.train.select(faces.train.labels != 1), faces.validation, faces.validation_hashes
-    )
+    lacking = StudyFaces(faces.train.select(faces.train.labels != 1), faces.validation)
     verdicts: list[Verdict] = []
 
     def hear(line: str) -> None:

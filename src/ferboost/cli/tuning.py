@@ -115,6 +115,14 @@ def tune(
         Path | None,
         typer.Option(metavar="RUN", help="Search trees on the CNNs of this run."),
     ] = None,
+    votes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="FER+ votes (fer2013new.csv), for cnn.votes and trees.votes.  [default: those of "
+            "--run]",
+        ),
+    ] = None,
     preset: PresetOption = "paper",
     file: FileOption = None,
     changes: SetOption = None,
@@ -179,7 +187,7 @@ def tune(
         storage = Study.open(out).record.storage
     with _opened(storage) as database, cluster_at(ray) as cluster:
         if resume and out is not None:
-            study, dataset = _resume(context, out, data, space, database)
+            study, dataset = _resume(context, out, data, votes, space, database)
         else:
             source = data or (None if origin is None else Path(origin.record.data.path))
             if source is None:
@@ -200,7 +208,10 @@ def tune(
                 costs=_COSTS.get(against, ()),
                 run=origin,
             )
-            dataset = load(source)
+            learns_votes = settings.trees.votes or "trees.votes" in searched.parameters
+            if votes is None and origin is not None and learns_votes and origin.record.data.votes:
+                votes = Path(origin.record.data.votes)
+            dataset = load(source, votes)
             with new_run_path(out, Path("studies"), f"{plan.settings.preset}-{sampler}") as path:
                 study = start_study(path, dataset, plan, _command(storage), database)
         monitor = ConsoleMonitor()
@@ -272,6 +283,7 @@ def _resume(
     context: typer.Context,
     out: Path,
     data: Path | None,
+    votes: Path | None,
     space: Path | None,
     database: "Database | None",
 ) -> "tuple[Study, FaceDataset]":
@@ -280,7 +292,9 @@ def _resume(
     from ferboost.tuning.space import read_space
     from ferboost.tuning.study import Study, resume_study
 
-    dataset = load(data or Path(Study.open(out).record.data.path))
+    record = Study.open(out).record.data
+    known = None if record.votes is None else Path(record.votes)
+    dataset = load(data or Path(record.path), votes or known)
     study = resume_study(out, dataset, database)
     planned = {
         "sampler": study.plan.sampler,

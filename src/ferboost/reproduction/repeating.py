@@ -125,6 +125,11 @@ def _require_trees(settings: Settings, parts: Container[str]) -> None:
         change_settings(settings, (), {"protocol": protocol})
     for experiment in EXPERIMENTS:
         if experiment.kind == "trees" and experiment.key in parts:
+            if settings.trees.features == "out-of-fold" or settings.trees.votes:
+                raise SettingsError(
+                    f"{experiment.key} is of trees that learn labels on one CNN; leave out "
+                    "trees.features=out-of-fold and trees.votes"
+                )
             variant_of(_for_tables(settings), experiment.space)
 
 

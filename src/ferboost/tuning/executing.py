@@ -104,8 +104,8 @@ def execute_study(
     deadline = inf if seconds is None else time.monotonic() + seconds
     prepared = prepare_training(dataset, study.plan.settings.data, validation=True)
     require_same_doubts(prepared, study.record.data, study.path)
-    if study.plan.settings.cnn.votes and study.plan.run is None:
-        monitor.log("a study has no votes, so its CNNs learn labels alone (cnn.votes)")
+    if study.plan.settings.cnn.votes and study.plan.run is None and dataset.votes is None:
+        monitor.log("there are no votes (--votes), so the CNNs learn labels alone (cnn.votes)")
     with lock_folder(study.path), storage_errors(study.path):
         ledger, signs = None, None
         if database is not None:

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.cnn.training import LabelledImages
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.files import atomic_path
 
 __all__ = ["StudyFaces", "face_arrays", "faces_of", "open_faces", "stored_faces"]
+
+
+_COLUMNS = ("images", "labels", "votes", "beliefs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,39 +25,41 @@ class StudyFaces:
 
     Attributes
     ----------
-    train, validation : LabelledImages
-    validation_hashes : ndarray of bytes, shape (n,)
-        `FaceDataset.hashes` of the validation images.
+    train, validation : FaceDataset
     """
 
-    train: LabelledImages
-    validation: LabelledImages
-    validation_hashes: NDArray[np.bytes_]
+    train: FaceDataset
+    validation: FaceDataset
 
 
 def face_arrays(prepared: FaceDataset) -> dict[str, NDArray[Any]]:
     """Return what `faces_of` makes the faces of a study of."""
-    return {
-        f"{name}-{kind}": array
+    arrays = {
+        f"{name}-{column}": array
         for name in ("train", "validation")
         for split in (prepared.split(name),)
-        for kind in ("images", "labels", "hashes", "beliefs")
-        if (array := getattr(split, kind)) is not None
+        for column in _COLUMNS
+        if (array := getattr(split, column)) is not None
     }
+    return arrays | {"classes": np.array(prepared.classes)}
 
 
 def faces_of(arrays: Mapping[str, NDArray[Any]]) -> StudyFaces:
     """Return the faces of a study, in whatever memory the arrays are."""
 
-    def labelled(split: str) -> LabelledImages:
-        beliefs = arrays.get(f"{split}-beliefs")
-        return LabelledImages(
-            arrays[f"{split}-images"].astype(np.uint8, copy=False),
-            arrays[f"{split}-labels"].astype(np.int64, copy=False),
-            None if beliefs is None else beliefs.astype(np.float32, copy=False),
+    def dataset(split: str) -> FaceDataset:
+        images = arrays[f"{split}-images"]
+        return FaceDataset(
+            images,
+            arrays[f"{split}-labels"],
+            splits=np.full(len(images), split),
+            names=np.full(len(images), ""),
+            classes=tuple(map(str, arrays["classes"])),
+            votes=arrays.get(f"{split}-votes"),
+            beliefs=arrays.get(f"{split}-beliefs"),
         )
 
-    return StudyFaces(labelled("train"), labelled("validation"), arrays["validation-hashes"])
+    return StudyFaces(dataset("train"), dataset("validation"))
 
 
 @contextmanager

@@ -135,14 +135,14 @@ def _check_kinds(settings: Settings, space: SearchSpace) -> None:
 
 
 def _check_learnt(space: SearchSpace) -> None:
-    """Refuse what a study has nothing to learn from."""
-    if "cnn.votes" in space.parameters:
-        raise SettingsError("a study has no votes; compare cnn.votes by train")
-    if "trees.features" in space.parameters:
-        raise SettingsError(
-            "trees.features decides which images a point is judged on, so its values cannot be "
-            "compared in a study; give one by --set, or compare them by train"
-        )
+    """Refuse points that are not judged or made alike."""
+    for name in ("features", "folds"):
+        if f"trees.{name}" in space.parameters:
+            raise SettingsError(
+                f"trees.{name} decides which images a point is judged on, or which CNNs it takes, "
+                "so its values cannot be compared in a study; give one by --set, or compare them "
+                "by train"
+            )
     doubted = space.parameters.get("data.doubted")
     if isinstance(doubted, Choices) and "distil" in doubted.values:
         raise SettingsError(
@@ -160,6 +160,8 @@ def _check_run(run: Run | None, space: SearchSpace, settings: Settings, pruner: 
         )
     if run is not None and pruner != "none":
         raise SettingsError("a pruner stops CNNs, and on those of a run only trees grow")
+    if space.searches_trees and settings.trees.features == "out-of-fold":
+        _check_folds(run, settings.trees)
     stacked = () if run is None else run.settings.trees.stacked
     if space.searches_trees and settings.trees.stacked != stacked:
         found = "a study of CNNs" if run is None else f"the run {run.path}"
@@ -169,24 +171,33 @@ def _check_run(run: Run | None, space: SearchSpace, settings: Settings, pruner: 
         )
 
 
+def _check_folds(run: Run | None, trees: TreeSettings) -> None:
+    """Refuse trees out of fold where there are no CNNs without these folds."""
+    if run is None:
+        raise SettingsError(
+            "trees.features=out-of-fold trains a CNN for each fold; search on a run that has them, "
+            "by --run, or with in-sample or held-out features"
+        )
+    theirs = run.settings.trees
+    if theirs.features != "out-of-fold" or theirs.folds != trees.folds:
+        found = theirs.folds if theirs.features == "out-of-fold" else "no"
+        raise SettingsError(
+            f"{run.path} has {found} CNNs of folds, and trees.folds={trees.folds} needs as many; "
+            "train a run out of fold, or search with --set trees.features=held-out"
+        )
+
+
 def variant_of(settings: Settings, space: SearchSpace) -> str:
     """Return what is judged at a point: the CNN, or the trees where those are searched.
 
     Raises
     ------
     SettingsError
-        If there are trees of several kinds, or they need CNNs of folds.
+        If there are trees of several kinds.
     """
     if not space.searches_trees:
         return CNN
     trees = settings.trees
-    if trees.features == "out-of-fold":
-        raise SettingsError(
-            "trees.features=out-of-fold trains a CNN for each fold; search with in-sample or "
-            "held-out features, and train the best settings out of fold"
-        )
-    if trees.votes or "trees.votes" in space.parameters:
-        raise SettingsError("a study has no votes; leave trees.votes at 0, and set it by train")
     variants = tree_variants(trees.taps, trees.mode)
     if len(variants) > 1:
         raise SettingsError(

@@ -1,7 +1,7 @@
 """What a trial does: train a CNN or take one of a run, grow trees, judge on validation images."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -12,13 +12,23 @@ from ferboost.boosting import BoostedTrees
 from ferboost.cnn.network import new_network
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages, train_network
-from ferboost.config import Settings, TreeSettings
+from ferboost.config import Settings
 from ferboost.curves import EpochRecord
+from ferboost.datasets.splitting import FOLD_SEED, number_folds
 from ferboost.evaluation.scaling import log_losses
 from ferboost.features import FeatureSource
-from ferboost.growing import SeenImages, add_centres, centred_groups, cut_watched, grow_trees
-from ferboost.models import load_seed_model
-from ferboost.pipeline.learnt_images import training_images
+from ferboost.growing import (
+    SeenImages,
+    add_centres,
+    centred_groups,
+    cut_watched,
+    groups_seen,
+    grow_trees,
+    join_seen,
+)
+from ferboost.models import SeedModel, load_seed_model
+from ferboost.pipeline.doubting import believed_images
+from ferboost.pipeline.learnt_images import labelled, training_images
 from ferboost.runs import Run
 from ferboost.tuning.faces import StudyFaces
 from ferboost.tuning.outcomes import Cost, SeedScore
@@ -52,10 +62,20 @@ class _SeenSplits:
     """All that the trees of one network can grow on, be stopped by and be judged by."""
 
     source: FeatureSource
+    """Of the network that predicts."""
     rows: SeenImages
-    """What the trees grow on: the training images, or four fifths of the validation images."""
+    """What the trees grow on: training images, or four fifths of the validation images."""
     judged: SeenImages
     """What stops and judges them: the validation images, or the last fifth of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Grown:
+    """Trees on one network, and what they say of the images that judge."""
+
+    splits: _SeenSplits
+    trees: BoostedTrees
+    probabilities: NDArray[np.float32]
 
 
 class Scorer:
@@ -78,7 +98,7 @@ class Scorer:
         self._costs = costs
         self._classes = classes
         self._run = run
-        self._seen: dict[tuple[object, ...], _SeenSplits] = {}
+        self._seen: dict[tuple[object, ...], tuple[_SeenSplits, ...]] = {}
 
     def score(
         self,
@@ -111,7 +131,7 @@ class Scorer:
         history: list[EpochRecord] = []
         best_epoch = None
         if precision is None:
-            seen = self._seen_by_run(settings, seed)
+            seen = self._seen_by_run(settings, variant, seed)
         else:
             train = training_images(self._faces.train, settings, seed)
             network = new_network(settings.cnn, self._classes, seed)
@@ -123,88 +143,118 @@ class Scorer:
             state = train_network(
                 network,
                 train,
-                self._faces.validation,
+                self._held_out(settings),
                 settings.cnn,
                 precision,
                 seed=seed,
                 on_epoch=tell,
             )
             history, best_epoch = state.history, state.best_epoch
-            seen = self._splits(FeatureSource(network), settings.trees, train)
-        trees = None
+            seen = (self._splits(FeatureSource(network), settings, train),)
+        judged = seen[0].judged
+        grown: list[_Grown] = []
         if variant == CNN:
-            probabilities = seen.judged.features(["output"])["output"]
-            labels = seen.judged.data.labels
+            probabilities = judged.features(["output"])["output"]
         else:
-            trees, probabilities, labels = self._grow(seen, settings, variant, seed)
+            grown = [self._grow(own, settings, variant, seed) for own in seen]
+            probabilities = np.mean([own.probabilities for own in grown], axis=0)
         return SeedScore(
             seed=seed,
-            accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
-            log_loss=float(log_losses(probabilities, labels).mean()),
+            accuracy=float((probabilities.argmax(axis=1) == judged.data.labels).mean()),
+            log_loss=float(log_losses(probabilities, judged.data.labels).mean()),
             best_epoch=best_epoch,
-            rounds=None if trees is None else trees.rounds_,
-            size=self._size(seen, variant, trees) if "size" in self._costs else None,
-            time=self._time(seen, variant, trees) if "time" in self._costs else None,
+            rounds=round(np.mean([own.trees.rounds_ for own in grown])) if grown else None,
+            size=self._size(seen, variant, grown) if "size" in self._costs else None,
+            time=self._time(seen, variant, grown) if "time" in self._costs else None,
             history=tuple(history),
         )
 
     @staticmethod
-    def _size(seen: _SeenSplits, variant: str, trees: BoostedTrees | None) -> float:
+    def _size(seen: Sequence[_SeenSplits], variant: str, grown: Sequence[_Grown]) -> float:
         """Return the bytes of the trees, and of the weights of the networks that they need."""
-        networks = seen.source.networks(variant)
+        networks = (network for own in seen for network in own.source.networks(variant))
         tensors = (tensor for network in networks for tensor in network.state_dict().values())
         weights: int = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        return weights + (0 if trees is None else trees.size)
+        return weights + sum(own.trees.size for own in grown)
 
-    def _time(self, seen: _SeenSplits, variant: str, trees: BoostedTrees | None) -> float:
+    def _time(self, seen: Sequence[_SeenSplits], variant: str, grown: Sequence[_Grown]) -> float:
         """Return the milliseconds for each face of a batch: the fastest of several."""
-        some = LabelledImages(
-            self._faces.validation.images[:_TIMED_FACES],
-            self._faces.validation.labels[:_TIMED_FACES],
-        )
+        validation = self._faces.validation
+        some = LabelledImages(validation.images[:_TIMED_FACES], validation.labels[:_TIMED_FACES])
         seconds = []
         for _ in range(_TIMED_BATCHES):  # the first one warms up
-            batch = SeenImages(seen.source, some)
+            batches = [SeenImages(own.source, some) for own in seen]
             start = time.perf_counter()
-            if trees is None:
-                batch.features(["output"])
-            else:
-                trees.predict_proba(*batch.of(variant))
+            if not grown:
+                batches[0].features(["output"])
+            for batch, own in zip(batches, grown, strict=False):
+                own.trees.predict_proba(*batch.of(variant))
             seconds.append(time.perf_counter() - start)
         return 1000 * min(seconds) / len(some.labels)
 
-    def _grow(
-        self, seen: _SeenSplits, settings: Settings, variant: str, seed: int
-    ) -> tuple[BoostedTrees, NDArray[np.float32], NDArray[np.int64]]:
-        """Return trees, their probabilities, and the true labels."""
+    def _grow(self, seen: _SeenSplits, settings: Settings, variant: str, seed: int) -> _Grown:
         rows, judged = seen.rows, seen.judged
-        if settings.trees.view_rows:
+        if settings.trees.view_rows and settings.trees.ensemble:
             rows = rows.every_view(settings.trees.views)
-        grown = grow_trees(variant, rows, judged, settings.trees, classes=self._classes, seed=seed)
-        trees = cast("BoostedTrees", grown)  # its variant is no baseline
-        return trees, trees.predict_proba(*judged.of(variant)), judged.data.labels
+        found = grow_trees(variant, rows, judged, settings.trees, classes=self._classes, seed=seed)
+        trees = cast("BoostedTrees", found)  # its variant is no baseline
+        return _Grown(seen, trees, trees.predict_proba(*judged.of(variant)))
 
-    def _seen_by_run(self, settings: Settings, seed: int) -> _SeenSplits:
+    def _seen_by_run(self, settings: Settings, variant: str, seed: int) -> tuple[_SeenSplits, ...]:
+        """Return what the trees of a run's CNN see; out of fold, of the CNN of each fold."""
         if self._run is None:
             raise ValueError("a study that trains no CNN takes those of a run")
         trees = settings.trees
         centred = tuple(sorted(centred_groups(trees.taps)))
-        key = (seed, trees.views, trees.features, centred)
+        joined = None if trees.ensemble else (variant, trees.view_rows)
+        key = (seed, trees.views, trees.features, trees.votes, centred, joined)
         if key not in self._seen:
             model = load_seed_model(self._run, seed)
-            train = training_images(self._faces.train, settings, seed)
-            self._seen[key] = self._splits(model.source, trees, train)
+            if trees.features == "out-of-fold":
+                self._seen[key] = self._seen_by_folds(model, settings, variant)
+            else:
+                train = training_images(self._faces.train, settings, seed)
+                self._seen[key] = (self._splits(model.source, settings, train),)
         return self._seen[key]
 
+    def _seen_by_folds(
+        self, model: SeedModel, settings: Settings, variant: str
+    ) -> tuple[_SeenSplits, ...]:
+        train, trees = self._faces.train, settings.trees
+        numbers = number_folds(train.labels, train.hashes, trees.folds, FOLD_SEED)
+        unseen = [
+            believed_images(
+                labelled(train.select(numbers == fold), settings), settings.data.doubted
+            )
+            for fold in range(trees.folds)
+        ]
+        sources = [fold.source for fold in model.folds]
+        if trees.ensemble:
+            pairs = zip(sources, unseen, strict=True)
+            return tuple(self._splits(source, settings, rows) for source, rows in pairs)
+        parts = [
+            SeenImages(replace(source, views=trees.views), rows)
+            for source, rows in zip(sources, unseen, strict=True)
+        ]
+        if trees.view_rows:
+            parts = [part.every_view(trees.views) for part in parts]
+        own = replace(model.source, views=trees.views)
+        judged = SeenImages(own, self._held_out(settings))
+        return (_SeenSplits(own, join_seen(parts, groups_seen([variant])), judged),)
+
+    def _held_out(self, settings: Settings) -> LabelledImages:
+        return replace(labelled(self._faces.validation, settings), beliefs=None)
+
     def _splits(
-        self, source: FeatureSource, settings: TreeSettings, train: LabelledImages
+        self, source: FeatureSource, settings: Settings, rows: LabelledImages
     ) -> _SeenSplits:
-        validation = self._faces.validation
-        rows, judged, centred = train, validation, validation
-        if settings.features == "held-out":
-            rows, judged = cut_watched(self._faces.validation_hashes, validation)
-            centred = rows
-        source = replace(source, views=settings.views)
-        source = add_centres(source, settings.taps, centred, self._classes)
+        trees = settings.trees
+        judged = self._held_out(settings)
+        if trees.features == "held-out":
+            rows, judged = cut_watched(self._faces.validation.hashes, judged)
+        # Images that the network was not trained on.
+        centred = judged if trees.features == "in-sample" else rows
+        source = replace(source, views=trees.views)
+        source = add_centres(source, trees.taps, centred, self._classes)
         parts = (SeenImages(source, part, centred=part is centred) for part in (rows, judged))
         return _SeenSplits(source, *parts)

@@ -16,7 +16,7 @@ from ferboost.datasets.doubts import prepare_training
 from ferboost.errors import RunError, SettingsError
 from ferboost.files import write_json, write_text
 from ferboost.pipeline.execution import describe_data
-from ferboost.pipeline.same_data import require_same_data, require_same_doubts
+from ferboost.pipeline.same_data import require_same_data, require_same_doubts, require_same_votes
 from ferboost.runs import DataRecord, Run, describe_environment, read_record, refuse_existing
 from ferboost.settings import load_settings
 from ferboost.settings_files import difference, nest, to_toml
@@ -229,6 +229,8 @@ def start_study(
     ------
     DataError
         If the data leaves no validation images.
+    SettingsError
+        If votes are to be learnt and the data has none.
     RunError
         If something is at `path`, the data or its doubted labels are not those of the run, or the
         study in the database is another one.
@@ -236,6 +238,7 @@ def start_study(
         If the directory cannot be written.
     """
     refuse_existing(path, "--resume")
+    _require_votes(dataset, plan)
     prepared = prepare_training(dataset, plan.settings.data, validation=True)
     networks: dict[str, str] = {}
     if plan.run is not None:
@@ -273,8 +276,8 @@ def resume_study(path: Path, dataset: FaceDataset, database: "Database | None" =
     Raises
     ------
     RunError
-        If it is none, of another version of ferboost, of other data, or the networks of its run
-        have changed: its trials would not be comparable. If it is not in the database.
+        If it is none, of another version of ferboost, of other data or votes, or the networks of
+        its run have changed: its trials would not be comparable. If it is not in the database.
     """
     study = Study.open(path)
     made, here = study.record.environment["ferboost"], version("ferboost")
@@ -284,6 +287,7 @@ def resume_study(path: Path, dataset: FaceDataset, database: "Database | None" =
             "comparable; go on with that version, or start a new study"
         )
     require_same_data(dataset, study.record.data, path)
+    require_same_votes(dataset, study.record.data, path)
     if study.plan.run is not None and _hash_networks(Run.open(Path(study.plan.run))) != (
         study.record.networks
     ):
@@ -294,6 +298,15 @@ def resume_study(path: Path, dataset: FaceDataset, database: "Database | None" =
     if database is not None:
         database.agree(study.name, study.record, resumed=True)
     return study
+
+
+def _require_votes(dataset: FaceDataset, plan: StudyPlan) -> None:
+    searched = {"cnn.votes", "trees.votes"} & plan.space.keys()
+    if dataset.votes is None and (searched or plan.settings.trees.votes):
+        name = next(iter(sorted(searched)), "trees.votes")
+        raise SettingsError(
+            f"{name} takes FER+ votes, and there are none; give them by --votes fer2013new.csv"
+        )
 
 
 def _hash_networks(run: Run) -> dict[str, str]:
