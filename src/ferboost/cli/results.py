@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ferboost.cli.console import print_table
-from ferboost.variants import baseline_of, has_trees, variant_phrase
+from ferboost.variants import CNN, baseline_of, has_trees, variant_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,13 +124,16 @@ def print_results(results: "Results", run: "Run | None", *, own_test_split: bool
             )
     for baseline, trees, comparison in against_baselines(results):
         typer.echo(comparison.sentence(variant_phrase(baseline), variant_phrase(trees)))
-    added = ", ".join(
-        f"{row_name(summary.variant)} {summary.predict_time.trees / summary.predict_time.cnn:.0%}"
+    alone = next((s.predict_time.whole for s in summaries if s.variant == CNN), 0.0)
+    slower = ", ".join(
+        f"{row_name(summary.variant)} {time.whole / alone:.2f}"
+        f" ({time.trees / time.whole:.0%} trees)"
         for summary in summaries
-        if has_trees(summary.variant) and summary.predict_time.cnn > 0
+        if alone > 0 and has_trees(summary.variant)
+        for time in (summary.predict_time,)
     )
-    if added:
-        typer.echo(f"Time of the trees in percent of that of their CNN: {added}.")
+    if slower:
+        typer.echo(f"Times as long as the CNN takes to predict: {slower}.")
     together = ", ".join(
         f"{row_name(summary.variant)} {100 * summary.together.accuracy:.2f}"
         for summary in summaries
