@@ -147,6 +147,7 @@ class SeedModel:
         images: NDArray[np.uint8],
         known: Mapping[str, NDArray[np.float32]] | None = None,
         tell: Tell | None = None,
+        variants: Sequence[str] | None = None,
     ) -> dict[str, NDArray[np.float32]]:
         """Return the probabilities that each variant gives.
 
@@ -157,6 +158,8 @@ class SeedModel:
             Feature groups of these images that are computed already.
         tell : callable, optional
             Called with (done, total, "") as images are done.
+        variants : sequence of str, optional
+            Which of `variants`; all by default.
 
         Returns
         -------
@@ -165,7 +168,7 @@ class SeedModel:
 
         def compute(own: slice) -> dict[str, NDArray[np.float32]]:
             computed = {group: values[own] for group, values in (known or {}).items()}
-            return self._predict(images[own], self.variants, computed)
+            return self._predict(images[own], variants or self.variants, computed)
 
         return in_pieces(len(images), compute, tell)
 
@@ -173,15 +176,15 @@ class SeedModel:
         """Return the probabilities of one variant alone, shape (n, classes)."""
         return self._predict(images, [variant])[variant]
 
-    def predict_times(self, images: NDArray[np.uint8]) -> dict[str, PredictTime]:
-        """Time every variant on `images`: the networks, the trees, and both in one go.
+    def predict_times(
+        self, images: NDArray[np.uint8], variants: Sequence[str]
+    ) -> dict[str, PredictTime]:
+        """Time variants on `images`: the networks, the trees, and both in one go.
 
         The same networks are timed once.
         """
         of_networks: dict[tuple[int, ...], float] = {}
-        return {
-            variant: self._predict_time(images, variant, of_networks) for variant in self.variants
-        }
+        return {variant: self._predict_time(images, variant, of_networks) for variant in variants}
 
     def _predict_time(
         self, images: NDArray[np.uint8], variant: str, of_networks: dict[tuple[int, ...], float]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ferboost.datasets.dataset import FaceDataset
-from ferboost.errors import DataError, RunError
+from ferboost.errors import DataError, RunError, SettingsError
 from ferboost.evaluation.results import Results
+from ferboost.models import SeedModel
 from ferboost.pipeline import evaluate_run, execute_run, load_results
 from ferboost.progress import Monitor
 from ferboost.runs import Run
@@ -43,6 +44,22 @@ class TestEvaluation:
                 np.testing.assert_array_equal(
                     ours.probabilities[variant], theirs.probabilities[variant]
                 )
+
+    def test_some_variants_alone_are_evaluated_untimed(
+        self, finished: tuple[Run, Results], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run, results = finished
+        monkeypatch.delattr(SeedModel, "predict_times")
+        test = DATASET.split("test")
+        found = evaluate_run(run, test, Monitor(), variants=["pixels"], timed=False)
+        assert found.variants == ("pixels",)
+        for ours, theirs in zip(found.seeds, results.seeds, strict=True):
+            np.testing.assert_array_equal(
+                ours.probabilities["pixels"], theirs.probabilities["pixels"]
+            )
+            assert np.isnan(ours.predict_times["pixels"].whole)
+        with pytest.raises(SettingsError, match="has no variant 'fc9'; it has: cnn, "):
+            evaluate_run(run, test, Monitor(), variants=["fc9"])
 
     def test_data_with_fewer_classes_in_another_order_is_matched_by_name(
         self, finished: tuple[Run, Results]

@@ -16,7 +16,7 @@ from ferboost.cli.results import (
 )
 from ferboost.cli.splits import SplitOption, check_split, print_left_out, select_split
 from ferboost.cli.trust import KNOWN_IMAGES, describe_trust, measure_run_trust, print_trust
-from ferboost.variants import require_variant, variant_phrase
+from ferboost.variants import variant_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -234,7 +234,10 @@ def compare(
             f"the runs have cut other {split or 'test'} images off {data}; use --split all, of "
             "which those count that no run was made with"
         )
-    results = {p: evaluate_run(runs[p], evaluated[p], ConsoleMonitor()) for p in runs}
+    results = {
+        path: evaluate_run(run, evaluated[path], ConsoleMonitor(), variants=variant, timed=False)
+        for path, run in runs.items()
+    }
     if len({len(result.seeds) for result in results.values()}) > 1:
         counts = ", ".join(f"{path} has {len(result.seeds)}" for path, result in results.items())
         raise SettingsError(f"only runs with equally many seeds can be compared: {counts}")
@@ -283,9 +286,6 @@ def _pairs(
     """Return the pairs of (run, variant) to compare."""
     from ferboost.errors import SettingsError
 
-    for path, result in results.items():
-        for name in wanted or ():
-            require_variant(path, name, result.variants)
     models = [(path, name) for path, r in results.items() for name in wanted or r.variants]
     pairs = list(combinations(models, 2))
     if wanted is None and len(results) > 1:

@@ -1,8 +1,9 @@
 """Evaluating the models of a run, and keeping what came out."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -19,6 +20,7 @@ from ferboost.models import load_seed_model
 from ferboost.pipeline.records import read_curves, read_train_accuracy
 from ferboost.progress import Monitor, Tell, part_of
 from ferboost.runs import Run
+from ferboost.variants import require_variant
 
 __all__ = [
     "UnseenFaces",
@@ -34,7 +36,14 @@ __all__ = [
 ]
 
 
-def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
+def evaluate_run(
+    run: Run,
+    evaluated: FaceDataset,
+    monitor: Monitor,
+    *,
+    variants: Sequence[str] | None = None,
+    timed: bool = True,
+) -> Results:
     """Evaluate every variant and seed of a run on labelled images, and time their predictions.
 
     Parameters
@@ -43,6 +52,10 @@ def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
     evaluated : FaceDataset
         All of its images are used. Its classes must be among the run's.
     monitor : Monitor
+    variants : sequence of str, optional
+        Which of them; all by default.
+    timed : bool
+        Whether predictions are timed, several times each; else their times are NaN.
 
     Raises
     ------
@@ -50,6 +63,8 @@ def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
         If the images have a class that the run does not know.
     RunError
         If the run is not finished.
+    SettingsError
+        If the run has no such variant.
     """
     known = evaluated.with_classes(run.record.classes)
     require_finished(run)
@@ -58,7 +73,7 @@ def evaluate_run(run: Run, evaluated: FaceDataset, monitor: Monitor) -> Results:
     with monitor.stage("evaluate") as tell:
         for done, seed in enumerate(run.settings.seeds):
             part = part_of(tell, done, len(run.settings.seeds), f"seed {seed}")
-            seeds.append(_evaluate_seed(run, seed, known, part))
+            seeds.append(_evaluate_seed(run, seed, known, part, variants, timed=timed))
     return Results(run.record.classes, known.labels, clean, tuple(seeds), known.order_fingerprint)
 
 
@@ -74,16 +89,31 @@ def require_finished(run: Run) -> None:
         read_train_accuracy(run, seed)
 
 
-def _evaluate_seed(run: Run, seed: int, evaluated: FaceDataset, tell: Tell) -> SeedResults:
+def _evaluate_seed(
+    run: Run,
+    seed: int,
+    evaluated: FaceDataset,
+    tell: Tell,
+    variants: Sequence[str] | None,
+    *,
+    timed: bool,
+) -> SeedResults:
     curves = read_curves(run, seed)
     model = load_seed_model(run, seed)
+    for variant in variants or ():
+        require_variant(run.path, variant, model.variants)
+    wanted = tuple(variants or model.variants)
     return SeedResults(
         seed=seed,
         history=curves.history,
         best_epoch=curves.best_epoch,
-        probabilities=model.probabilities(evaluated.images, tell=tell),
+        probabilities=model.probabilities(evaluated.images, tell=tell, variants=wanted),
         train_accuracy=read_train_accuracy(run, seed),
-        predict_times=model.predict_times(evaluated.images),
+        predict_times=(
+            model.predict_times(evaluated.images, wanted)
+            if timed
+            else dict.fromkeys(wanted, PredictTime(nan, nan, nan))
+        ),
     )
 
 
