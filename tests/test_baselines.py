@@ -231,6 +231,17 @@ def test_a_missing_or_damaged_file_is_said(
         load_baseline(kind, file, SETTINGS, CLASSES)
 
 
+def test_a_digit_that_changed_in_the_trees_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "kept"
+    fitted("lightgbm").save(file)
+    content = json.loads(file.read_bytes())
+    at = content["trees"].index("leaf_value=") + len("leaf_value=") + 3
+    content["trees"] = content["trees"][:at] + "7" + content["trees"][at + 1 :]
+    file.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(RunError, match="the SHA-256 of its trees is not the recorded one"):
+        load_baseline("lightgbm", file, SETTINGS, CLASSES)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_of_other_classes_is_refused(kind: str, tmp_path: Path) -> None:
     fitted(kind).save(tmp_path / "kept")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +123,15 @@ class LightGBMBaseline(Baseline):
         return (np.asarray(raw) + self._start).astype(np.float32)
 
     def save(self, path: Path) -> None:
-        """Write the trees as LightGBM's text, within JSON."""
+        """Write the trees as LightGBM's text and its SHA-256, within JSON."""
+        trees = self._booster.model_to_string(num_iteration=self.rounds_)
         content = {
             "classes": self.classes,
             "residual": self.residual,
             "rounds": self.rounds_,
             "start": [float(value) for value in self._start],
-            "trees": self._booster.model_to_string(num_iteration=self.rounds_),
+            "trees": trees,
+            "sha256": sha256(trees.encode()).hexdigest(),
         }
         write_bytes(path, json.dumps(content).encode())
 
@@ -146,7 +149,7 @@ class LightGBMBaseline(Baseline):
         try:
             content: Mapping[str, Any] = json.loads(path.read_bytes())
             baseline = cls(settings, classes, residual=bool(content["residual"]))
-            baseline._booster = lightgbm.Booster(model_str=str(content["trees"]))
+            baseline._booster = lightgbm.Booster(model_str=_checked(content))
             baseline._start = np.array(content["start"], np.float32)
             baseline.rounds_ = int(content["rounds"])
             if content["classes"] != classes:
@@ -157,6 +160,13 @@ class LightGBMBaseline(Baseline):
         except (OSError, KeyError, TypeError, ValueError, lightgbm.basic.LightGBMError) as error:
             raise unreadable(path, error) from error
         return baseline
+
+
+def _checked(content: Mapping[str, Any]) -> str:
+    trees = str(content["trees"])
+    if sha256(trees.encode()).hexdigest() != content["sha256"]:
+        raise ValueError("the SHA-256 of its trees is not the recorded one")
+    return trees
 
 
 def _log_loss(margins: NDArray[np.float64], data: Any) -> tuple[str, float, bool]:
