@@ -1,7 +1,7 @@
 """Print how many minutes presets take to reach 56.9, 65 and 70 % on validation images.
 
     python benchmarks/minutes_to_accuracy.py fer2013.zip fast strong
-    python benchmarks/minutes_to_accuracy.py fer2013.zip strong --runs runs
+    python benchmarks/minutes_to_accuracy.py fer2013.zip strong --runs runs --votes fer2013new.csv
 
 Each preset is trained with `ferboost train` into a run directory that is gone on with if it is
 there, so that what was trained already is not trained again. 56.9 is what the published study
@@ -20,6 +20,7 @@ from pathlib import Path
 from ferboost.pipeline import load_results
 from ferboost.pipeline.records import read_curves
 from ferboost.runs import Run
+from ferboost.settings import load_settings
 
 GOALS = (56.9, 65.0, 70.0)
 
@@ -31,12 +32,16 @@ def main() -> int:
     parser.add_argument("presets", nargs="+")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--votes", type=Path, help="FER+ votes, for presets that learn them")
     arguments = parser.parse_args()
 
     goals = "  ".join(f"{goal:>5} %" for goal in GOALS)
     print(f"minutes until validation accuracy is\n{'preset':>10} {'seed':>4}  {goals}  whole  test")
     for preset in arguments.presets:
-        run = _trained(arguments.data, preset, arguments.runs / preset, arguments.seeds)
+        options = ["--preset", preset, "--seeds", str(arguments.seeds)]
+        if arguments.votes is not None and load_settings(preset).cnn.votes:
+            options += ["--votes", str(arguments.votes)]
+        run = _trained(arguments.runs / preset, [str(arguments.data), *options])
         results = load_results(run)
         for position, seed in enumerate(run.settings.seeds):
             history = read_curves(run, seed).history
@@ -57,13 +62,12 @@ def main() -> int:
     return 0
 
 
-def _trained(data: Path, preset: str, path: Path, seeds: int) -> Run:
+def _trained(path: Path, options: list[str]) -> Run:
     """Train a preset, go on with it, or find it done."""
     begun = (path / "run.json").exists()
     if not begun or not (path / "predictions.npz").exists():
-        new = [str(data), "--preset", preset, "--seeds", str(seeds), "--out", str(path)]
-        options = ["--resume", str(path)] if begun else new
-        subprocess.run([sys.executable, "-m", "ferboost", "train", *options], check=True)
+        given = ["--resume", str(path)] if begun else [*options, "--out", str(path)]
+        subprocess.run([sys.executable, "-m", "ferboost", "train", *given], check=True)
     return Run.open(path)
 
 
