@@ -115,6 +115,8 @@ def test_one_unreadable_picture_is_reported_and_the_rest_done(
         ("export missing -o out.onnx", "missing is not a run directory", 1),
         ("export {run} -o out.onnx --variant fc2", "no variant 'fc2'; it has: cnn, fc1", 2),
         ("export {run} -o out.onnx --seed 9", "has: 0, 1", 2),
+        ("export {run} {run} -o out.onnx", "is given twice; name each run once", 2),
+        ("export {run} other -o out.onnx --seed 0", "of several all are averaged", 2),
         ("export {run} -o photo.png/out.onnx", "cannot write photo.png/out.onnx", 1),
     ],
 )

@@ -25,6 +25,7 @@ from ferboost.pipeline import execute_run, load_calibration
 from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.progress import Monitor
 from ferboost.runs import Run
+from ferboost.settings import parse_settings
 from tiny import begin, every_scaling_is_kept, faces, finish, run_settings
 
 TAPS = ("flatten", "fc1", "fc2", "output", "pixels")
@@ -209,6 +210,73 @@ def test_the_file_is_one_and_holds_the_trees(finished: tuple[Run, Results], tmp_
     operators = [node.op_type for node in model.graph.node]
     assert operators.count("TreeEnsemble") == 2
     assert "Softmax" in operators
+
+
+@pytest.fixture(scope="module")
+def other(dataset: FaceDataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Results]:
+    """Return a run of one seed of another network."""
+    settings = parse_settings({
+        "cnn": {"architecture": "residual", "filters": (4, 8), "epochs": 1, "batch_size": 16},
+        "trees": {"taps": ("output",), "rounds": 2},
+        "seeds": (5,),
+    })  # fmt: skip
+    with every_scaling_is_kept():
+        return finish(tmp_path_factory.mktemp("export") / "other", dataset, settings)
+
+
+@pytest.mark.parametrize("variant", ["cnn", "output"])
+def test_several_runs_are_averaged_seed_by_seed(
+    finished: tuple[Run, Results],
+    other: tuple[Run, Results],
+    dataset: FaceDataset,
+    tmp_path: Path,
+    variant: str,
+) -> None:
+    (run, results), (second, more) = finished, other
+    done = export_run(run, tmp_path / "model.onnx", variant, beside=[second], calibration="none")
+    assert done.info.seeds == (3, 8, 5)
+    found = Predictor(done.path).predict_proba(dataset.split("test").images)
+    shares = [seed.probabilities[variant] for seed in (*results.seeds, *more.seeds)]
+    near = np.abs(found - np.mean(shares, axis=0)).max(axis=1) <= 1e-5
+    assert near.all() if variant == "cnn" else near.mean() >= 0.8
+    right = (np.mean(shares, axis=0).argmax(axis=1) == results.labels).mean()
+    assert done.info.metrics["accuracy"] == pytest.approx(right)
+
+
+def test_several_runs_are_calibrated_together(
+    finished: tuple[Run, Results], other: tuple[Run, Results], tmp_path: Path
+) -> None:
+    with every_scaling_is_kept():
+        info = export_run(finished[0], tmp_path / "model.onnx", beside=[other[0]]).info
+    assert info.calibration == "temperature"
+    assert info.sets is not None
+
+
+def test_runs_that_cannot_be_averaged_are_refused(
+    finished: tuple[Run, Results], dataset: FaceDataset, tmp_path: Path
+) -> None:
+    run, _ = finished
+    target = tmp_path / "model.onnx"
+    with pytest.raises(SettingsError, match="is given twice; name each run once"):
+        export_run(run, target, beside=[Run.open(run.path)])
+    stranger, _ = finish(tmp_path / "stranger", faces(seed=2), SETTINGS)
+    with pytest.raises(SettingsError, match="are of other data"):
+        export_run(run, target, beside=[stranger])
+    paper, _ = finish(tmp_path / "paper", dataset, run_settings(protocol="paper"))
+    with pytest.raises(SettingsError, match="have other protocols"):
+        export_run(run, target, beside=[paper])
+    folds = {"features": "out-of-fold", "folds": 2, "taps": ("fc1",)}
+    mean, _ = finish(tmp_path / "folds", dataset, run_settings(trees=folds))
+    with pytest.raises(SettingsError, match="'fc1' averages 1 CNNs in .* and 2 in"):
+        export_run(run, target, "fc1", beside=[mean])
+    with pytest.raises(SettingsError, match="folds has no variant 'pixels'"):
+        export_run(run, target, "pixels", beside=[mean])
+    cut = run_settings(data={"validation_fraction": 0.3}, trees={"taps": ("fc1",)})
+    others, _ = finish(tmp_path / "cut", dataset, cut)
+    with pytest.raises(SettingsError, match="calibrated on other images; take --calibration none"):
+        export_run(run, target, beside=[others], calibration="temperature")
+    assert not target.exists()
+    assert export_run(run, target, beside=[others]).info.calibration == "none"
 
 
 def test_parity_that_fails_writes_nothing(

@@ -18,11 +18,15 @@ Examples:
   ferboost export runs/paper-clean-1 -o model.onnx
   ferboost export runs/paper-clean-1 -o model.onnx --variant fc1 --seed 0
   ferboost export runs/fast-clean-1 -o small.onnx --weights int8
+  ferboost export runs/strong-clean-1 runs/faces-clean-1 -o both.onnx
 """
 
 
 def export(
-    model: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
+    model: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", help="Finished run directories; several are averaged."),
+    ],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The ONNX file to write.")
     ],
@@ -67,23 +71,28 @@ def export(
     ] = "float32",
     json: JsonOption = False,
 ) -> None:
-    """Write a model of a run as one ONNX file.
+    """Write a model of a run, or the mean of several, as one ONNX file.
 
-    The file takes gray faces of 48 x 48 pixels and gives probabilities; preprocessing, network and
+    The file takes gray faces of 48 x 48 pixels and gives probabilities; preprocessing, networks and
     trees are inside. It is compared to the run's own models first, and written only if every
     probability agrees within 0.00001, but for faces that rounding carries across a threshold of a
     tree: these are counted.
     """
+    from ferboost.errors import SettingsError
     from ferboost.export import export_run
     from ferboost.runs import Run
 
+    if seed and len(model) > 1:
+        raise SettingsError("--seed is about the seeds of one RUN; of several all are averaged")
+    runs = [Run.open(path) for path in model]
     faces = None if data is None else load(data)
     done = export_run(
-        Run.open(model),
+        runs[0],
         out,
         variant,
         seed,
         faces,
+        beside=runs[1:],
         calibration=calibration,
         weight_format=weights,
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +34,7 @@ from ferboost.inference.model_file import (
     pack_hashes,
 )
 from ferboost.inference.sets import SetThresholds
-from ferboost.models import load_seed_model
+from ferboost.models import SeedModel, load_seed_model, members_of
 from ferboost.pipeline import load_calibration, load_results
 from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.drifting import find_trait_limits
@@ -88,6 +89,7 @@ def export_run(
     seeds: Sequence[int] | None = None,
     faces: FaceDataset | None = None,
     *,
+    beside: Sequence[Run] = (),
     calibration: ExportedCalibration | None = None,
     weight_format: WeightFormat = "float32",
 ) -> Export:
@@ -109,6 +111,9 @@ def export_run(
         Faces on which parity is proved, all of them. By default those that the run keeps as
         examples, and up to 1,000 more of its training and validation images where the data is
         still where it was.
+    beside : sequence of Run, optional
+        Other runs of the same data, such as with another network, all of whose seeds are averaged
+        with those of `run`.
     calibration : {"temperature", "vector", "none"}, optional
         How the probabilities are scaled, fitted on the run's validation images. By default
         temperature where the run is calibrated. Left out where these do not show that it helps, see
@@ -121,20 +126,22 @@ def export_run(
     Raises
     ------
     SettingsError
-        If the run has no such variant or seed, or is not calibrated where that is asked for.
+        If a run has no such variant or seed, or is not calibrated where that is asked for; or the
+        runs are of other data, or a variant is the mean of more models in one of them.
     RunError
-        If the run is not finished.
+        If a run is not finished.
     ExportError
         If the models cannot be exported, or the export computes something else.
     StorageError
         If the file cannot be written.
     """
-    chosen = _checked_seeds(run, seeds)
-    results = load_results(run)
-    require_variant(run.path, variant, results.variants)
+    parts = [_load_part(run, variant, _checked_seeds(run, seeds))]
+    parts += [_load_part(own, variant, own.settings.seeds) for own in beside]
+    for one, other in combinations(parts, 2):
+        _require_alike(one, other, variant)
     classes = run.record.classes
-    method, scaling, sets = _calibrate(run, variant, chosen, calibration)
-    models = [load_seed_model(run, seed) for seed in chosen]
+    method, scaling, sets = _calibrate(parts, variant, calibration)
+    models = [model for part in parts for model in part.models]
     data = _data_of(run)
     compared = _parity_faces(run, data) if faces is None else faces.images
     exported = build_graph(models, variant, len(classes), scaling)
@@ -149,16 +156,18 @@ def export_run(
     info = ModelInfo(
         classes=classes,
         variant=variant,
-        seeds=chosen,
+        seeds=tuple(seed for part in parts for seed in part.seeds),
         preprocessing=_PREPROCESSING,
         version=version("ferboost"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         data_fingerprint=run.record.data.fingerprint,
         protocol=run.settings.protocol,
-        metrics=_metrics(results, variant, chosen, scaling),
+        metrics=_metrics(parts, variant, scaling),
         parity=asdict(parity),
         licence=_LICENCE,
-        training_hashes=pack_hashes(load_training_hashes(run)),
+        training_hashes=pack_hashes(
+            np.unique(np.concatenate([load_training_hashes(part.run) for part in parts]))
+        ),
         calibration=method,
         weight_format=weight_format,
         weight_loss={} if loss is None else asdict(loss),
@@ -168,6 +177,42 @@ def export_run(
     content = _serialize(written, info)
     write_bytes(target, content)
     return Export(target, len(content), info, parity)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What one run gives to a file."""
+
+    run: Run
+    seeds: tuple[int, ...]
+    results: Results
+    models: tuple[SeedModel, ...]
+
+
+def _load_part(run: Run, variant: str, seeds: tuple[int, ...]) -> _Part:
+    results = load_results(run)
+    require_variant(run.path, variant, results.variants)
+    return _Part(run, seeds, results, tuple(load_seed_model(run, seed) for seed in seeds))
+
+
+def _require_alike(first: _Part, other: _Part, variant: str) -> None:
+    """Refuse runs whose models cannot be averaged."""
+    both = f"{first.run.path} and {other.run.path}"
+    if first.run.path.resolve() == other.run.path.resolve():
+        raise SettingsError(f"{first.run.path} is given twice; name each run once")
+    ours, theirs = first.run.record, other.run.record
+    if (ours.data.fingerprint, ours.classes) != (theirs.data.fingerprint, theirs.classes):
+        raise SettingsError(f"{both} are of other data, and only runs of the same are averaged")
+    if ours.settings.protocol != theirs.settings.protocol:
+        raise SettingsError(f"{both} have other protocols; average runs of one")
+    if first.results.images != other.results.images:
+        raise SettingsError(f"{both} have cut off other test images; average runs of one split")
+    counts = [len(members_of(part.models[:1], variant)) for part in (first, other)]
+    if counts[0] != counts[1]:
+        raise SettingsError(
+            f"for each seed, {variant!r} averages {counts[0]} CNNs in {first.run.path} and "
+            f"{counts[1]} in {other.run.path}; take a variant that is alike in both, such as cnn"
+        )
 
 
 def _checked_seeds(run: Run, seeds: Sequence[int] | None) -> tuple[int, ...]:
@@ -182,20 +227,28 @@ def _checked_seeds(run: Run, seeds: Sequence[int] | None) -> tuple[int, ...]:
 
 
 def _calibrate(
-    run: Run, variant: str, seeds: Sequence[int], method: ExportedCalibration | None
+    parts: Sequence[_Part], variant: str, method: ExportedCalibration | None
 ) -> tuple[ExportedCalibration, Scaling | None, SetThresholds | None]:
     """Return how the mean of some seeds is scaled, and the thresholds of its sets."""
-    calibration = load_calibration(run)
-    if calibration is None:
+    counted = []
+    for part in parts:
+        calibration, path = load_calibration(part.run), part.run.path
+        if calibration is None:
+            if method in {None, "none"}:
+                return "none", None, None
+            raise SettingsError(f"{path} is {why_uncalibrated(part.run)}")
+        if any(variant not in calibration.probabilities.get(seed, {}) for seed in part.seeds):
+            raise SettingsError(
+                f"the calibration of {path} lacks {variant!r}; run: ferboost calibrate {path} DATA"
+            )
+        counted.append(calibration.counted(variant, part.seeds))
+    labels, _ = counted[0]
+    if not all(np.array_equal(labels, own) for own, _ in counted):
         if method in {None, "none"}:
             return "none", None, None
-        raise SettingsError(f"{run.path} is {why_uncalibrated(run)}")
-    if any(variant not in calibration.probabilities.get(seed, {}) for seed in seeds):
-        raise SettingsError(
-            f"the calibration of {run.path} lacks {variant!r}; run: "
-            f"ferboost calibrate {run.path} DATA"
-        )
-    labels, shares = calibration.counted(variant, seeds)
+        raise SettingsError("the runs are calibrated on other images; take --calibration none")
+    weights = [len(part.seeds) for part in parts]
+    shares = np.average([own for _, own in counted], axis=0, weights=weights).astype(np.float32)
     scaling = None
     method = method or "temperature"
     if method != "none":
@@ -243,11 +296,15 @@ def _parity_faces(run: Run, data: FaceDataset | None) -> NDArray[np.uint8]:
     return np.concatenate(found)
 
 
-def _metrics(
-    results: Results, variant: str, seeds: Sequence[int], scaling: Scaling | None
-) -> dict[str, float]:
-    """Return what the exported mean scores on the run's test split, as recorded there."""
-    members = [s.probabilities[variant] for s in results.seeds if s.seed in seeds]
+def _metrics(parts: Sequence[_Part], variant: str, scaling: Scaling | None) -> dict[str, float]:
+    """Return what the exported mean scores on the runs' test split, as recorded there."""
+    results = parts[0].results
+    members = [
+        seed.probabilities[variant]
+        for part in parts
+        for seed in part.results.seeds
+        if seed.seed in part.seeds
+    ]
     mean = np.asarray(np.mean(members, axis=0), dtype=np.float32)
     if scaling is not None:
         mean = scaling.apply(mean)
