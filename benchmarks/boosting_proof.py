@@ -147,13 +147,13 @@ def _print_table(name: str, run: Run) -> None:
         print(
             f"{in_words(summary.variant):44} {100 * summary.accuracy:8.2f}{spread:8}  {clean:>13}"
             f"  {gain:>19}  {100 * summary.balanced_accuracy:8.2f}"
-            f"  {_held_out_loss(calibration, summary.variant):16.4f}"
+            f"  {_held_out_loss(run, calibration, summary.variant):16.4f}"
         )
 
 
-def _held_out_loss(calibration: RunCalibration | None, variant: str) -> float:
-    """Return the log loss on the validation images, mean over seeds."""
-    if calibration is None:
+def _held_out_loss(run: Run, calibration: RunCalibration | None, variant: str) -> float:
+    """Return the log loss on the validation images, mean over seeds; NaN where others count too."""
+    if calibration is None or not run.settings.trees.ensemble:
         return float("nan")
     counted = [calibration.counted(variant, [seed]) for seed in calibration.probabilities]
     return float(np.mean([log_losses(shares, labels).mean() for labels, shares in counted]))

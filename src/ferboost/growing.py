@@ -182,7 +182,8 @@ def grow_trees(
     classes : int
     seed : int
     rounds : int, optional
-        Grow just so many rounds, or train an MLP for so many epochs, whatever the settings say.
+        Grow just so many rounds, or fit a baseline by so many of its `Baseline.rounds_`, whatever
+        the settings say.
     tell : callable, optional
         Called with (done, total, "") after every round.
 

@@ -38,6 +38,7 @@ def test_evaluate_gives_every_measure_as_json(trained: Trained) -> None:
         "adjusted_p",
         "log_loss_difference",
         "log_loss_interval",
+        "log_loss_adjusted_p",
     }
     of_trees = result["variants"]["fc1"]
     assert of_trees["against_cnn"]["log_loss_difference"] == pytest.approx(

@@ -172,9 +172,14 @@ def test_trees_learn_votes_and_a_stopped_run_finds_them_again(
     Path("voted/seed-0/trees-fc1.ubj").unlink()
     Path("voted/seed-0/train-accuracy.json").unlink()
     assert ferboost("train", "--resume", "voted").code == 0
-    labels = ("--votes", "votes.csv", "--set", "trees.votes=0", "-o", "labels")
-    assert ferboost("boost", run, "--tap", "fc1", *labels).code == 0
-    assert Run.open(Path("labels")).settings.trees.votes == 0
+    Path("labels.toml").write_text("[trees]\nvotes = 0.0\n", "utf-8")
+    for name, option in (
+        ("set", ("--set", "trees.votes=0")),
+        ("file", ("--settings", "labels.toml")),
+    ):
+        labels = ("--votes", "votes.csv", *option, "-o", name)
+        assert ferboost("boost", run, "--tap", "fc1", *labels).code == 0
+        assert Run.open(Path(name)).settings.trees.votes == 0
     refused = ferboost("boost", run, "--set", "trees.votes=0.5", "-o", "unvoted")
     assert refused.code == 2
     assert "takes FER+ votes, and there are none; give them by --votes" in refused.err

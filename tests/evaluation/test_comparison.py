@@ -180,6 +180,7 @@ def test_the_log_loss_is_compared_over_images_and_seeds() -> None:
     low, high = loss.interval
     assert loss.value == pytest.approx((better - a).mean())
     assert low < loss.value < high < 0
+    assert compare(right, right, losses=(a, better)).loss_p < 0.01
     of_images = np.abs((better - a).mean(axis=0)).std() / 20
     assert high - low > 3 * of_images
     assert compare(right, right).loss is None
@@ -196,15 +197,29 @@ def test_the_log_loss_is_compared_over_images_and_seeds() -> None:
 )  # fmt: skip
 def test_the_sentence_adds_what_the_log_loss_shows(loss: Measure | None, clause: str) -> None:
     none = Discordance(0, 0, 1.0)
-    same = Comparison(9, 0.0, (-1.0, 1.0), (none,), none, 1.0, loss)
+    same = Comparison(9, 0.0, (-1.0, 1.0), (none,), none, 1.0, loss, 0.01)
     said = same.sentence("the CNN", "boosting on fc1")
     assert said == (
         "No difference shown between the CNN and boosting on fc1 (0.0 points [-1.0, 1.0])"
         f"{clause.format(b='boosting on fc1')}."
     )
-    more = Comparison(9, 2.0, (1.0, 3.0), (none,), none, 0.001, loss)
+    more = Comparison(9, 2.0, (1.0, 3.0), (none,), none, 0.001, loss, 0.01)
     said = more.sentence("the CNN", "boosting on fc1")
     assert said == f"Boosting on fc1 adds 2.0 points [1.0, 3.0] to the CNN{clause.format(b='it')}."
+
+
+def test_a_log_loss_that_one_of_many_pairs_has_by_chance_is_not_said() -> None:
+    none = Discordance(0, 0, 1.0)
+    loss = Measure(-0.02, (-0.039, -0.001))
+    found = [Comparison(9, 0.0, (-1.0, 1.0), (none,), none, 1.0, loss, 0.04)] * 2
+    assert "by log loss" in found[0].sentence("a", "b")
+    assert [own.loss_p for own in adjusted(found)] == pytest.approx([0.08, 0.08])
+    assert "by log loss" not in adjusted(found)[0].sentence("a", "b")
+
+
+def test_models_of_equal_losses_have_a_p_of_one() -> None:
+    right, losses = np.ones((2, 5), dtype=np.bool_), np.full((2, 5), 0.3)
+    assert compare(right, right, losses=(losses, losses)).loss_p == 1
 
 
 def test_variants_of_a_run_are_compared_on_the_images_that_count() -> None:

@@ -1,5 +1,6 @@
 """A run as one ONNX file, and the proof that it computes the same."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,17 @@ def test_several_runs_are_calibrated_together(
         info = export_run(finished[0], tmp_path / "model.onnx", beside=[other[0]]).info
     assert info.calibration == "temperature"
     assert info.sets is not None
+    assert info.runs == 2
+
+
+def test_what_was_judged_out_of_fold_in_one_run_alone_does_not_count(
+    other: tuple[Run, Results], dataset: FaceDataset, tmp_path: Path
+) -> None:
+    trees = {"features": "out-of-fold", "ensemble": False, "folds": 2, "taps": ("output",)}
+    with every_scaling_is_kept():
+        judged, _ = finish(tmp_path / "run", dataset, run_settings(trees=trees))
+        info = export_run(judged, tmp_path / "model.onnx", beside=[other[0]]).info
+    assert info.calibration == "temperature"
 
 
 def test_runs_that_cannot_be_averaged_are_refused(
@@ -273,10 +285,13 @@ def test_runs_that_cannot_be_averaged_are_refused(
         export_run(run, target, "pixels", beside=[mean])
     cut = run_settings(data={"validation_fraction": 0.3}, trees={"taps": ("fc1",)})
     others, _ = finish(tmp_path / "cut", dataset, cut)
-    with pytest.raises(SettingsError, match="calibrated on other images; take --calibration none"):
-        export_run(run, target, beside=[others], calibration="temperature")
+    with pytest.raises(SettingsError, match="hold out other images for calibration"):
+        export_run(run, target, beside=[others])
+    copied = tmp_path / "copied"
+    shutil.copytree(run.path, copied)
+    with pytest.raises(SettingsError, match="have the same CNN, which would count twice"):
+        export_run(run, target, beside=[Run.open(copied)])
     assert not target.exists()
-    assert export_run(run, target, beside=[others]).info.calibration == "none"
 
 
 def test_parity_that_fails_writes_nothing(

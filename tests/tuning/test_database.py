@@ -24,6 +24,7 @@ from ferboost.tuning.sampling import Sampling
 from ferboost.tuning.space import Point
 from ferboost.tuning.study import Study, resume_study
 from postgres import PASSWORD, QUOTED, Server, private_server
+from tiny import voted
 
 pytest.importorskip("psycopg", reason="psycopg is not installed")
 
@@ -205,6 +206,19 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(
     assert PASSWORD not in told[0]
     assert finish_all(sampling) == 3
     assert_each_once(study)
+
+
+def test_other_votes_are_refused(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learning = settings(cnn={"votes": 1.0})
+    monkeypatch.setattr("studies.FACES", voted(FACES))
+    machine(tmp_path, "first", database, settings=learning)
+    machine(tmp_path, "second", database, settings=learning)
+    for others in (FACES, voted(FACES, seed=1)):
+        monkeypatch.setattr("studies.FACES", others)
+        with pytest.raises(RunError, match=r"the study .* is of other votes; give what it was"):
+            machine(tmp_path, "third", database, settings=learning)
 
 
 def test_other_data_another_plan_and_another_version_are_refused(

@@ -9,6 +9,7 @@ from studies import FACES, settings
 
 from ferboost.datasets.splitting import prepare_splits
 from ferboost.evaluation.scaling import log_losses
+from ferboost.models import load_seed_model
 from ferboost.pipeline import execute_run, load_calibration, start_run
 from ferboost.progress import Monitor
 from ferboost.tuning.faces import face_arrays, faces_of
@@ -41,7 +42,10 @@ def test_trees_out_of_fold_are_judged_as_those_of_a_run(
     trees: dict[str, Any], variant: str, tmp_path: Path
 ) -> None:
     """Grown again with the settings of a run, they say the same of its validation images."""
-    own = {"features": "out-of-fold", "folds": 2, "rounds": 4, "early_stopping": 2} | trees
+    own = {
+        "features": "out-of-fold", "folds": 2, "rounds": 4, "early_stopping": 2, "subsample": 0.7,
+        "columns": 0.5, **trees,
+    }  # fmt: skip
     chosen = settings(cnn={"epochs": 1}, trees=own)
     dataset = voted(FACES)
     run, prepared = start_run(tmp_path / "run", dataset, chosen, "tests")
@@ -60,8 +64,10 @@ def test_trees_out_of_fold_are_judged_as_those_of_a_run(
     assert score.accuracy == pytest.approx((shares.argmax(axis=1) == labels).mean())
     assert score.size is not None
     assert score.time is not None
-    networks = 1 if own.get("ensemble") is False else 2
-    assert score.size > networks * 1000
+    model = load_seed_model(run, seed)
+    used = [model] if own.get("ensemble") is False else model.folds
+    weights = 4 * sum(own.network.parameter_count() for own in used)
+    assert weights < score.size < 1.5 * weights + 20_000
 
 
 def test_a_cnn_learns_the_votes_of_a_study_beside_the_labels() -> None:

@@ -11,6 +11,7 @@ from ferboost.pipeline import start_run
 from ferboost.runs import Run
 from ferboost.settings import change_settings, load_settings
 from ferboost.tuning import parse_space
+from ferboost.tuning.outcomes import Outcome
 from ferboost.tuning.plans import plan_study
 from ferboost.tuning.study import resume_study, start_study
 from tiny import voted
@@ -48,7 +49,18 @@ def test_only_what_a_run_stacks_is_stacked(tmp_path: Path) -> None:
 def test_trees_out_of_fold_need_a_run_with_as_many_folds(tmp_path: Path) -> None:
     of_three = {"taps": ("fc1",), "features": "out-of-fold", "folds": 3}
     run = begun(tmp_path / "run", trees=of_three)
-    plan_study(SPACE, run.settings, sampler="grid", run=run)
+    plan = plan_study(SPACE, run.settings, sampler="grid", run=run)
+    with pytest.raises(RunError, match="seed 0, fold 1 has no trained CNN"):
+        start_study(tmp_path / "study", FACES, plan, "tests")
+    for fold in range(3):
+        network = run.seed_path(0) / f"fold-{fold}" / "network.safetensors"
+        network.parent.mkdir()
+        network.write_bytes(b"weights")
+    study = start_study(tmp_path / "study", FACES, plan, "tests")
+    resume_study(study.path, FACES)
+    network.write_bytes(b"others")
+    with pytest.raises(RunError, match="have changed since"):
+        resume_study(study.path, FACES)
     for changes, words in (
         (["trees.folds=5"], "has 3 CNNs of folds, and trees.folds=5 needs as many"),
         (["trees.folds=2"], "has 3 CNNs of folds, and trees.folds=2 needs as many"),
@@ -75,6 +87,22 @@ def test_votes_are_there_where_they_are_learnt_and_stay(tmp_path: Path, learner:
     for others in (FACES, voted(FACES, seed=1)):
         with pytest.raises(RunError, match="was started with other votes"):
             resume_study(study.path, others)
+
+
+def test_votes_that_nothing_learns_are_refused(tmp_path: Path) -> None:
+    plan = plan_study(parse_space({"cnn.l2": [0.1]}), settings(), sampler="grid")
+    with pytest.raises(SettingsError, match="nothing of this study learns the votes"):
+        start_study(tmp_path / "study", voted(FACES), plan, "tests")
+
+
+@pytest.mark.parametrize("name", ["cnn.votes", "trees.votes"])
+def test_the_best_settings_say_that_votes_were_no_good(name: str, tmp_path: Path) -> None:
+    """Left out as the default, `train --votes` would have the trees learn them."""
+    chosen = settings(trees={"taps": ("fc1",)})
+    plan = plan_study(parse_space({name: [0.0, 1.0]}), chosen, sampler="grid")
+    study = start_study(tmp_path / "study", voted(FACES), plan, "tests")
+    best = Outcome(number=0, status="done", point={name: 0.0}, seconds=1.0)
+    assert study.best_settings(best)[name] == 0.0
 
 
 @pytest.mark.parametrize(

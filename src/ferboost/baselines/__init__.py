@@ -22,7 +22,7 @@ def new_baseline(
     residual: bool,
     epochs: int | None = None,
 ) -> Baseline:
-    """Return one of `ferboost.variants.BASELINES`, unfitted; `epochs` are those of an MLP."""
+    """Return one of `ferboost.variants.BASELINES`, unfitted; `epochs` as for `NeuralBaseline`."""
     if kind == "lightgbm":
         return LightGBMBaseline(settings, classes, seed, residual=residual)
     hidden = HIDDEN if kind == "mlp" else 0

@@ -38,7 +38,7 @@ class Baseline(ABC):
     Attributes
     ----------
     rounds_ : int
-        Steps, epochs or rounds that are used.
+        Penalties, epochs or rounds that are used.
     """
 
     rounds_: int

@@ -25,7 +25,7 @@ HIDDEN = 64
 
 #: Weights of the regression's penalty, from none of its features to nearly all of them.
 _PENALTIES = (1.0, 0.1, 0.01, 1e-3, 1e-4)
-_L2 = _PENALTIES[-1]
+_DECAY = 1e-4
 _EPOCHS = 40
 _PATIENCE = 5
 _BATCH = 256
@@ -38,9 +38,10 @@ class NeuralBaseline(Baseline):
 
     Features are standardised; the last layer begins at zero, so that residual ones begin as the
     CNN. The regression has an L2 penalty and is fitted by L-BFGS, with each of five weights of the
-    penalty from 1 to 1e-4 where validation is given, else with the last. The perceptron is fitted
+    penalty from 1 down to 1e-4 in turn. The perceptron is fitted
     by Adam for as many epochs as gain, and stops after five that do not. Both keep the weights of
-    the lowest validation loss, which may be those that they begin with.
+    the lowest validation loss, which may be those that they begin with, or, without validation, the
+    last.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ class NeuralBaseline(Baseline):
     settings, classes, seed, residual
         As for `Baseline`.
     epochs : int, optional
-        Of the perceptron, at most; by default 40.
+        Of the perceptron, at most, by default 40; or how many penalties the regression goes
+        through, by default all five.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class NeuralBaseline(Baseline):
     ) -> None:
         super().__init__(settings, classes, seed, residual=residual)
         self.hidden = hidden
-        self._epochs = _EPOCHS if epochs is None else epochs
+        self._epochs = (_EPOCHS if hidden else len(_PENALTIES)) if epochs is None else epochs
 
     def fit(
         self,
@@ -150,21 +152,21 @@ class NeuralBaseline(Baseline):
         return scores
 
     def _fit_by_lbfgs(self, rows: "_Rows", watched: "_Rows | None", on_round: Tell | None) -> int:
-        """Return the steps that led to what is kept; weaker penalties go on from stronger ones."""
-        penalties = _PENALTIES if watched is not None else _PENALTIES[-1:]
-        kept, kept_steps, steps = self._copy(), 0, 0
+        """Return how many penalties led to what is kept; weaker ones go on from stronger ones."""
+        penalties = _PENALTIES[: self._epochs]
+        kept, kept_number = self._copy(), 0
         best = float("inf") if watched is None else self._loss(watched)
         for number, penalty in enumerate(penalties, 1):
-            steps += self._minimize(rows, penalty)
-            loss = 0.0 if watched is None else self._loss(watched)
+            self._minimize(rows, penalty)
+            loss = -float(number) if watched is None else self._loss(watched)
             if loss < best:
-                best, kept, kept_steps = loss, self._copy(), steps
+                best, kept, kept_number = loss, self._copy(), number
             if on_round is not None:
                 on_round(number, len(penalties), f"L2 {penalty:g}")
         self._network.load_state_dict(kept)
-        return kept_steps
+        return kept_number
 
-    def _minimize(self, rows: "_Rows", penalty: float) -> int:
+    def _minimize(self, rows: "_Rows", penalty: float) -> None:
         weight, bias = self._network.parameters()
         optimizer = torch.optim.LBFGS(
             [weight, bias], max_iter=_LBFGS_STEPS, line_search_fn="strong_wolfe"
@@ -177,11 +179,10 @@ class NeuralBaseline(Baseline):
             return float(loss.detach())
 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
-        return int(optimizer.state[weight]["n_iter"])
 
     def _fit_by_adam(self, rows: "_Rows", watched: "_Rows | None", on_round: Tell | None) -> int:
         optimizer = torch.optim.AdamW(
-            self._network.parameters(), lr=_LEARNING_RATE, weight_decay=_L2
+            self._network.parameters(), lr=_LEARNING_RATE, weight_decay=_DECAY
         )
         kept, kept_epoch = self._copy(), 0
         best = float("inf") if watched is None else self._loss(watched)

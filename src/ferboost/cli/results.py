@@ -84,6 +84,7 @@ def describe_comparison(comparison: "Comparison") -> dict[str, Any]:  # Any: JSO
     if comparison.loss is not None:
         described["log_loss_difference"] = comparison.loss.value
         described["log_loss_interval"] = list(comparison.loss.interval)
+        described["log_loss_adjusted_p"] = comparison.loss_p
     return described
 
 

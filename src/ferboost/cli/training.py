@@ -129,7 +129,7 @@ def train(
         else:
             settings = choose_settings(context, preset, file, changes, protocol=protocol)
             settings = _seeded(settings, seeds, first_seed)
-            settings = _learning(settings, votes, changes)
+            settings = _learning(settings, votes, changes, file)
             dataset = load(data, votes)
             with new_run_path(out, Path("runs"), f"{settings.preset}-{protocol}") as path:
                 run, prepared = start_run(path, dataset, settings, command_line())
@@ -146,11 +146,16 @@ def _seeded(settings: "Settings", count: int | None, first: int) -> "Settings":
     return change_settings(settings, (), {"seeds": tuple(range(first, first + count))})
 
 
-def _learning(settings: "Settings", votes: Path | None, changes: list[str] | None) -> "Settings":
+def _learning(
+    settings: "Settings", votes: Path | None, changes: list[str] | None, file: Path | None
+) -> "Settings":
     """Return settings whose trees learn votes, if any are given, unless for the CNN or by name."""
     from ferboost.settings import change_settings
+    from ferboost.settings_files import flatten, read_settings_file
 
-    named = any(change.startswith("trees.votes=") for change in changes or ())
+    names = [change.partition("=")[0].strip() for change in changes or ()]
+    names += [] if file is None else flatten(read_settings_file(file)[1])
+    named = "trees.votes" in names or "cnn.votes" in names
     if votes is None or settings.trees.votes or settings.cnn.votes or named:
         return settings
     return change_settings(settings, (), {"trees": {"votes": 1.0}})
@@ -209,7 +214,7 @@ def boost(
     given = (("taps", tap), ("mode", mode), ("baselines", baseline))
     trees |= {key: value for key, value in given if value}
     settings = change_settings(origin.settings, changes or (), {"trees": trees})
-    settings = _learning(settings, votes, changes)
+    settings = _learning(settings, votes, changes, file)
     known = origin.record.data.votes
     if votes is None and known is not None and (settings.trees.votes or settings.cnn.votes):
         votes = Path(known)

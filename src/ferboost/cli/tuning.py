@@ -380,6 +380,8 @@ def _print(study: "Study", outcomes: "tuple[Outcome, ...]") -> None:
     typer.echo("The best of many trials is optimistic: it was chosen on these images.")
     source = shlex.quote(study.record.data.path)
     settings = shlex.quote(str(study.best_path))
+    if study.record.data.votes is not None:
+        settings += f" --votes {shlex.quote(study.record.data.votes)}"
     if study.plan.run is None:
         typer.echo(f"train it: ferboost train {source} --settings {settings} --seeds 3")
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import erfc, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,9 @@ class Comparison:
         Log loss of b minus that of a, mean over images and seeds, in nats, with its 95 % bootstrap
         interval: what b makes of the probabilities of all classes, also where no verdict changes.
         None where it is not known.
+    loss_p : float
+        Two-sided, of the bootstrap's deviation by the normal distribution; adjusted as `p` is. 1
+        where `loss` is None.
     """
 
     n: int
@@ -73,6 +77,7 @@ class Comparison:
     pooled: Discordance
     p: float
     loss: Measure | None = None
+    loss_p: float = 1.0
 
     @property
     def shown(self) -> bool:
@@ -107,8 +112,10 @@ class Comparison:
         return f"{subject} is {gap} below {name_a}{self._loss_clause()}."
 
     def _loss_clause(self, name_b: str = "it") -> str:
-        """Return what the log loss says of b, if its interval leaves 0 out."""
-        if self.loss is None or self.loss.interval[0] <= 0 <= self.loss.interval[1]:
+        """Return what the log loss shows of b, by interval and p as `shown`, if anything."""
+        if self.loss is None or self.loss_p >= 0.05:
+            return ""
+        if self.loss.interval[0] <= 0 <= self.loss.interval[1]:
             return ""
         low, high = sorted(map(abs, self.loss.interval))
         judged = "better" if self.loss.value < 0 else "worse"
@@ -160,12 +167,14 @@ def compare(
     gains = correct_b.astype(np.int8) - correct_a.astype(np.int8)
     low, high = percentile_interval(bootstrap_means(gains, resamples=resamples, seed=seed))
     pooled = _discordance(np.sign(gains.sum(axis=0, dtype=np.int64)))
-    loss = None
+    loss, loss_p = None, 1.0
     if losses is not None:
         rises = losses[1] - losses[0]
         # Hardly two images have equal losses, which makes resamples slow.
         draws = bootstrap_means(rises, resamples=max(1, resamples // 5), seed=seed)
         loss = Measure(float(rises.mean()), percentile_interval(draws))
+        deviation = float(draws.std())
+        loss_p = erfc(abs(loss.value) / deviation / sqrt(2)) if deviation else float(not loss.value)
     return Comparison(
         n=gains.shape[1],
         difference=float(100 * gains.mean()),
@@ -174,6 +183,7 @@ def compare(
         pooled=pooled,
         p=pooled.p,
         loss=loss,
+        loss_p=loss_p,
     )
 
 
@@ -203,13 +213,16 @@ def compare_variants(
 
 
 def adjusted(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
-    """Return comparisons that are shown together, with `Comparison.p` adjusted for how many.
+    """Return comparisons that are shown together, their p adjusted for how many they are.
 
-    Of twenty pairs of models that are equally good, one shows a difference otherwise.
+    Of twenty pairs of models that are equally good, one shows a difference otherwise. Accuracy and
+    log loss are adjusted each for itself.
     """
     p = holm([comparison.pooled.p for comparison in comparisons])
+    loss_p = holm([comparison.loss_p for comparison in comparisons])
     return tuple(
-        replace(comparison, p=float(own)) for comparison, own in zip(comparisons, p, strict=True)
+        replace(comparison, p=float(own), loss_p=float(of_loss))
+        for comparison, own, of_loss in zip(comparisons, p, loss_p, strict=True)
     )
 
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 
 from ferboost.datasets import load_dataset
@@ -173,6 +174,7 @@ def export_run(
         weight_loss={} if loss is None else asdict(loss),
         sets=sets,
         limits=find_trait_limits(run, data),
+        runs=len(parts),
     )
     content = _serialize(written, info)
     write_bytes(target, content)
@@ -207,12 +209,21 @@ def _require_alike(first: _Part, other: _Part, variant: str) -> None:
         raise SettingsError(f"{both} have other protocols; average runs of one")
     if first.results.images != other.results.images:
         raise SettingsError(f"{both} have cut off other test images; average runs of one split")
+    if any(_same_network(a, b) for a, b in product(first.models, other.models)):
+        raise SettingsError(f"{both} have the same CNN, which would count twice; name one of them")
     counts = [len(members_of(part.models[:1], variant)) for part in (first, other)]
     if counts[0] != counts[1]:
         raise SettingsError(
             f"for each seed, {variant!r} averages {counts[0]} CNNs in {first.run.path} and "
             f"{counts[1]} in {other.run.path}; take a variant that is alike in both, such as cnn"
         )
+
+
+def _same_network(a: SeedModel, b: SeedModel) -> bool:
+    ours, theirs = a.network.state_dict(), b.network.state_dict()
+    return ours.keys() == theirs.keys() and all(
+        torch.equal(ours[name], theirs[name]) for name in ours
+    )
 
 
 def _checked_seeds(run: Run, seeds: Sequence[int] | None) -> tuple[int, ...]:
@@ -242,13 +253,17 @@ def _calibrate(
                 f"the calibration of {path} lacks {variant!r}; run: ferboost calibrate {path} DATA"
             )
         counted.append(calibration.counted(variant, part.seeds))
-    labels, _ = counted[0]
-    if not all(np.array_equal(labels, own) for own, _ in counted):
-        if method in {None, "none"}:
-            return "none", None, None
-        raise SettingsError("the runs are calibrated on other images; take --calibration none")
+    # Validation images come first; images that were judged out of fold, where a run has any, last.
+    common = min(len(own) for own, _ in counted)
+    labels = counted[0][0][:common]
+    if not all(np.array_equal(labels, own[:common]) for own, _ in counted):
+        raise SettingsError(
+            "the runs hold out other images for calibration; average runs of one "
+            "data.validation_fraction"
+        )
     weights = [len(part.seeds) for part in parts]
-    shares = np.average([own for _, own in counted], axis=0, weights=weights).astype(np.float32)
+    members = [own[:common] for _, own in counted]
+    shares = np.average(members, axis=0, weights=weights).astype(np.float32)
     scaling = None
     method = method or "temperature"
     if method != "none":

@@ -93,6 +93,8 @@ class ModelInfo:
     limits : TraitLimits or None
         Of the training images' brightness, contrast and sharpness; None in files of older
         versions.
+    runs : int
+        How many runs the models are of.
     """
 
     classes: tuple[str, ...]
@@ -112,6 +114,7 @@ class ModelInfo:
     weight_loss: Mapping[str, float] = field(default_factory=dict)
     sets: SetThresholds | None = field(default=None, repr=False)
     limits: TraitLimits | None = None
+    runs: int = 1
 
     def to_json(self) -> str:
         """Return what stands in the file under `INFO_KEY`."""

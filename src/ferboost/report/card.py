@@ -193,6 +193,10 @@ def _measure_file(run: Run, variant: str, path: Path) -> _File:
             f"{path} is {info.variant!r} of data {info.data_fingerprint}, not {variant!r} of "
             f"{run.path}"
         )
+    if info.runs > 1:
+        raise SettingsError(
+            f"{path} averages {info.runs} runs, and a card is of one; give a file of {run.path}"
+        )
     data = load_dataset(Path(run.record.data.path))
     require_same_data(data, run.record.data, run.path)
     results = evaluate_model_file(predictor, cut_as(run.settings, data).split("test"))

@@ -339,6 +339,7 @@ def _agreed(record: "StudyRecord") -> dict[str, Any]:  # Any: JSON values
     agreed = {
         "ferboost": record.environment["ferboost"],
         "data": [record.data.fingerprint, *record.classes],
+        "votes": record.data.votes_fingerprint,
         "networks": record.networks,
         "plan": plan,
     }
@@ -352,7 +353,11 @@ def _compare(where: str, found: Mapping[str, Any], agreed: Mapping[str, Any]) ->
             f"{where} was started with ferboost {there}, and this is {here}: their trials are not "
             "comparable; use that version, or another name by --out"
         )
-    for key, words in (("data", "is of other data"), ("networks", "has CNNs of another run")):
+    for key, words in (
+        ("data", "is of other data"),
+        ("votes", "is of other votes"),
+        ("networks", "has CNNs of another run"),
+    ):
         if found.get(key) != agreed[key]:
             raise RunError(f"{where} {words}; give what it was started with, or another --out")
     if found.get("plan") != agreed["plan"]:

@@ -14,7 +14,7 @@ from ferboost.cnn.precision import Precision
 from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import Settings
 from ferboost.curves import EpochRecord
-from ferboost.datasets.splitting import FOLD_SEED, number_folds
+from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.evaluation.scaling import log_losses
 from ferboost.features import FeatureSource
 from ferboost.growing import (
@@ -30,6 +30,7 @@ from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.doubting import believed_images
 from ferboost.pipeline.learnt_images import labelled, training_images
 from ferboost.runs import Run
+from ferboost.soft_targets import mix_targets
 from ferboost.tuning.faces import StudyFaces
 from ferboost.tuning.outcomes import Cost, SeedScore
 from ferboost.variants import CNN
@@ -67,6 +68,8 @@ class _SeenSplits:
     """What the trees grow on: training images, or four fifths of the validation images."""
     judged: SeenImages
     """What stops and judges them: the validation images, or the last fifth of them."""
+    seed: int
+    """What the trees draw by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +136,7 @@ class Scorer:
         if precision is None:
             seen = self._seen_by_run(settings, variant, seed)
         else:
-            train = training_images(self._faces.train, settings, seed)
+            train = training_images(self._faces.train, self._voting(settings), seed)
             network = new_network(settings.cnn, self._classes, seed)
 
             def tell(finished: list[EpochRecord]) -> None:
@@ -150,13 +153,13 @@ class Scorer:
                 on_epoch=tell,
             )
             history, best_epoch = state.history, state.best_epoch
-            seen = (self._splits(FeatureSource(network), settings, train),)
+            seen = (self._splits(FeatureSource(network), settings, train, seed),)
         judged = seen[0].judged
         grown: list[_Grown] = []
         if variant == CNN:
             probabilities = judged.features(["output"])["output"]
         else:
-            grown = [self._grow(own, settings, variant, seed) for own in seen]
+            grown = [self._grow(own, settings, variant) for own in seen]
             probabilities = np.mean([own.probabilities for own in grown], axis=0)
         return SeedScore(
             seed=seed,
@@ -192,11 +195,12 @@ class Scorer:
             seconds.append(time.perf_counter() - start)
         return 1000 * min(seconds) / len(some.labels)
 
-    def _grow(self, seen: _SeenSplits, settings: Settings, variant: str, seed: int) -> _Grown:
-        rows, judged = seen.rows, seen.judged
-        if settings.trees.view_rows and settings.trees.ensemble:
-            rows = rows.every_view(settings.trees.views)
-        found = grow_trees(variant, rows, judged, settings.trees, classes=self._classes, seed=seed)
+    def _grow(self, seen: _SeenSplits, settings: Settings, variant: str) -> _Grown:
+        judged = seen.judged
+        rows = replace(seen.rows, data=_learning(seen.rows.data, settings.trees.votes))
+        found = grow_trees(
+            variant, rows, judged, settings.trees, classes=self._classes, seed=seen.seed
+        )
         trees = cast("BoostedTrees", found)  # its variant is no baseline
         return _Grown(seen, trees, trees.predict_proba(*judged.of(variant)))
 
@@ -206,32 +210,36 @@ class Scorer:
             raise ValueError("a study that trains no CNN takes those of a run")
         trees = settings.trees
         centred = tuple(sorted(centred_groups(trees.taps)))
-        joined = None if trees.ensemble else (variant, trees.view_rows)
-        key = (seed, trees.views, trees.features, trees.votes, centred, joined)
+        joined = None if trees.ensemble else variant
+        key = (seed, trees.views, trees.view_rows, trees.features, centred, joined)
         if key not in self._seen:
             model = load_seed_model(self._run, seed)
             if trees.features == "out-of-fold":
-                self._seen[key] = self._seen_by_folds(model, settings, variant)
+                self._seen[key] = self._seen_by_folds(model, settings, variant, seed)
             else:
-                train = training_images(self._faces.train, settings, seed)
-                self._seen[key] = (self._splits(model.source, settings, train),)
+                train = training_images(self._faces.train, self._voting(settings), seed)
+                self._seen[key] = (self._splits(model.source, settings, train, seed),)
         return self._seen[key]
 
     def _seen_by_folds(
-        self, model: SeedModel, settings: Settings, variant: str
+        self, model: SeedModel, settings: Settings, variant: str, seed: int
     ) -> tuple[_SeenSplits, ...]:
         train, trees = self._faces.train, settings.trees
         numbers = number_folds(train.labels, train.hashes, trees.folds, FOLD_SEED)
         unseen = [
             believed_images(
-                labelled(train.select(numbers == fold), settings), settings.data.doubted
+                labelled(train.select(numbers == fold), self._voting(settings)),
+                settings.data.doubted,
             )
             for fold in range(trees.folds)
         ]
         sources = [fold.source for fold in model.folds]
         if trees.ensemble:
-            pairs = zip(sources, unseen, strict=True)
-            return tuple(self._splits(source, settings, rows) for source, rows in pairs)
+            pairs = enumerate(zip(sources, unseen, strict=True))
+            return tuple(
+                self._splits(source, settings, rows, derive_seed(seed, fold))
+                for fold, (source, rows) in pairs
+            )
         parts = [
             SeenImages(replace(source, views=trees.views), rows)
             for source, rows in zip(sources, unseen, strict=True)
@@ -240,13 +248,20 @@ class Scorer:
             parts = [part.every_view(trees.views) for part in parts]
         own = replace(model.source, views=trees.views)
         judged = SeenImages(own, self._held_out(settings))
-        return (_SeenSplits(own, join_seen(parts, groups_seen([variant])), judged),)
+        return (_SeenSplits(own, join_seen(parts, groups_seen([variant])), judged, seed),)
 
     def _held_out(self, settings: Settings) -> LabelledImages:
-        return replace(labelled(self._faces.validation, settings), beliefs=None)
+        return replace(labelled(self._faces.validation, self._voting(settings)), beliefs=None)
+
+    def _voting(self, settings: Settings) -> Settings:
+        """Return settings whose trees learn votes alone, if there are any; `_learning` mixes."""
+        if self._faces.train.votes is None:
+            return settings
+        trees = settings.trees.model_copy(update={"votes": 1.0})
+        return settings.model_copy(update={"trees": trees})
 
     def _splits(
-        self, source: FeatureSource, settings: Settings, rows: LabelledImages
+        self, source: FeatureSource, settings: Settings, rows: LabelledImages, seed: int
     ) -> _SeenSplits:
         trees = settings.trees
         judged = self._held_out(settings)
@@ -256,5 +271,16 @@ class Scorer:
         centred = judged if trees.features == "in-sample" else rows
         source = replace(source, views=trees.views)
         source = add_centres(source, trees.taps, centred, self._classes)
-        parts = (SeenImages(source, part, centred=part is centred) for part in (rows, judged))
-        return _SeenSplits(source, *parts)
+        grown_on, judging = (
+            SeenImages(source, part, centred=part is centred) for part in (rows, judged)
+        )
+        if trees.view_rows:
+            grown_on = grown_on.every_view(trees.views)
+        return _SeenSplits(source, grown_on, judging, seed)
+
+
+def _learning(images: LabelledImages, share: float) -> LabelledImages:
+    """Return images with what trees learn of them, where all that they have are votes."""
+    if not share or images.targets is None:
+        return replace(images, targets=None)
+    return replace(images, targets=mix_targets(images.labels, images.targets, share))

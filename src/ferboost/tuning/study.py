@@ -167,8 +167,14 @@ class Study:
             If the run that the trees grow on is gone.
         """
         settings = self.space.apply(self.plan.settings, best.point)
+        # Said also where it is the default, which votes on the command line would change.
+        votes = {
+            name: section.votes
+            for name, section in (("cnn.votes", settings.cnn), ("trees.votes", settings.trees))
+            if name in self.space.parameters
+        }
         if self.plan.run is not None:
-            return difference(settings, Run.open(Path(self.plan.run)).settings)
+            return difference(settings, Run.open(Path(self.plan.run)).settings) | votes
         changed = difference(settings, load_settings(settings.preset))
         counts = (
             name
@@ -176,7 +182,7 @@ class Study:
             if name not in {"protocol", "seeds"}
             and (self.space.searches_trees or not name.startswith("trees."))
         )
-        found = {"preset": settings.preset} | {name: changed[name] for name in counts}
+        found = {"preset": settings.preset} | {name: changed[name] for name in counts} | votes
         if not self.space.searches_trees and not _go_together(found):
             # The preset's trees grow on layers of another architecture.
             found["trees.taps"] = list(taps_of(settings.cnn.architecture))
@@ -230,7 +236,7 @@ def start_study(
     DataError
         If the data leaves no validation images.
     SettingsError
-        If votes are to be learnt and the data has none.
+        If votes are to be learnt and the data has none, or has some that nothing learns.
     RunError
         If something is at `path`, the data or its doubted labels are not those of the run, or the
         study in the database is another one.
@@ -245,7 +251,7 @@ def start_study(
         run = Run.open(Path(plan.run))
         require_same_data(dataset, run.record.data, run.path)
         require_same_doubts(prepared, run.record.data, run.path)
-        networks = _hash_networks(run)
+        networks = _hash_networks(run, plan)
     record = StudyRecord(
         plan=plan,
         classes=dataset.classes,
@@ -287,10 +293,11 @@ def resume_study(path: Path, dataset: FaceDataset, database: "Database | None" =
             "comparable; go on with that version, or start a new study"
         )
     require_same_data(dataset, study.record.data, path)
-    require_same_votes(dataset, study.record.data, path)
-    if study.plan.run is not None and _hash_networks(Run.open(Path(study.plan.run))) != (
-        study.record.networks
-    ):
+    if _learns_votes(study.plan):
+        require_same_votes(dataset, study.record.data, path)
+    if study.plan.run is not None and _hash_networks(
+        Run.open(Path(study.plan.run)), study.plan
+    ) != (study.record.networks):
         raise RunError(f"the CNNs of {study.plan.run} have changed since {path} was started")
     if (database is None) != (study.record.storage is None):
         there = study.record.storage or f"{study.journal}, and not in a database"
@@ -300,6 +307,12 @@ def resume_study(path: Path, dataset: FaceDataset, database: "Database | None" =
     return study
 
 
+def _learns_votes(plan: StudyPlan) -> bool:
+    if {"cnn.votes", "trees.votes"} & plan.space.keys() or plan.settings.trees.votes:
+        return True
+    return bool(plan.settings.cnn.votes) and plan.run is None
+
+
 def _require_votes(dataset: FaceDataset, plan: StudyPlan) -> None:
     searched = {"cnn.votes", "trees.votes"} & plan.space.keys()
     if dataset.votes is None and (searched or plan.settings.trees.votes):
@@ -307,15 +320,27 @@ def _require_votes(dataset: FaceDataset, plan: StudyPlan) -> None:
         raise SettingsError(
             f"{name} takes FER+ votes, and there are none; give them by --votes fer2013new.csv"
         )
+    if dataset.votes is not None and not _learns_votes(plan):
+        raise SettingsError(
+            "nothing of this study learns the votes; set or search cnn.votes or trees.votes, or "
+            "leave them out"
+        )
 
 
-def _hash_networks(run: Run) -> dict[str, str]:
-    from ferboost.models import network_path
+def _hash_networks(run: Run, plan: StudyPlan) -> dict[str, str]:
+    """Return the hashes of the CNNs that trees grow on, by seed and, out of fold, also by fold."""
+    from ferboost.models import fold_path, network_path
 
-    hashes = {}
+    trees = plan.settings.trees
+    folders = {}
     for seed in run.settings.seeds:
-        file = network_path(run.seed_path(seed))
+        folders[f"seed {seed}"] = run.seed_path(seed)
+        for fold in range(trees.folds if trees.features == "out-of-fold" else 0):
+            folders[f"seed {seed}, fold {fold + 1}"] = fold_path(run.seed_path(seed), fold)
+    hashes = {}
+    for name, folder in folders.items():
+        file = network_path(folder)
         if not file.is_file():
-            raise run.unfinished(f"seed {seed} has no trained CNN")
-        hashes[str(seed)] = sha256(file.read_bytes()).hexdigest()
+            raise run.unfinished(f"{name} has no trained CNN")
+        hashes[name] = sha256(file.read_bytes()).hexdigest()
     return hashes
