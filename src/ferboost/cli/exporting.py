@@ -71,7 +71,7 @@ def export(
     ] = "float32",
     json: JsonOption = False,
 ) -> None:
-    """Write a model of a run, or the mean of several, as one ONNX file.
+    """Write a model of a run, or of several, as one ONNX file.
 
     The file takes gray faces of 48 x 48 pixels and gives probabilities; preprocessing, networks and
     trees are inside. It is compared to the run's own models first, and written only if every
