@@ -1,5 +1,6 @@
 """``ferboost evaluate``, ``compare`` and ``predict``."""
 
+import csv
 import json
 import re
 import zipfile
@@ -44,6 +45,46 @@ def test_evaluate_gives_every_measure_as_json(trained: Trained) -> None:
     assert of_trees["against_cnn"]["log_loss_difference"] == pytest.approx(
         of_trees["log_loss"] - result["log_loss"], abs=1e-6
     )
+
+
+def test_one_variant_is_evaluated_and_what_it_says_is_written(trained: Trained) -> None:
+    outcome = ferboost(
+        "evaluate", trained.run, trained.faces, "--variant", "fc1", "--predictions", "said.csv",
+        "--json",
+    )  # fmt: skip
+    assert (outcome.code, outcome.err) == (0, "")
+    result = json.loads(outcome.out)
+    assert list(result["variants"]) == ["fc1"]
+    with Path("said.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == result["n"]
+    assert {row["model"] for row in rows} == {"fc1"}
+    assert {row["split"] for row in rows} == {"test"}
+    for row in rows:
+        shares = [float(row[f"probability of {name}"]) for name in EMOTIONS]
+        assert sum(shares) == pytest.approx(1, abs=1e-5)
+        assert row["prediction"] == EMOTIONS[int(np.argmax(shares))]
+    right = np.mean([row["prediction"] == row["label"] for row in rows])
+    assert right == pytest.approx(result["seeds_together"]["accuracy"])
+    plain = ferboost("evaluate", trained.run, trained.faces, "--variant", "fc1")
+    assert (plain.code, plain.err) == (0, "")
+
+
+def test_a_network_learns_what_another_model_says(trained: Trained, no_report: None) -> None:
+    assert ferboost("export", trained.run, "-o", "model.onnx").code == 0
+    asked = ("evaluate", "model.onnx", trained.faces, "--split", "train")
+    assert ferboost(*asked, "--predictions", "taught.csv").code == 0
+    taught = ("--set", "data.doubts=taught.csv", "--set", "data.doubted=distil")
+    made = ferboost("train", trained.faces, "-o", "taught", *SMALL, *taught)
+    assert made.code == 0, made.err
+    refused = ferboost(*asked, "--variant", "cnn")
+    assert refused.err.endswith("model.onnx holds one model; --variant is for runs\n")
+    both = ("evaluate", trained.run, trained.faces, "--split", "train", "--predictions", "both.csv")
+    assert ferboost(*both).code == 0
+    twice = ("--set", "data.doubts=both.csv", "--set", "data.doubted=distil")
+    refused = ferboost("train", trained.faces, "-o", "twice", *SMALL, *twice)
+    assert "stands there twice; give what one model says" in refused.err
+    assert not Path("twice").exists()
 
 
 def test_evaluate_on_the_data_of_the_run_repeats_its_results(

@@ -37,6 +37,7 @@ Examples:
   ferboost evaluate runs/paper-clean-1 other-faces/ --split all --json
   ferboost evaluate runs/paper-clean-1 my-faces/ --groups ages.csv
   ferboost evaluate model.onnx my-faces/ --coverage 0.9
+  ferboost evaluate model.onnx my-faces/ --predictions said.csv
 """
 
 COMPARE_EXAMPLES = """\b
@@ -71,6 +72,21 @@ def evaluate(
             help="Compare groups of faces, too: a table with the columns image and group.",
         ),
     ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A model of the run, such as cnn or fc1; may be repeated.  [default: all]",
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Write what each model says of each face: image, split, label, model, prediction, "
+            "probabilities.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Evaluate the CNN and the trees of a run on labelled faces.
@@ -80,6 +96,7 @@ def evaluate(
     """
     from ferboost.errors import SettingsError
     from ferboost.evaluation.groups import read_groups
+    from ferboost.evaluation.prediction_tables import save_predictions
     from ferboost.pipeline import evaluate_run
     from ferboost.runs import Run
 
@@ -87,13 +104,17 @@ def evaluate(
     if coverage is not None and not 0 < coverage < 1:
         raise SettingsError(f"a coverage lies between 0 and 1, such as 0.9; found {coverage}")
     if model.is_file():
-        _evaluate_file(model, data, split, coverage, groups, json=json)
+        if variant:
+            raise SettingsError(f"{model} holds one model; --variant is for runs")
+        _evaluate_file(model, data, split, coverage, groups, predictions, json=json)
         return
     run = Run.open(model)
     dataset = load(data)
     evaluated = select_split(dataset, run, split)
     members = {} if groups is None else read_groups(groups, evaluated.names)
-    results = evaluate_run(run, evaluated, ConsoleMonitor())
+    results = evaluate_run(run, evaluated, ConsoleMonitor(), variants=variant)
+    if predictions is not None:
+        save_predictions(predictions, evaluated, results)
     by_group = _by_group(results, members)
     coverages = () if coverage is None else (coverage,)
     trust, why_not = measure_run_trust(run, results, coverages)
@@ -114,19 +135,23 @@ def _evaluate_file(
     split: str | None,
     coverage: float | None,
     groups: Path | None,
+    predictions: Path | None,
     *,
     json: bool,
 ) -> None:
     from ferboost.evaluation.groups import read_groups
     from ferboost.evaluation.metrics import reliability_bins
     from ferboost.evaluation.model_files import evaluate_model_file
+    from ferboost.evaluation.prediction_tables import save_predictions
     from ferboost.inference import Predictor
 
     predictor = Predictor(model)
     evaluated = select_split(load(data), None, split, predictor.info.data_fingerprint)
     members = {} if groups is None else read_groups(groups, evaluated.names)
-    with ConsoleMonitor().stage("evaluate"):
-        results = evaluate_model_file(predictor, evaluated)
+    with ConsoleMonitor().stage("evaluate") as tell:
+        results = evaluate_model_file(predictor, evaluated, tell)
+    if predictions is not None:
+        save_predictions(predictions, evaluated, results)
     by_group = _by_group(results, members)
     is_measured = not results.are_mostly_known
     sets = None

@@ -165,9 +165,16 @@ def _taught(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
     """Return the mean of the labels and the probabilities of a table."""
     beliefs = _certain(dataset)
     columns = [probability_column(name) for name in dataset.classes]
+    seen: set[int] = set()
     for row in read_named_rows(path, dataset.names, ("image", *columns), "probabilities to learn"):
         if row.place is None:
             continue
+        if row.place in seen:
+            raise DataError(
+                f"{row.where}: {row.image} stands there twice; give what one model says, as by "
+                "ferboost evaluate --variant"
+            )
+        seen.add(row.place)
         shares = np.array([_probability(row, column) or 0.0 for column in columns], np.float32)
         if not abs(shares.sum() - 1) < _ROUNDED:
             raise DataError(f"{row.where}: the probabilities of {row.image} do not sum to 1")

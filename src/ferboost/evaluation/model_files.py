@@ -7,11 +7,16 @@ import numpy as np
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.evaluation.results import PredictTime, Results, SeedResults
 from ferboost.inference import Predictor
+from ferboost.progress import Tell
 
 __all__ = ["evaluate_model_file"]
 
+_PIECE = 512
 
-def evaluate_model_file(predictor: Predictor, evaluated: FaceDataset) -> Results:
+
+def evaluate_model_file(
+    predictor: Predictor, evaluated: FaceDataset, tell: Tell | None = None
+) -> Results:
     """Evaluate a model that ``ferboost export`` wrote.
 
     Parameters
@@ -19,6 +24,8 @@ def evaluate_model_file(predictor: Predictor, evaluated: FaceDataset) -> Results
     predictor : Predictor
     evaluated : FaceDataset
         All of its images are used. Its classes must be among the model's.
+    tell : callable, optional
+        Called with (done, total, "") as images are done.
 
     Returns
     -------
@@ -34,7 +41,12 @@ def evaluate_model_file(predictor: Predictor, evaluated: FaceDataset) -> Results
     info = predictor.info
     known = evaluated.with_classes(info.classes)
     start = time.perf_counter()
-    probabilities = predictor.predict_proba(known.images)
+    probabilities = np.empty((len(known), len(info.classes)), dtype=np.float32)
+    for first in range(0, len(known), _PIECE):
+        own = slice(first, first + _PIECE)
+        probabilities[own] = predictor.predict_proba(known.images[own])
+        if tell is not None:
+            tell(min(own.stop, len(known)), len(known), "")
     seconds = time.perf_counter() - start
     seed = SeedResults(
         seed=info.seeds[0],
