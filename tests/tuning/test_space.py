@@ -13,7 +13,6 @@ from ferboost.errors import SettingsError
 from ferboost.presets import PRESETS
 from ferboost.settings import load_settings
 from ferboost.tuning import Choices, Range, SearchSpace, parse_space, read_space
-from ferboost.tuning.space import default_space
 
 TOML = """
 [cnn]
@@ -245,17 +244,3 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path, content: str) -> None:
     file.write_text("[cnn]\nepoch = [1]\n", "utf-8")
     with pytest.raises(SettingsError, match=r"space\.toml: no setting 'cnn\.epoch'"):
         read_space(file)
-
-
-@pytest.mark.parametrize("trees", [False, True])
-@pytest.mark.parametrize("preset", PRESETS)
-def test_what_is_searched_by_default_goes_with_every_preset(preset: str, trees: bool) -> None:
-    settings = load_settings(preset)
-    space = default_space(settings, trees=trees)
-    for end in (0, -1):
-        point = {
-            name: known.values[end] if isinstance(known, Choices) else (known.low, known.high)[end]
-            for name, known in space.parameters.items()
-        }
-        assert space.apply(settings, point) != settings
-        assert all(name.startswith("trees." if trees else "cnn.") for name in point)

@@ -173,9 +173,10 @@ def tune(
     from ferboost.errors import SettingsError
     from ferboost.report.study_page import write_study_page
     from ferboost.runs import Run, new_run_path
+    from ferboost.tuning.default_spaces import default_space
     from ferboost.tuning.executing import execute_study
     from ferboost.tuning.plans import plan_study
-    from ferboost.tuning.space import default_space, read_space
+    from ferboost.tuning.space import read_space
     from ferboost.tuning.study import Study, start_study
 
     origin = None if run is None else Run.open(run)
