@@ -70,6 +70,29 @@ def test_one_variant_is_evaluated_and_what_it_says_is_written(trained: Trained) 
     assert (plain.code, plain.err) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("{run}", "--predictions would replace {run}; give another file"),
+        ("{faces}", "--predictions would replace {faces}; give another file"),
+        ("folder", "folder is a folder; give --predictions a file"),
+        ("nowhere/said.csv", "nowhere/said.csv lies in no folder that is there; give --pred"),
+    ],
+)
+def test_predictions_replace_nothing_that_they_are_made_of(
+    trained: Trained, target: str, words: str
+) -> None:
+    Path("folder").mkdir()
+    names = {"run": trained.run, "faces": trained.faces}
+    before = trained.faces.read_bytes()
+    outcome = ferboost(
+        "evaluate", trained.run, trained.faces, "--predictions", target.format(**names)
+    )
+    assert (outcome.code, outcome.out) == (2, "")
+    assert words.format(**names) in outcome.err
+    assert trained.faces.read_bytes() == before
+
+
 def test_a_network_learns_what_another_model_says(trained: Trained, no_report: None) -> None:
     assert ferboost("export", trained.run, "-o", "model.onnx").code == 0
     asked = ("evaluate", "model.onnx", trained.faces, "--split", "train")

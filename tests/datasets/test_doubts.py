@@ -139,6 +139,17 @@ def test_probabilities_count_as_much_as_labels_whatever_is_doubted(tmp_path: Pat
     assert "gives probabilities to learn of 1 of 4 training images" in joined.notes[-1]
 
 
+def test_classes_that_the_data_lacks_are_left_out(tmp_path: Path) -> None:
+    columns = ",".join(f"probability of {name}" for name in (*EMOTIONS, "bored"))
+    shares = ["0.0"] * len(EMOTIONS)
+    shares[HAPPY], shares[SAD] = "0.4", "0.1"
+    text = f"image,{columns}\n0.png,{','.join(shares)},0.5\n"
+    joined = join_doubts(dataset(), write(tmp_path, text), distil=True)
+    assert joined.beliefs is not None
+    assert joined.beliefs[0, HAPPY] == pytest.approx(0.9)
+    assert joined.beliefs[0, SAD] == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -217,9 +217,13 @@ def test_a_log_loss_that_one_of_many_pairs_has_by_chance_is_not_said() -> None:
     assert "by log loss" not in adjusted(found)[0].sentence("a", "b")
 
 
-def test_models_of_equal_losses_have_a_p_of_one() -> None:
-    right, losses = np.ones((2, 5), dtype=np.bool_), np.full((2, 5), 0.3)
-    assert compare(right, right, losses=(losses, losses)).loss_p == 1
+@pytest.mark.parametrize("gain", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(2, 5), (1, 1)])
+def test_losses_that_do_not_vary_show_nothing(shape: tuple[int, int], gain: float) -> None:
+    right, losses = np.ones(shape, dtype=np.bool_), np.full(shape, 0.3)
+    found = compare(right, right, losses=(losses, losses - gain))
+    assert found.loss_p == 1
+    assert "by log loss" not in found.sentence("a", "b")
 
 
 def test_variants_of_a_run_are_compared_on_the_images_that_count() -> None:

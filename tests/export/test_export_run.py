@@ -261,7 +261,11 @@ def test_what_was_judged_out_of_fold_in_one_run_alone_does_not_count(
     with every_scaling_is_kept():
         judged, _ = finish(tmp_path / "run", dataset, run_settings(trees=trees))
         info = export_run(judged, tmp_path / "model.onnx", beside=[other[0]]).info
-    assert info.calibration == "temperature"
+        thirds, _ = finish(
+            tmp_path / "thirds", dataset, run_settings({"l2": 0.1}, trees=trees | {"folds": 3})
+        )
+        both = export_run(judged, tmp_path / "both.onnx", beside=[thirds]).info
+    assert info.calibration == both.calibration == "temperature"
 
 
 def test_runs_that_cannot_be_averaged_are_refused(
@@ -285,8 +289,10 @@ def test_runs_that_cannot_be_averaged_are_refused(
         export_run(run, target, "pixels", beside=[mean])
     cut = run_settings(data={"validation_fraction": 0.3}, trees={"taps": ("fc1",)})
     others, _ = finish(tmp_path / "cut", dataset, cut)
-    with pytest.raises(SettingsError, match="hold out other images for calibration"):
+    with pytest.raises(SettingsError, match="'cnn' is calibrated on other images in each"):
         export_run(run, target, beside=[others])
+    uncalibrated = export_run(run, tmp_path / "plain.onnx", beside=[others], calibration="none")
+    assert (uncalibrated.info.calibration, uncalibrated.info.sets) == ("none", None)
     copied = tmp_path / "copied"
     shutil.copytree(run.path, copied)
     with pytest.raises(SettingsError, match="have the same CNN, which would count twice"):

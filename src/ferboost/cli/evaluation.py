@@ -101,6 +101,8 @@ def evaluate(
     from ferboost.runs import Run
 
     check_split(split)
+    if predictions is not None:
+        _check_target(predictions, model, data)
     if coverage is not None and not 0 < coverage < 1:
         raise SettingsError(f"a coverage lies between 0 and 1, such as 0.9; found {coverage}")
     if model.is_file():
@@ -127,6 +129,17 @@ def evaluate(
         print_trust(trust, why_not)
         if by_group:
             print_groups(by_group)
+
+
+def _check_target(target: Path, *inputs: Path) -> None:
+    """Refuse a table in the place of what it is made of, or where none can be."""
+    from ferboost.errors import SettingsError
+
+    if any(target.resolve() == path.resolve() for path in inputs):
+        raise SettingsError(f"--predictions would replace {target}; give another file")
+    if target.is_dir() or not target.parent.is_dir():
+        where = "is a folder" if target.is_dir() else "lies in no folder that is there"
+        raise SettingsError(f"{target} {where}; give --predictions a file")
 
 
 def _evaluate_file(

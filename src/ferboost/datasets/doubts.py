@@ -162,7 +162,7 @@ def _beliefs_of_table(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
 
 
 def _taught(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
-    """Return the mean of the labels and the probabilities of a table."""
+    """Return the mean of the labels and the probabilities of a table, of these classes alone."""
     beliefs = _certain(dataset)
     columns = [probability_column(name) for name in dataset.classes]
     seen: set[int] = set()
@@ -176,8 +176,13 @@ def _taught(dataset: FaceDataset, path: Path) -> NDArray[np.float32]:
             )
         seen.add(row.place)
         shares = np.array([_probability(row, column) or 0.0 for column in columns], np.float32)
-        if not abs(shares.sum() - 1) < _ROUNDED:
+        strangers = [name for name in row.cells if name.startswith(probability_column(""))]
+        strangers = [name for name in strangers if name not in columns]
+        rest = sum(_probability(row, name) or 0.0 for name in strangers)
+        if not abs(shares.sum() + rest - 1) < _ROUNDED:
             raise DataError(f"{row.where}: the probabilities of {row.image} do not sum to 1")
+        if not shares.sum() > 0:
+            raise DataError(f"{row.where}: {row.image} has no probability of a class of the data")
         beliefs[row.place] = _EVEN * beliefs[row.place] + (1 - _EVEN) * shares / shares.sum()
     return beliefs
 

@@ -174,7 +174,8 @@ def compare(
         draws = bootstrap_means(rises, resamples=max(1, resamples // 5), seed=seed)
         loss = Measure(float(rises.mean()), percentile_interval(draws))
         deviation = float(draws.std())
-        loss_p = erfc(abs(loss.value) / deviation / sqrt(2)) if deviation else float(not loss.value)
+        # One image, or equal gains of all, show nothing of how much they vary.
+        loss_p = 1.0 if deviation < 1e-12 else erfc(abs(loss.value) / deviation / sqrt(2))
     return Comparison(
         n=gains.shape[1],
         difference=float(100 * gains.mean()),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import combinations, product
+from itertools import combinations, product, starmap
 from pathlib import Path
 from typing import Literal
 
@@ -42,7 +42,7 @@ from ferboost.pipeline.drifting import find_trait_limits
 from ferboost.pipeline.evaluating import load_training_hashes
 from ferboost.pipeline.examples import load_examples
 from ferboost.runs import Run
-from ferboost.variants import require_variant
+from ferboost.variants import CNN, require_variant
 
 __all__ = ["Export", "ExportedCalibration", "export_run"]
 
@@ -209,7 +209,7 @@ def _require_alike(first: _Part, other: _Part, variant: str) -> None:
         raise SettingsError(f"{both} have other protocols; average runs of one")
     if first.results.images != other.results.images:
         raise SettingsError(f"{both} have cut off other test images; average runs of one split")
-    if any(_same_network(a, b) for a, b in product(first.models, other.models)):
+    if variant == CNN and any(starmap(_same_network, product(first.models, other.models))):
         raise SettingsError(f"{both} have the same CNN, which would count twice; name one of them")
     counts = [len(members_of(part.models[:1], variant)) for part in (first, other)]
     if counts[0] != counts[1]:
@@ -253,16 +253,20 @@ def _calibrate(
                 f"the calibration of {path} lacks {variant!r}; run: ferboost calibrate {path} DATA"
             )
         counted.append(calibration.counted(variant, part.seeds))
-    # Validation images come first; images that were judged out of fold, where a run has any, last.
-    common = min(len(own) for own, _ in counted)
-    labels = counted[0][0][:common]
-    if not all(np.array_equal(labels, own[:common]) for own, _ in counted):
+    if not _are_alike([own for own, _ in counted]):
+        # Validation images come first, and images that were judged out of fold, if any, last.
+        validation = [sum(part.run.record.data.counts["validation"]) for part in parts]
+        pairs = zip(counted, validation, strict=True)
+        counted = [(own[:count], shares[:count]) for (own, shares), count in pairs]
+    if not _are_alike([own for own, _ in counted]):
+        if method == "none":
+            return "none", None, None
         raise SettingsError(
-            "the runs hold out other images for calibration; average runs of one "
-            "data.validation_fraction"
+            f"{variant!r} is calibrated on other images in each of these runs; average runs of one "
+            "data.validation_fraction and trees.features, or take --calibration none"
         )
-    weights = [len(part.seeds) for part in parts]
-    members = [own[:common] for _, own in counted]
+    labels, weights = counted[0][0], [len(part.seeds) for part in parts]
+    members = [own for _, own in counted]
     shares = np.average(members, axis=0, weights=weights).astype(np.float32)
     scaling = None
     method = method or "temperature"
@@ -309,6 +313,10 @@ def _parity_faces(run: Run, data: FaceDataset | None) -> NDArray[np.uint8]:
             f"its data {run.record.data.path} are there; name some by --data"
         )
     return np.concatenate(found)
+
+
+def _are_alike(rows: Sequence[NDArray[np.int64]]) -> bool:
+    return all(np.array_equal(rows[0], own) for own in rows)
 
 
 def _metrics(parts: Sequence[_Part], variant: str, scaling: Scaling | None) -> dict[str, float]:

@@ -52,7 +52,7 @@ class StudyRecord(BaseModel):
     classes: tuple[str, ...]
     data: DataRecord
     networks: dict[str, str]
-    """SHA-256 of the networks of the run, by seed."""
+    """SHA-256 of the networks of the run, by seed and fold."""
     environment: dict[str, str]
     """Versions of the packages, and the machine."""
     command: str
@@ -334,13 +334,13 @@ def _hash_networks(run: Run, plan: StudyPlan) -> dict[str, str]:
     trees = plan.settings.trees
     folders = {}
     for seed in run.settings.seeds:
-        folders[f"seed {seed}"] = run.seed_path(seed)
+        folders[str(seed)] = run.seed_path(seed)
         for fold in range(trees.folds if trees.features == "out-of-fold" else 0):
-            folders[f"seed {seed}, fold {fold + 1}"] = fold_path(run.seed_path(seed), fold)
+            folders[f"{seed}, fold {fold + 1}"] = fold_path(run.seed_path(seed), fold)
     hashes = {}
     for name, folder in folders.items():
         file = network_path(folder)
         if not file.is_file():
-            raise run.unfinished(f"{name} has no trained CNN")
+            raise run.unfinished(f"seed {name} has no trained CNN")
         hashes[name] = sha256(file.read_bytes()).hexdigest()
     return hashes
