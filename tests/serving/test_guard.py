@@ -14,6 +14,7 @@ from services import Gate, encoded, face
 from starlette.testclient import TestClient
 
 from ferboost.page import page_files
+from ferboost.progress import Tell
 from ferboost.serving import Limits, create_app
 
 TOKEN = "a-token-of-the-tests"  # noqa: S105
@@ -99,10 +100,12 @@ class Failing(Gate):
         super().__init__()
         self.is_failing = False
 
-    def predict_proba(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict_proba(
+        self, faces: NDArray[np.uint8], on_progress: Tell | None = None
+    ) -> NDArray[np.float32]:
         if self.is_failing:
             raise ValueError(SECRET)
-        return super().predict_proba(faces)
+        return super().predict_proba(faces, on_progress)
 
 
 def test_a_failure_is_logged_without_its_message(caplog: pytest.LogCaptureFixture) -> None:

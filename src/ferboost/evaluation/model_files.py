@@ -11,8 +11,6 @@ from ferboost.progress import Tell
 
 __all__ = ["evaluate_model_file"]
 
-_PIECE = 512
-
 
 def evaluate_model_file(
     predictor: Predictor, evaluated: FaceDataset, tell: Tell | None = None
@@ -41,12 +39,7 @@ def evaluate_model_file(
     info = predictor.info
     known = evaluated.with_classes(info.classes)
     start = time.perf_counter()
-    probabilities = np.empty((len(known), len(info.classes)), dtype=np.float32)
-    for first in range(0, len(known), _PIECE):
-        own = slice(first, first + _PIECE)
-        probabilities[own] = predictor.predict_proba(known.images[own])
-        if tell is not None:
-            tell(min(own.stop, len(known)), len(known), "")
+    probabilities = predictor.predict_proba(known.images, tell)
     seconds = time.perf_counter() - start
     seed = SeedResults(
         seed=info.seeds[0],

@@ -167,8 +167,16 @@ class Predictor:
                 self._detector = CenterFace(threads=self._threads)
             return self._detector
 
-    def predict_proba(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict_proba(
+        self, faces: NDArray[np.uint8], on_progress: Tell | None = None
+    ) -> NDArray[np.float32]:
         """Return probabilities, float32 of shape (n, classes), of faces uint8 (n, 48, 48).
+
+        Parameters
+        ----------
+        faces : ndarray of uint8, shape (n, 48, 48)
+        on_progress : callable, optional
+            Called with (done, total, "") after every batch.
 
         Raises
         ------
@@ -190,6 +198,8 @@ class Predictor:
                     f"{len(self.classes)} classes; export it again"
                 )
             probabilities[start : start + _BATCH] = said
+            if on_progress is not None:
+                on_progress(start + len(batch), len(faces), "")
         return probabilities
 
     def predict_files(
