@@ -28,6 +28,8 @@ from ferboost.runs import Run
 from ferboost.settings import parse_settings
 
 PLAIN = Precision("cpu", "float32", channels_last=False, reason="fixed by the test")
+PLAIN_LAST = Precision("cpu", "float32", channels_last=True, reason="fixed by the test")
+ROUNDED_LAST = Precision("cpu", "bfloat16", channels_last=True, reason="fixed by the test")
 
 
 def faces(count_per_class: int = 20, seed: int = 1) -> FaceDataset:
