@@ -56,7 +56,11 @@ def test_trees_on_a_tap_see_that_tap(finished: tuple[Run, Results], dataset: Fac
 def test_times_are_of_the_parts_and_the_whole(
     finished: tuple[Run, Results], dataset: FaceDataset, variant: str
 ) -> None:
-    time = load_seed_model(finished[0], 4).predict_times(dataset.images, [variant])[variant]
+    told: list[tuple[int, int]] = []
+    model = load_seed_model(finished[0], 4)
+    times = model.predict_times(dataset.images, [variant], lambda *now: told.append(now[:2]))
+    time = times[variant]
+    assert told == [(1, 1)]
     assert time.whole > 0
     assert (time.cnn > 0) == (variant != "pixels")
     assert (time.trees > 0) == (variant != "cnn")

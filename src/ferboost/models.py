@@ -177,14 +177,19 @@ class SeedModel:
         return self._predict(images, [variant])[variant]
 
     def predict_times(
-        self, images: NDArray[np.uint8], variants: Sequence[str]
+        self, images: NDArray[np.uint8], variants: Sequence[str], tell: Tell | None = None
     ) -> dict[str, PredictTime]:
         """Time variants on `images`: the networks, the trees, and both in one go.
 
-        The same networks are timed once.
+        The same networks are timed once. `tell` is called as variants are timed.
         """
         of_networks: dict[tuple[int, ...], float] = {}
-        return {variant: self._predict_time(images, variant, of_networks) for variant in variants}
+        times = {}
+        for variant in variants:
+            times[variant] = self._predict_time(images, variant, of_networks)
+            if tell is not None:
+                tell(len(times), len(variants), "")
+        return times
 
     def _predict_time(
         self, images: NDArray[np.uint8], variant: str, of_networks: dict[tuple[int, ...], float]

@@ -103,14 +103,17 @@ def _evaluate_seed(
     for variant in variants or ():
         require_variant(run.path, variant, model.variants)
     wanted = tuple(variants or model.variants)
+    predicting, timing = (part_of(tell, half, 2, "") for half in range(2))
     return SeedResults(
         seed=seed,
         history=curves.history,
         best_epoch=curves.best_epoch,
-        probabilities=model.probabilities(evaluated.images, tell=tell, variants=wanted),
+        probabilities=model.probabilities(
+            evaluated.images, tell=predicting if timed else tell, variants=wanted
+        ),
         train_accuracy=read_train_accuracy(run, seed),
         predict_times=(
-            model.predict_times(evaluated.images, wanted)
+            model.predict_times(evaluated.images, wanted, timing)
             if timed
             else dict.fromkeys(wanted, PredictTime(nan, nan, nan))
         ),
