@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.training import LabelledImages
@@ -126,12 +127,17 @@ def _lacks_a_class(case: _Case, classes: int) -> bool:
 def _as_many(
     learnt: LabelledImages, unseen: LabelledImages, random: np.random.Generator
 ) -> dict[Familiarity, LabelledImages]:
-    """Draw, class by class, as many of the one kind as there are of the other."""
-    picked = []
+    """Draw, class by class, as many of the one kind as of the other."""
+    kinds: dict[Familiarity, LabelledImages] = {"learnt": learnt, "unseen": unseen}
+    picked: dict[Familiarity, list[NDArray[np.int64]]] = {"learnt": [], "unseen": []}
     for label in np.unique(unseen.labels):
-        own = random.permutation(np.flatnonzero(learnt.labels == label))
-        picked.append(own[: int((unseen.labels == label).sum())])
-    return {"learnt": learnt.select(np.sort(np.concatenate(picked))), "unseen": unseen}
+        own = {kind: np.flatnonzero(images.labels == label) for kind, images in kinds.items()}
+        count = min(map(len, own.values()))
+        for kind, places in own.items():
+            picked[kind].append(random.permutation(places)[:count])
+    return {
+        kind: images.select(np.sort(np.concatenate(picked[kind]))) for kind, images in kinds.items()
+    }
 
 
 def _judge(case: _Case, familiarity: Familiarity, tap: str, seed: int) -> dict[str, Judged]:
