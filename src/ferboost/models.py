@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from ferboost.boosting import BoostedTrees
 from ferboost.centres import ClassCentres
 from ferboost.cnn.checkpoint import load_weights
 from ferboost.cnn.network import FaceNetwork, build_network
-from ferboost.config import CNNSettings, TreeSettings, Views
+from ferboost.config import CNNSettings, Settings, TreeSettings, Views
 from ferboost.errors import RunError
 from ferboost.evaluation.results import PredictTime
 from ferboost.features import (
@@ -38,21 +39,28 @@ from ferboost.variants import (
 )
 
 __all__ = [
+    "ROLES",
     "TRAIN_ACCURACY",
+    "Role",
     "SeedModel",
+    "borrowed_names",
+    "borrowed_path",
+    "borrowed_record_path",
     "centres_path",
     "fold_path",
+    "load_borrowed",
     "load_seed_model",
-    "load_stacked",
     "members_of",
     "network_path",
-    "stacked_path",
-    "stacked_record_path",
     "trees_path",
 ]
 
 #: What the models of a seed score on their own images: written last, when all of them are there.
 TRAIN_ACCURACY = "train-accuracy.json"
+
+#: What a run takes CNNs of other runs for: trees see their logits, or they teach its own CNN.
+Role: TypeAlias = Literal["stacked", "teacher"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 _TIMED_REPEATS = 3
 _LONG = 10.0
@@ -77,14 +85,19 @@ def centres_path(folder: Path, group: str) -> Path:
     return folder / f"centres-{group}.safetensors"
 
 
-def stacked_path(folder: Path, number: int) -> Path:
-    """Return where one of the other runs' CNNs that the trees see is kept, counted from 0."""
-    return folder / f"stacked-{number}.safetensors"
+def borrowed_names(settings: Settings, role: Role) -> tuple[str, ...]:
+    """Return the other runs whose CNNs a run takes for something."""
+    return settings.trees.stacked if role == "stacked" else settings.cnn.teachers
 
 
-def stacked_record_path(run: Run) -> Path:
-    """Return where is said which CNNs of other runs the trees of a run see."""
-    return run.path / "stacked.json"
+def borrowed_path(folder: Path, role: Role, number: int) -> Path:
+    """Return where a CNN of another run is kept, counted from 0."""
+    return folder / f"{role}-{number}.safetensors"
+
+
+def borrowed_record_path(run: Run, role: Role) -> Path:
+    """Return where is said which CNNs of other runs a run has taken."""
+    return run.path / f"{role}.json"
 
 
 def fold_path(folder: Path, fold: int) -> Path:
@@ -310,17 +323,17 @@ def _require_all(run: Run, folder: Path) -> None:
             raise RunError(f"{path} is gone from a finished run; restore it, or train anew")
 
 
-def load_stacked(run: Run, folder: Path) -> tuple[FaceNetwork, ...]:
-    """Read the other runs' CNNs that the trees in a folder of `run` see, if any.
+def load_borrowed(run: Run, folder: Path, role: Role) -> tuple[FaceNetwork, ...]:
+    """Read the other runs' CNNs that a folder of `run` has for something, if any.
 
     Raises
     ------
     RunError
         If one is missing or damaged.
     """
-    if not run.settings.trees.stacked:
+    if not borrowed_names(run.settings, role):
         return ()
-    path = stacked_record_path(run)
+    path = borrowed_record_path(run, role)
     try:
         records = [CNNSettings(**record["cnn"]) for record in json.loads(path.read_bytes())]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -328,7 +341,7 @@ def load_stacked(run: Run, folder: Path) -> tuple[FaceNetwork, ...]:
     networks = []
     for number, settings in enumerate(records):
         network = build_network(settings, len(run.record.classes))
-        load_weights(stacked_path(folder, number), network)
+        load_weights(borrowed_path(folder, role, number), network)
         networks.append(network.eval())
     return tuple(networks)
 
@@ -353,7 +366,7 @@ def _load_models(run: Run, folder: Path) -> SeedModel:
         trees,
         views=settings.views,
         centres=centres,
-        stacked=load_stacked(run, folder) if trees else (),
+        stacked=load_borrowed(run, folder, "stacked") if trees else (),
     )
 
 

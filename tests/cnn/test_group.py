@@ -96,7 +96,7 @@ def test_the_others_train_what_the_first_one_trains(
     ((network, own, judge, of_settings, precision), named) = called[0]
     assert of_settings == settings
     assert precision == PLAIN
-    assert named == {"seed": 3, "state_path": path, "identity": "this"}
+    assert named == {"seed": 3, "state_path": path, "identity": "this", "teachers": []}
     assert network.output.out_features == 3
     np.testing.assert_array_equal(own.images, train.images)
     np.testing.assert_array_equal(own.labels, train.labels)

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sklearn.base import clone
 from small import PLAIN, pixel_trees, small_boosted, small_cnn
 
+from ferboost.cnn.network import FaceNetwork
+from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import CNNSettings
 from ferboost.curves import EpochRecord
 from ferboost.datasets.dataset import FaceDataset
@@ -32,6 +35,31 @@ class TestTraining:
         heard: list[EpochRecord] = []
         small_boosted().fit(images, labels, on_epoch=lambda history: heard.append(history[-1]))
         assert [record.epoch for record in heard] == [1, 2]
+
+    def test_teachers_learn_the_same_images_first(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trained: list[tuple[FaceNetwork, LabelledImages, list[FaceNetwork]]] = []
+
+        def noted(network: Any, train: Any, *others: Any, teachers: Any, **named: Any) -> Any:
+            trained.append((network, train, list(teachers)))
+            return train_network(network, train, *others, teachers=teachers, **named)
+
+        monkeypatch.setattr("ferboost.estimators.cnn.train_network", noted)
+        teachers = (small_cnn(votes=1.0), small_cnn(dense=(16, 8), random_state=4))
+        model = clone(small_cnn(teachers=teachers, taught=1.0))
+        votes = np.ones((len(labels), 2))
+        model.fit(images, labels, votes=votes)
+        first, second, own = trained
+        assert own[2] == [first[0], second[0]]
+        assert [data.votes is not None for _, data, _ in trained] == [True, False, False]
+        for data in (first[1], second[1]):
+            np.testing.assert_array_equal(data.images, own[1].images)
+        alone = small_cnn().fit(images, labels)
+        assert (model.predict_proba(images) != alone.predict_proba(images)).any()
+        trained.clear()
+        small_boosted(cnn=small_cnn(teachers=teachers)).fit(images, labels, votes=votes)
+        assert [data.votes is not None for _, data, _ in trained] == [True, False, False]
 
     def test_given_validation_images_choose_the_epoch(
         self, images: NDArray[np.uint8], labels: NDArray[np.str_]

@@ -13,7 +13,7 @@ from ferboost.errors import RunError, SettingsError
 from ferboost.export import export_run
 from ferboost.features import tap_features
 from ferboost.inference import Predictor
-from ferboost.models import load_seed_model, stacked_record_path
+from ferboost.models import borrowed_record_path, load_seed_model
 from ferboost.pipeline import branch_run, execute_run, resume_run, start_run
 from ferboost.progress import Monitor
 from ferboost.report import write_report
@@ -83,9 +83,9 @@ def test_out_of_fold_trees_see_the_cnn_that_has_not_learnt_their_fold(tmp_path: 
 
 def test_a_run_that_was_killed_while_they_were_copied_goes_on(other: Run, tmp_path: Path) -> None:
     run, _ = start_run(tmp_path / "run", DATASET, stacking((other.path,)), "tests")
-    stacked_record_path(run).unlink()
+    borrowed_record_path(run, "stacked").unlink()
     resume_run(run.path, DATASET)
-    assert stacked_record_path(run).exists()
+    assert borrowed_record_path(run, "stacked").exists()
 
 
 def test_other_trees_of_a_run_can_stack(other: Run, tmp_path: Path) -> None:
@@ -139,4 +139,6 @@ def test_a_run_may_be_called_like_one_of_its_seeds(other: Run, tmp_path: Path) -
     shutil.copytree(other.path, called)
     for name in (called, called / "seed-5"):
         run, _ = begin(tmp_path / f"run-of-{name.name}", DATASET, stacking((name,)))
-        assert json.loads(stacked_record_path(run).read_bytes())[0]["run"] == str(called)
+        assert json.loads(borrowed_record_path(run, "stacked").read_bytes())[0]["run"] == str(
+            called
+        )

@@ -182,6 +182,7 @@ def test_a_whole_number_is_none_of_a_setting_of_fractions() -> None:
         ({"preset": ["paper"]}, "preset cannot be searched"),
         ({"seeds": [[1]]}, "seeds cannot be searched"),
         ({"protocol": ["paper"]}, "protocol cannot be searched: a study chooses on validation"),
+        ({"cnn.teachers": [["runs/1"], ["runs/2"]]}, "trains its CNNs without teachers"),
         ({"trees.stacked": [["runs/1"], ["runs/2"]]}, "make a run that stacks them"),
         ({"data.validation_fraction": [0.1]}, "the same validation images"),
         ({"cnn.epochs": {"values": [1], "when": 1}}, "when takes conditions"),

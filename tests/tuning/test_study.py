@@ -46,6 +46,15 @@ def test_only_what_a_run_stacks_is_stacked(tmp_path: Path) -> None:
     plan_study(parse_space({"cnn.l2": [0.1]}), stacking, sampler="grid")  # has no trees
 
 
+def test_a_study_trains_no_cnns_that_are_taught(tmp_path: Path) -> None:
+    taught = settings(cnn={"teachers": ("other",)})
+    with pytest.raises(SettingsError, match="a study trains its CNNs without teachers; leave out"):
+        plan_study(SPACE, taught, sampler="grid")
+    run = begun(tmp_path / "run", trees={"taps": ("fc1",)})
+    own = change_settings(run.settings, (), {"cnn": {"teachers": ["gone since"]}})
+    plan_study(SPACE, own, sampler="grid", run=run)
+
+
 def test_trees_out_of_fold_need_a_run_with_as_many_folds(tmp_path: Path) -> None:
     of_three = {"taps": ("fc1",), "features": "out-of-fold", "folds": 3}
     run = begun(tmp_path / "run", trees=of_three)

@@ -1,7 +1,7 @@
 """One step of a training, recorded once and replayed where it runs on a GPU."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -35,6 +35,8 @@ class TrainingStep:
     settings : CNNSettings
     precision : Precision
     group : Group
+    teachers : sequence of FaceNetwork
+        What they say of each batch, on average, is learnt beside the labels.
 
     Attributes
     ----------
@@ -51,6 +53,7 @@ class TrainingStep:
         settings: CNNSettings,
         precision: Precision,
         group: Group,
+        teachers: Sequence[FaceNetwork] = (),
     ) -> None:
         self._network = network
         self._averaged = averaged
@@ -59,6 +62,7 @@ class TrainingStep:
         self._settings = settings
         self._precision = precision
         self._group = group
+        self._teachers = teachers
         self._records = precision.device == "cuda" and group.size == 1
         self._taken: Counter[torch.Size] = Counter()
         self._recorded: dict[torch.Size, tuple[dict[str, Tensor], Callable[[], None]]] = {}
@@ -117,10 +121,13 @@ class TrainingStep:
         entropy = mean_cross_entropy(
             logits, mine["labels"], mine.get("beliefs"), self._settings.label_smoothing
         )
+        if self._teachers:
+            said = _entropy_of_shares(logits, self._ask_teachers(mine["images"]))
+            entropy = torch.lerp(entropy, said, self._settings.taught)
         penalty = self._settings.l2 * self._network.penalty()
         loss = entropy
         if "votes" in mine:
-            loss = loss + self._settings.votes * _entropy_of_votes(opinions, mine["votes"])
+            loss = loss + self._settings.votes * _entropy_of_shares(opinions, mine["votes"])
         self._optimizer.zero_grad()
         # The mean of the gradients over the group becomes that of the whole batch.
         torch.autograd.backward(own * self._group.size / count * loss + penalty)
@@ -130,6 +137,13 @@ class TrainingStep:
         if own:
             right = (logits.argmax(dim=1) == mine["labels"]).sum()
             self.sums += torch.stack(((entropy + penalty).detach().double() * own, right.double()))
+
+    @torch.no_grad()
+    def _ask_teachers(self, images: Tensor) -> Tensor:
+        """Return the mean of their probabilities, shape (n, classes)."""
+        with self._precision.autocast():
+            logits = [teacher(images) for teacher in self._teachers]
+        return torch.stack(logits).softmax(dim=2).mean(dim=0)
 
     @torch.no_grad()
     def _move_average(self) -> None:
@@ -154,6 +168,6 @@ def mean_cross_entropy(
     return (each * weights).mean()
 
 
-def _entropy_of_votes(logits: Tensor, shares: Tensor) -> Tensor:
-    """Return the mean cross-entropy; images without votes, whose shares are zero, add nothing."""
+def _entropy_of_shares(logits: Tensor, shares: Tensor) -> Tensor:
+    """Return the mean cross-entropy; images whose shares are zero add nothing."""
     return -(shares * logits.log_softmax(dim=1)).sum(dim=1).mean()

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +106,7 @@ def train_network(
     precision: Precision,
     *,
     seed: int,
+    teachers: Sequence[FaceNetwork] = (),
     state_path: Path | None = None,
     identity: str = "",
     on_progress: Callable[[TrainingProgress], None] = _ignore,
@@ -131,6 +132,9 @@ def train_network(
     settings : CNNSettings
     precision : Precision
     seed : int
+    teachers : sequence of FaceNetwork
+        Trained networks of the same classes. What they say, on average, of each image as it is
+        augmented is learnt beside its label; they look at one view of it, and stay as they are.
     state_path : Path, optional
         Where the state is kept after every epoch, and where the training goes on from.
     identity : str
@@ -150,6 +154,12 @@ def train_network(
         If the loss is no longer a number.
     RunError
         If the state at `state_path` is damaged or of another training.
+
+    References
+    ----------
+    .. [1] Hinton, G., Vinyals, O., Dean, J. (2015). Distilling the knowledge in a neural network.
+    .. [2] Beyer, L. et al. (2022). Knowledge distillation: A good teacher is patient and
+       consistent. CVPR.
     """
     group = current_group()
     classes = cast("nn.Linear", network.get_submodule("output")).out_features
@@ -162,7 +172,7 @@ def train_network(
             "state_path": None if state_path is None else str(state_path.resolve()),
             "identity": identity,
         }
-        _send(group, header, train, validation)
+        _send(group, header, train, validation, teachers)
     _start(network, train.images, settings, seed)
     columns = 0 if train.votes is None else train.votes.shape[1]
     _add_outputs(network, columns, seed)
@@ -177,8 +187,9 @@ def train_network(
         if state.averaged:
             judged.load_state_dict(state.averaged)
     step = TrainingStep(
-        network, judged, optimizer, settings=settings, precision=precision, group=group
-    )
+        network, judged, optimizer, settings=settings, precision=precision, group=group,
+        teachers=[_listening(teacher, precision) for teacher in teachers],
+    )  # fmt: skip
     # Beside a GPU, what is left to the processor is too little to wait for threads with.
     with (
         torch.random.fork_rng(devices=range(torch.cuda.device_count())),
@@ -235,11 +246,31 @@ def _send(
     header: dict[str, Any],  # Any: JSON values
     train: LabelledImages,
     validation: LabelledImages,
+    teachers: Sequence[FaceNetwork],
 ) -> None:
     """Send the other processes what `follow` trains."""
     learnt = _learnt(train)
     arrays: list[NDArray[Any]] = [validation.images, validation.labels, *learnt.values()]
-    group.send(header | {"learnt": list(learnt)}, arrays)
+    for teacher in teachers:
+        arrays += [tensor.cpu().numpy() for tensor in teacher.state_dict().values()]
+    shapes = [teacher.settings.model_dump(mode="json") for teacher in teachers]
+    group.send(header | {"learnt": list(learnt), "teachers": shapes}, arrays)
+
+
+def _rebuilt(settings: CNNSettings, classes: int, weights: Iterator[NDArray[Any]]) -> FaceNetwork:
+    """Return a network with the next of the weights."""
+    network = new_network(settings, classes, seed=0)
+    names = network.state_dict()
+    network.load_state_dict({name: torch.from_numpy(next(weights)) for name in names})
+    return network
+
+
+def _listening(teacher: FaceNetwork, precision: Precision) -> FaceNetwork:
+    """Return a copy of a teacher that looks at one view of an image, which is what it teaches."""
+    own = copy.deepcopy(teacher).eval()
+    own.looks_once = True
+    precision.place(own)
+    return own
 
 
 def _learnt(train: LabelledImages) -> dict[str, NDArray[Any]]:
@@ -280,16 +311,22 @@ def _add_outputs(network: FaceNetwork, more: int, seed: int) -> None:
 def follow(group: Group) -> None:
     """Train along with the first process of a `training_group` whatever it trains."""
     while (sent := group.receive()) is not None:
-        header, (validation_images, validation_labels, *learnt) = sent
+        header, (validation_images, validation_labels, *others) = sent
         settings = CNNSettings.model_validate(header["settings"])
         path = header["state_path"]
+        arrays = iter(others)
+        learnt = {name: next(arrays) for name in header["learnt"]}
         train_network(
             new_network(settings, header["classes"], header["seed"]),
-            LabelledImages(**dict(zip(header["learnt"], learnt, strict=True))),
+            LabelledImages(**learnt),
             LabelledImages(validation_images, validation_labels),
             settings,
             Precision(**header["precision"]),
             seed=header["seed"],
+            teachers=[
+                _rebuilt(CNNSettings.model_validate(shape), header["classes"], arrays)
+                for shape in header["teachers"]
+            ],
             state_path=None if path is None else Path(path),
             identity=header["identity"],
         )

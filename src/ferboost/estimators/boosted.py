@@ -17,7 +17,7 @@ from ferboost.config import TreeSettings
 from ferboost.datasets.dataset import hash_images
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.errors import SettingsError
-from ferboost.estimators.cnn import CNNClassifier, cnn_settings
+from ferboost.estimators.cnn import CNNClassifier, cnn_settings, fit_beside, takes_votes
 from ferboost.estimators.shared import (
     FaceClassifier,
     OnEpoch,
@@ -213,7 +213,7 @@ class BoostedCNNClassifier(FaceClassifier):
         others = self.stacked if STACKED in groups_of(self.tap) else ()
         (variant,) = tree_variants([self.tap], tree_settings.mode)
         classes, given = read_labelled(X, y)
-        if votes is not None and any(own.votes for own in (cnn, *others)):
+        if votes is not None and any(map(takes_votes, (cnn, *others))):
             given = replace(given, votes=read_vote_array(votes, len(given.labels)))
         if self.votes:
             given = _with_votes(given, votes, len(classes), self.votes)
@@ -228,7 +228,7 @@ class BoostedCNNClassifier(FaceClassifier):
             cnn=cnn if is_residual(variant) or needs_network(self.tap) else None,
             others=others,
             settings=tree_settings,
-            fit=partial(_fit, classes=classes, held_out=held_out, tell=on_epoch),
+            fit=partial(fit_beside, held_out=held_out, classes=classes, tell=on_epoch),
             n_classes=len(classes),
         )
         members = [train_member(*part) for part in _parts(train, held_out, tree_settings, drawn)]
@@ -295,24 +295,6 @@ def _train_member(
         rows.every_view(settings.views) if settings.view_rows else rows,
         SeenImages(source, watched, watched is centred),
         seed,
-    )
-
-
-def _fit(
-    cnn: CNNClassifier,
-    learnt: LabelledImages,
-    *,
-    classes: NDArray[np.generic],
-    held_out: LabelledImages,
-    tell: OnEpoch,
-) -> CNNClassifier:
-    """Return `cnn`, fitted."""
-    return cnn.fit(
-        learnt.images,
-        classes[learnt.labels],
-        votes=learnt.votes,
-        validation=(held_out.images, classes[held_out.labels]),
-        on_epoch=tell,
     )
 
 

@@ -8,12 +8,12 @@ from typing import Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import TransformerMixin
+from sklearn.base import TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_precision
-from ferboost.cnn.training import train_network
+from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import Architecture, CNNSettings, Settings, taps_of
 from ferboost.curves import EpochRecord
 from ferboost.datasets.arrays import read_image_array
@@ -31,7 +31,7 @@ from ferboost.estimators.shared import (
 from ferboost.features import feature_matrix
 from ferboost.settings import parse_settings
 
-__all__ = ["CNNClassifier", "cnn_settings"]
+__all__ = ["CNNClassifier", "cnn_settings", "fit_beside", "takes_votes"]
 
 _INFLUENCE_ON_SPEED = {
     "architecture", "filters", "blocks", "kernel_size", "stride", "padding", "pooling",
@@ -58,6 +58,11 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         Its training; see `ferboost.config.CNNSettings`.
     batch_size, epochs, patience, augmentation
         The same.
+    teachers : tuple of CNNClassifier
+        Cloned and trained on the same images first. What they say, on average, of each image as it
+        is augmented is learnt beside its label.
+    taught : float
+        Share of what they say in what is learnt of an image, above 0, at most 1.
     validation_fraction : float
         Share of the images that `fit` cuts off to choose the best epoch, between 0 and 1.
     precision : Precision, optional
@@ -118,6 +123,8 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         shrunk: float = 0.0,
         patience: int | None = None,
         augmentation: Literal["none", "published", "gentle", "strong"] = "none",
+        teachers: tuple["CNNClassifier", ...] = (),
+        taught: float = 0.5,
         validation_fraction: float = 0.1,
         precision: Precision | None = None,
         random_state: RandomState = 0,
@@ -150,6 +157,8 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         self.shrunk = shrunk
         self.patience = patience
         self.augmentation = augmentation
+        self.teachers = teachers
+        self.taught = taught
         self.validation_fraction = validation_fraction
         self.precision = precision
         self.random_state = random_state
@@ -192,18 +201,25 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         if self.tap not in _EVERY_TAP:  # `transform` asks whether this architecture has it
             self._check_tap()
         classes, given = read_labelled(X, y)
-        if self.votes and votes is not None:
+        if votes is not None and takes_votes(self):
             given = replace(given, votes=read_vote_array(votes, len(given.labels)))
         train, held_out = hold_out(classes, given, validation, settings)
         (seed,) = settings.seeds
+        teachers = [
+            fit_beside(clone(teacher), train, held_out, classes).network_
+            for teacher in self.teachers
+        ]
+        if not self.votes:
+            train = replace(train, votes=None)
         network = new_network(settings.cnn, len(classes), seed)
         precision = self.precision or _measured_precision(
             CNNSettings(**settings.cnn.model_dump(include=_INFLUENCE_ON_SPEED)),
             len(classes),
         )
         state = train_network(
-            network, train, held_out, settings.cnn, precision, seed=seed, on_epoch=on_epoch
-        )
+            network, train, held_out, settings.cnn, precision, seed=seed, teachers=teachers,
+            on_epoch=on_epoch,
+        )  # fmt: skip
         self.classes_ = classes
         self.network_ = network.cpu()  # where it was trained is no matter of the model
         self.history_ = tuple(state.history)
@@ -242,6 +258,28 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
         return feature_matrix(self.network_, images, "output")
 
 
+def takes_votes(cnn: CNNClassifier) -> bool:
+    """Say whether a network learns votes, or one that teaches it does."""
+    return any(own.votes for own in (cnn, *cnn.teachers))
+
+
+def fit_beside(
+    cnn: CNNClassifier,
+    learnt: LabelledImages,
+    held_out: LabelledImages,
+    classes: NDArray[np.generic],
+    tell: OnEpoch = ignore_epoch,
+) -> CNNClassifier:
+    """Return `cnn`, fitted to images that others are fitted to, too."""
+    return cnn.fit(
+        learnt.images,
+        classes[learnt.labels],
+        votes=learnt.votes,
+        validation=(held_out.images, classes[held_out.labels]),
+        on_epoch=tell,
+    )
+
+
 def cnn_settings(cnn: CNNClassifier) -> Settings:
     """Return the parameters of a classifier as settings: `seeds`, `data` and `cnn`.
 
@@ -254,7 +292,8 @@ def cnn_settings(cnn: CNNClassifier) -> Settings:
         {
             "seeds": (draw_seed(cnn.random_state),),
             "data": {"validation_fraction": cnn.validation_fraction},
-            "cnn": {name: getattr(cnn, name) for name in CNNSettings.model_fields},
+            "cnn": {name: getattr(cnn, name) for name in CNNSettings.model_fields}
+            | {"teachers": tuple(map(str, range(len(cnn.teachers))))},  # no runs, but as many
             "trees": {"taps": ["output"]},
         }
     )

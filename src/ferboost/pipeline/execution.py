@@ -1,5 +1,6 @@
 """Starting, executing and resuming a run."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from ferboost.errors import SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.extras import needed_for
 from ferboost.files import atomic_folder, copy_file
-from ferboost.models import fold_path, load_seed_model
+from ferboost.models import ROLES, Role, fold_path, load_seed_model, network_path
+from ferboost.pipeline.borrowing import copy_borrowed, find_borrowed, has_borrowed
 from ferboost.pipeline.calibrating import calibrate_run, load_calibration
 from ferboost.pipeline.changing import save_changed_faces
 from ferboost.pipeline.drifting import save_trait_limits
@@ -30,7 +32,6 @@ from ferboost.pipeline.examples import save_examples
 from ferboost.pipeline.memorising import measure_memorised
 from ferboost.pipeline.records import CNN_FILES
 from ferboost.pipeline.same_data import require_same_data, require_same_doubts, require_same_votes
-from ferboost.pipeline.stacking import copy_stacked, find_stacked, has_stacked
 from ferboost.pipeline.sufficing import require_images_for_trees
 from ferboost.pipeline.training import SeedTraining
 from ferboost.progress import Monitor
@@ -60,10 +61,15 @@ def describe_data(dataset: FaceDataset, prepared: FaceDataset) -> DataRecord:
 
 
 def with_whole_paths(settings: Settings) -> Settings:
-    """Return settings whose stacked runs and doubted labels are found from any folder."""
+    """Return settings whose other runs and doubted labels are found from any folder."""
     stacked = [str(Path(name).resolve()) for name in settings.trees.stacked]
+    teachers = [str(Path(name).resolve()) for name in settings.cnn.teachers]
     doubts = None if settings.data.doubts is None else str(Path(settings.data.doubts).resolve())
-    changes = {"trees": {"stacked": stacked}, "data": {"doubts": doubts}}
+    changes = {
+        "trees": {"stacked": stacked},
+        "cnn": {"teachers": teachers},
+        "data": {"doubts": doubts},
+    }
     return change_settings(settings, (), changes)
 
 
@@ -117,12 +123,17 @@ def start_run(
         Nothing has been written then.
     """
     require_packages(settings)
-    return _begin(path, dataset, settings, command)
+    return _begin(path, dataset, settings, command, ROLES)
 
 
 def _begin(
-    path: Path, dataset: FaceDataset, settings: Settings, command: str
+    path: Path,
+    dataset: FaceDataset,
+    settings: Settings,
+    command: str,
+    roles: Sequence[Role],
 ) -> tuple[Run, FaceDataset]:
+    """Make the run directory, with what other runs' CNNs are taken for."""
     if settings.trees.votes and dataset.votes is None:
         raise SettingsError(
             f"trees.votes={settings.trees.votes:g} takes FER+ votes, and there are none; give them "
@@ -130,7 +141,7 @@ def _begin(
         )
     prepared = _prepare(dataset, settings)
     settings = with_whole_paths(settings)
-    stacked = find_stacked(settings, dataset)
+    borrowed = find_borrowed(settings, dataset, roles)
     build_network(settings.cnn, len(dataset.classes))  # refuses impossible shapes
     require_images_for_trees(prepared, settings)
     record = RunRecord(
@@ -142,7 +153,7 @@ def _begin(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     run = Run.create(path, record)
-    copy_stacked(run, stacked)
+    copy_borrowed(run, borrowed)
     return run, prepared
 
 
@@ -160,8 +171,11 @@ def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
     require_same_doubts(prepared, run.record.data, path)
     if run.settings.trees.votes or run.settings.cnn.votes:
         require_same_votes(dataset, run.record.data, path)
-    if not has_stacked(run):  # killed while they were copied
-        copy_stacked(run, find_stacked(run.settings, dataset))
+    # Killed while they were copied; a branch has no teachers, whose CNNs are trained.
+    missing = [role for role in ROLES if not has_borrowed(run, role)]
+    if "teacher" in missing and _has_cnns(run):
+        missing.remove("teacher")
+    copy_borrowed(run, find_borrowed(run.settings, dataset, missing))
     return run, prepared
 
 
@@ -187,6 +201,11 @@ def branch_run(
     if settings.model_copy(update={"trees": origin.settings.trees}) != origin.settings:
         raise SettingsError("a run branches off with other trees only; start a new one by train")
     require_packages(settings, trains=False)
+    if settings.cnn.teachers and _trains_folds(origin.settings, settings):
+        raise SettingsError(
+            "the CNNs of the folds would have to be taught by cnn.teachers, and a branch trains "
+            "none that are; take trees.features=in-sample or held-out, or start a new run by train"
+        )
     for seed in settings.seeds:
         load_seed_model(origin, seed)
     require_same_data(dataset, origin.record.data, origin.path)
@@ -194,7 +213,7 @@ def branch_run(
         require_same_votes(dataset, origin.record.data, origin.path)
     refuse_existing(path)
     with atomic_folder(path) as folder:  # a branch without its CNNs would train them anew
-        run, prepared = _begin(folder, dataset, settings, command)
+        run, prepared = _begin(folder, dataset, settings, command, ["stacked"])
         require_same_doubts(prepared, origin.record.data, origin.path)
         copy_file(origin.path / "precision.json", folder / "precision.json")
         for seed in settings.seeds:
@@ -246,12 +265,30 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
     return results
 
 
+def _trains_folds(origin: Settings, settings: Settings) -> bool:
+    """Say whether a branch with these settings needs CNNs of folds that its origin lacks."""
+    before, after = origin.trees, settings.trees
+    same = before.features == after.features and before.folds == after.folds
+    return after.features == "out-of-fold" and not same
+
+
+def _has_cnns(run: Run) -> bool:
+    trees = run.settings.trees
+    folds = range(trees.folds) if trees.features == "out-of-fold" else ()
+    folders = [
+        folder
+        for home in map(run.seed_path, run.settings.seeds)
+        for folder in (home, *(fold_path(home, fold) for fold in folds))
+    ]
+    return all(network_path(folder).exists() for folder in folders)
+
+
 def _copy_cnns(origin: Run, run: Run, seed: int) -> None:
     """Copy the CNN of a seed, and those without a fold where both runs have the same folds."""
     ours, theirs = run.seed_path(seed), origin.seed_path(seed)
     folders = [(theirs, ours)]
-    before, after = origin.settings.trees, run.settings.trees
-    if before.features == after.features == "out-of-fold" and before.folds == after.folds:
+    after = run.settings.trees
+    if after.features == "out-of-fold" and not _trains_folds(origin.settings, run.settings):
         folders += [(fold_path(theirs, f), fold_path(ours, f)) for f in range(after.folds)]
     for source, target in folders:
         for name in CNN_FILES:

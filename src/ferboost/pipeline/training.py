@@ -31,10 +31,11 @@ from ferboost.growing import (
 )
 from ferboost.models import (
     TRAIN_ACCURACY,
+    borrowed_path,
     centres_path,
     fold_path,
+    load_borrowed,
     load_seed_model,
-    load_stacked,
     network_path,
     trees_path,
 )
@@ -116,6 +117,8 @@ class SeedTraining:
         if not network_path(part.folder).exists():
             self._train_cnn(part, train)
         part.state_path.unlink(missing_ok=True)
+        for number in range(len(self.run.settings.cnn.teachers)):  # needed no more
+            borrowed_path(part.folder, "teacher", number).unlink(missing_ok=True)
 
     def _finish_folds(self, watched: LabelledImages) -> None:
         """Train a CNN without each fold, and grow its trees on that fold, or on all as one."""
@@ -220,6 +223,7 @@ class SeedTraining:
                 settings,
                 precision,
                 seed=part.seed,
+                teachers=load_borrowed(self.run, part.folder, "teacher"),
                 state_path=part.state_path,
                 identity=self._identity(part, precision),
                 on_progress=on_progress,
@@ -326,7 +330,7 @@ class SeedTraining:
     ) -> FeatureSource:
         """Return what the features are made with; class centres are kept beside the network."""
         settings = self.run.settings.trees
-        stacked = load_stacked(self.run, part.folder)
+        stacked = load_borrowed(self.run, part.folder, "stacked")
         source = FeatureSource(network, settings.views, stacked=stacked)
         paths = {g: centres_path(part.folder, g) for g in centred_groups(settings.taps)}
         if all(path.exists() for path in paths.values()):

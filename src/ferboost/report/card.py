@@ -163,6 +163,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("epochs, optimizer", f"{settings.cnn.epochs}, {settings.cnn.optimizer}"),
         ("augmentation", settings.cnn.augmentation),
         ("FER+ votes learnt", votes),
+        ("taught by", ", ".join(Path(name).name for name in settings.cnn.teachers) or "labels"),
         ("machine", f"{', '.join(processors)}, {machine.get('cores', '?')} cores"),
         ("packages", ", ".join(f"{n} {machine[n]}" for n in ("torch", "numpy") if n in machine)),
     ]

@@ -162,6 +162,11 @@ def _check_run(run: Run | None, space: SearchSpace, settings: Settings, pruner: 
         raise SettingsError("a pruner stops CNNs, and on those of a run only trees grow")
     if space.searches_trees and settings.trees.features == "out-of-fold":
         _check_folds(run, settings.trees)
+    if run is None and settings.cnn.teachers:
+        raise SettingsError(
+            "a study trains its CNNs without teachers; leave out cnn.teachers, or search the trees "
+            "of a run that was taught, by --run"
+        )
     stacked = () if run is None else run.settings.trees.stacked
     if space.searches_trees and settings.trees.stacked != stacked:
         found = "a study of CNNs" if run is None else f"the run {run.path}"

@@ -43,6 +43,8 @@ _FIXED = {
     "data.validation_fraction": "all points are compared on the same validation images",
     "data.test_fraction": "all points are compared on the same validation images",
     "trees.stacked": "make a run that stacks them, and search its trees by --run",
+    "cnn.teachers": "a study trains its CNNs without teachers; compare these by train",
+    "cnn.taught": "a study trains its CNNs without teachers; compare these by train",
     "data.doubts": "a study has one file of them; give it by --set, and search data.doubted",
 }
 
