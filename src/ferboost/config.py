@@ -171,8 +171,9 @@ class CNNSettings(_Frozen):
     """Weight in the loss of FER+ votes, which are learnt beside the labels, by outputs that are
     dropped once the network is trained; 0: none. Without votes, labels are learnt alone."""
     teachers: Annotated[tuple[str, ...], AfterValidator(_refuse_repeats)] = ()
-    """Runs whose CNNs teach it: what they say, on average, of each image as it is augmented, is
-    learnt beside its label (Hinton et al., 2015; Beyer et al., 2022). RUN/seed-N for one seed."""
+    """Runs whose CNNs teach it, one of each: of the same seed, if there is one, else of the first;
+    RUN/seed-N for another. What they say, on average, of each image as it is augmented is learnt
+    beside its label (Hinton et al., 2015; Beyer et al., 2022)."""
     taught: float = Field(default=0.5, gt=0, le=1)
     """Share of what the teachers say in what is learnt of an image; the rest is its label."""
     averaging: float = Field(default=0.0, ge=0, lt=1)
@@ -199,6 +200,8 @@ class CNNSettings(_Frozen):
                 raise ValueError(f"cnn.{name} has no effect on the {self.architecture} network")
         if self.taught != type(self).model_fields["taught"].default and not self.teachers:
             raise ValueError("cnn.taught has no effect without cnn.teachers")
+        if self.shrunk and self.teachers:
+            raise ValueError("teachers know images of 48 x 48 pixels; set cnn.shrunk=0")
         if self.shift and not self.mirror:
             raise ValueError("cnn.shift has no effect without cnn.mirror=true")
         if self.weight_decay and self.optimizer == "adam":

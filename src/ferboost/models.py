@@ -52,6 +52,7 @@ __all__ = [
     "load_seed_model",
     "members_of",
     "network_path",
+    "read_borrowed",
     "trees_path",
 ]
 
@@ -331,19 +332,32 @@ def load_borrowed(run: Run, folder: Path, role: Role) -> tuple[FaceNetwork, ...]
     RunError
         If one is missing or damaged.
     """
-    if not borrowed_names(run.settings, role):
-        return ()
-    path = borrowed_record_path(run, role)
-    try:
-        records = [CNNSettings(**record["cnn"]) for record in json.loads(path.read_bytes())]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"cannot read {path} ({error}); restore the run") from error
     networks = []
-    for number, settings in enumerate(records):
+    for number, (_, _, settings) in enumerate(read_borrowed(run, role)):
         network = build_network(settings, len(run.record.classes))
         load_weights(borrowed_path(folder, role, number), network)
         networks.append(network.eval())
     return tuple(networks)
+
+
+def read_borrowed(run: Run, role: Role) -> list[tuple[str, list[int], CNNSettings]]:
+    """Return the runs that CNNs were taken from for something, which seeds, and their settings.
+
+    Raises
+    ------
+    RunError
+        If the record of them is missing or damaged.
+    """
+    if not borrowed_names(run.settings, role):
+        return []
+    path = borrowed_record_path(run, role)
+    try:
+        return [
+            (str(record["run"]), list(record["seeds"]), CNNSettings(**record["cnn"]))
+            for record in json.loads(path.read_bytes())
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"cannot read {path} ({error}); restore the run") from error
 
 
 def _load_models(run: Run, folder: Path) -> SeedModel:

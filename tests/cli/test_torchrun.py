@@ -62,9 +62,16 @@ def torchrun(*arguments: object, program: tuple[str, ...] = ("-m", "ferboost")) 
     return outcome.returncode, "\n".join(said)
 
 
-def test_two_processes_come_to_the_weights_of_one(faces: Path, tmp_path: Path) -> None:
-    assert ferboost("train", faces, *PUBLISHED, "-o", tmp_path / "one").code == 0
-    assert torchrun("train", faces, *PUBLISHED, "-o", tmp_path / "two") == (0, "")
+@pytest.mark.parametrize("taught", [False, True])
+def test_two_processes_come_to_the_weights_of_one(
+    faces: Path, tmp_path: Path, *, taught: bool
+) -> None:
+    options: tuple[str, ...] = PUBLISHED
+    if taught:
+        assert ferboost("train", faces, *RESIDUAL, "-o", tmp_path / "other").code == 0
+        options = (*PUBLISHED, f'--set=cnn.teachers=["{tmp_path / "other"}"]')
+    assert ferboost("train", faces, *options, "-o", tmp_path / "one").code == 0
+    assert torchrun("train", faces, *options, "-o", tmp_path / "two") == (0, "")
     one, two = (load_file(tmp_path / n / "seed-0/network.safetensors") for n in ("one", "two"))
     for name, weights in one.items():
         assert two[name] == pytest.approx(weights, abs=1e-5)

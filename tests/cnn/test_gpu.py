@@ -27,10 +27,15 @@ def history(
     train: LabelledImages, settings: CNNSettings, precision: Precision
 ) -> list[EpochRecord]:
     network, held_out = new_network(settings), labelled(faces(), "test")
-    return train_network(network, train, held_out, settings, precision, seed=0).history
+    teachers = [new_network(cnn_settings(), seed=3)] if settings.teachers else []
+    return train_network(
+        network, train, held_out, settings, precision, seed=0, teachers=teachers
+    ).history
 
 
-@pytest.mark.parametrize("changes", [{}, RESIDUAL, {"votes": 1.0, "averaging": 0.9}])
+@pytest.mark.parametrize(
+    "changes", [{}, RESIDUAL, {"votes": 1.0, "averaging": 0.9}, {"teachers": ("run",)}]
+)
 def test_recorded_steps_learn_what_single_ones_do(
     train: LabelledImages, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Networks that teach another one, live, while it is trained."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ferboost.cnn.augmentation import augment
 from ferboost.cnn.checkpoint import TrainingState
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.published import PublishedNetwork
+from ferboost.cnn.residual import ResidualNetwork
 from ferboost.cnn.training import LabelledImages, follow, train_network
 from ferboost.config import CNNSettings
 from tiny import PLAIN, cnn_settings, copy_of, new_network, same
@@ -50,11 +52,11 @@ def taught(share: float = 0.5, **changes: Any) -> CNNSettings:
 
 def log_shares(network: FaceNetwork, images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return log probabilities of what the network says of one view."""
-    network.eval()
-    network.looks_once = True
+    own = copy.deepcopy(network).eval()
+    if isinstance(own, ResidualNetwork):
+        own.mirror = False
     with torch.inference_mode():
-        logits = network(torch.from_numpy(images)).double()
-    network.looks_once = False
+        logits = own(torch.from_numpy(images)).double()
     shares: NDArray[np.float64] = logits.log_softmax(dim=1).numpy()
     return shares
 
@@ -136,6 +138,8 @@ def test_a_taught_training_that_goes_on_ends_the_same(
     train_taught(train, validation, shorter, teacher, state_path=state)
     resumed, _ = train_taught(train, validation, settings, teacher, state_path=state)
     assert same(copy_of(whole), copy_of(resumed))
+    other = new_network(cnn_settings(**RESIDUAL), seed=6)
+    assert not same(copy_of(whole), copy_of(train_taught(train, validation, settings, other)[0]))
 
 
 def test_other_processes_of_a_training_have_the_same_teachers(
@@ -151,3 +155,8 @@ def test_other_processes_of_a_training_have_the_same_teachers(
     for sent, own in zip(followed[0]["teachers"], teachers, strict=True):
         assert sent.settings == own.settings
         assert same(copy_of(sent), copy_of(own))
+
+
+def test_teachers_are_not_asked_of_shrunk_images() -> None:
+    with pytest.raises(ValueError, match="teachers know images of 48 x 48"):
+        taught(shrunk=0.5, architecture="residual", dense=(64, 7))

@@ -15,6 +15,7 @@ from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import CNNSettings
 from ferboost.curves import EpochRecord
 from ferboost.datasets.dataset import FaceDataset
+from ferboost.errors import SettingsError
 from ferboost.estimators import BoostedCNNClassifier, CNNClassifier
 from ferboost.models import load_seed_model
 from ferboost.pipeline import execute_run, start_run
@@ -57,9 +58,23 @@ class TestTraining:
             np.testing.assert_array_equal(data.images, own[1].images)
         alone = small_cnn().fit(images, labels)
         assert (model.predict_proba(images) != alone.predict_proba(images)).any()
+        above = small_cnn(teachers=(small_cnn(teachers=teachers),))
+        trained.clear()
+        above.fit(images, labels, votes=votes)
+        assert [data.votes is not None for _, data, _ in trained] == [True, False, False, False]
         trained.clear()
         small_boosted(cnn=small_cnn(teachers=teachers)).fit(images, labels, votes=votes)
         assert [data.votes is not None for _, data, _ in trained] == [True, False, False]
+
+    def test_impossible_teachers_are_refused_before_any_is_trained(
+        self, images: NDArray[np.uint8], labels: NDArray[np.str_], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(
+            "ferboost.estimators.cnn.train_network", lambda *_, **__: pytest.fail("trains")
+        )
+        model = small_cnn(teachers=(small_cnn(), small_cnn(filters=(4,) * 9)))
+        with pytest.raises(SettingsError, match="cnn"):
+            model.fit(images, labels)
 
     def test_given_validation_images_choose_the_epoch(
         self, images: NDArray[np.uint8], labels: NDArray[np.str_]

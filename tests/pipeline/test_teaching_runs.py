@@ -13,8 +13,16 @@ from ferboost.cnn.training import train_network
 from ferboost.config import Settings
 from ferboost.errors import RunError, SettingsError
 from ferboost.features import tap_features
-from ferboost.models import borrowed_path, borrowed_record_path, fold_path, load_seed_model
-from ferboost.pipeline import branch_run, execute_run, resume_run, start_run
+from ferboost.files import copy_file
+from ferboost.models import (
+    borrowed_path,
+    borrowed_record_path,
+    fold_path,
+    load_seed_model,
+    network_path,
+)
+from ferboost.pipeline import branch_run, execute_run, resume_run, start_run, training
+from ferboost.pipeline.training import SeedTraining
 from ferboost.progress import Monitor
 from ferboost.report.card import model_card
 from ferboost.runs import Run
@@ -54,6 +62,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[FaceNetwork]]:
     return teachers
 
 
+class Interruption(Exception):
+    """Stands for whatever ends a process."""
+
+
+def fail(*_: object) -> None:
+    raise Interruption
+
+
 def assert_alike(one: FaceNetwork, other: FaceNetwork) -> None:
     images = DATASET.split("test").images
     first, second = (tap_features(own, images, ["logits"])["logits"] for own in (one, other))
@@ -79,7 +95,10 @@ def test_they_teach_from_copies_that_are_gone_when_all_is_learnt(
         (str(copied), [3]),
         (str(copied), [5]),
     ]
-    assert "| taught by | other, seed-5 |" in model_card(run, "cnn").text
+    assert (
+        "labels, the CNN of `other` (seed 3), the CNN of `other` (seed 5)"
+        in model_card(run, "cnn").text
+    )
     alone, _ = finish(tmp_path / "alone", DATASET, run_settings(trees={"taps": ("pixels",)}))
     name = "seed-0/network.safetensors"
     assert models_of(run)[name] != models_of(alone)[name]
@@ -98,15 +117,31 @@ def test_the_cnn_without_a_fold_is_taught_by_one_that_has_not_learnt_it(
         assert not borrowed_path(folder, "teacher", 0).exists()
 
 
-def test_a_taught_run_goes_on_wherever_it_was_killed(other: Run, tmp_path: Path) -> None:
-    copied = tmp_path / "other"
-    shutil.copytree(other.path, copied)
-    run, _ = begin(tmp_path / "run", DATASET, taught_by(copied))
-    borrowed_record_path(run, "teacher").unlink()  # killed while they were copied
-    run, prepared = resume_run(run.path, DATASET)
-    assert borrowed_record_path(run, "teacher").exists()
-    shutil.rmtree(copied)
+@pytest.mark.parametrize("killed", ["copying", "taught", "finished", "lost"])
+def test_a_taught_run_goes_on_wherever_it_was_killed(
+    other: Run, tmp_path: Path, killed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, prepared = begin(tmp_path / "run", DATASET, taught_by(other.path))
+    teacher = borrowed_path(run.seed_path(0), "teacher", 0)
+    network = network_path(run.seed_path(0))
+    if killed == "copying":
+        borrowed_record_path(run, "teacher").unlink()
+        teacher.unlink()
+    else:
+        with monkeypatch.context() as patch:
+            if killed == "taught":  # in the middle
+                patch.setattr(training, "write_curves", fail)
+            else:  # between two models
+                patch.setattr(SeedTraining, "_grow_trees", fail)
+            with pytest.raises(Interruption):
+                execute_run(run, prepared, Monitor())
+        assert network.exists() == (killed != "taught")
+        if killed == "finished":  # before the teacher was removed
+            copy_file(network_path(other.seed_path(3)), teacher)
+        if killed == "lost":
+            network.unlink()
     execute_run(*resume_run(run.path, DATASET), Monitor())
+    assert not teacher.exists()
     whole, _ = finish(tmp_path / "whole", DATASET, taught_by(other.path))
     assert models_of(run) == models_of(whole)
 
@@ -119,10 +154,34 @@ def test_other_trees_of_a_taught_run_need_no_teachers(other: Run, tmp_path: Path
     settings = change_settings(origin.settings, ['trees.taps=["fc1"]'], {})
     run, _ = branch_run(origin, tmp_path / "branch", DATASET, settings, "tests")
     assert execute_run(*resume_run(run.path, DATASET), Monitor()).variants == ("cnn", "fc1")
+    assert "the CNN of `other` (seed 3)" in model_card(run, "cnn").text
     folded = change_settings(origin.settings, (), {"trees": FOLDED})
-    with pytest.raises(SettingsError, match=r"folds would have to be taught by cnn\.teachers"):
+    with pytest.raises(RunError, match="other is not a run directory"):  # and would teach the folds
         branch_run(origin, tmp_path / "folded", DATASET, folded, "tests")
     assert not (tmp_path / "folded").exists()
+
+
+def test_a_branch_has_the_cnns_of_folds_taught_that_its_origin_lacks(
+    tmp_path: Path, asked: list[list[FaceNetwork]]
+) -> None:
+    first, _ = finish(tmp_path / "first", DATASET, run_settings(trees=FOLDED))
+    origin, _ = finish(tmp_path / "run", DATASET, taught_by(first.path))
+    folded = change_settings(origin.settings, (), {"trees": FOLDED})
+    run, prepared = branch_run(origin, tmp_path / "branch", DATASET, folded, "tests")
+    asked.clear()
+    execute_run(run, prepared, Monitor())
+    for (own,), expected in zip(asked, load_seed_model(first, 0).folds, strict=True):
+        assert_alike(own, expected.network)
+
+
+def test_each_seed_has_the_teacher_of_its_seed_or_the_first(
+    other: Run, tmp_path: Path, asked: list[list[FaceNetwork]]
+) -> None:
+    settings = change_settings(taught_by(other.path), ["seeds=[4, 5]"], {})
+    run, _ = finish(tmp_path / "run", DATASET, settings)
+    for (own,), seed in zip(asked, (3, 5), strict=True):
+        assert_alike(own, load_seed_model(other, seed).network)
+    assert "the CNN of `run` (seeds 3, 5)" in model_card(run, "cnn").text
 
 
 @pytest.mark.parametrize(
@@ -148,6 +207,12 @@ def test_teachers_of_other_data_and_runs_that_are_none_are_refused(
         start_run(tmp_path / "run", faces(30), taught_by(other.path), "tests")
     with pytest.raises(RunError, match="nothing is not a run directory"):
         start_run(tmp_path / "run", DATASET, taught_by(Path("nothing")), "tests")
+
+
+def test_the_same_cnn_does_not_teach_twice(other: Run, tmp_path: Path) -> None:
+    settings = taught_by(other.path, other.seed_path(3))
+    with pytest.raises(SettingsError, match=r"cnn\.teachers: seed 3 of .* more than once"):
+        start_run(tmp_path / "run", DATASET, settings, "tests")
 
 
 def test_a_share_without_teachers_is_refused() -> None:

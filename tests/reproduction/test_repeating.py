@@ -163,9 +163,10 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
         (["table-2"], ["trees.votes=0.5"], "table-2 is of trees that learn labels on one CNN"),
         (["cnn"], ["trees.features=held-out"], "the published protocol has none"),
         (["table-2"], ["trees.early_stopping=2"], "set trees.early_stopping=none"),
+        (["cnn"], ['cnn.teachers=["run"]'], "the study's CNNs have no teachers"),
     ],
 )
-def test_trees_that_a_part_cannot_have_are_refused_before_anything_is_trained(
+def test_settings_that_a_part_cannot_have_are_refused_before_anything_is_trained(
     tmp_path: Path, parts: list[str], changes: list[str], message: str
 ) -> None:
     changed = load_settings("paper", changes)

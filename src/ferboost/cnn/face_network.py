@@ -21,13 +21,10 @@ class FaceNetwork(nn.Module):
     is_hurried : bool
         Whether views of the face that only refine a prediction are left out, as while it is
         trained.
-    looks_once : bool
-        Whether all views but the face as it is are left out.
     """
 
     settings: CNNSettings
     is_hurried: bool = False
-    looks_once: bool = False
 
     def taps(self, images: Tensor) -> dict[str, Tensor]:
         """Return what each tap gives to the trees.

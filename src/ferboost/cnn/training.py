@@ -25,6 +25,7 @@ from ferboost.cnn.precision import Precision, one_thread
 from ferboost.cnn.recognition import RecognitionNetwork
 from ferboost.cnn.recognition_weights import load_recognition_weights
 from ferboost.cnn.stepping import TrainingStep
+from ferboost.cnn.viewed import ViewedNetwork
 from ferboost.config import CNNSettings
 from ferboost.curves import EpochRecord
 from ferboost.errors import RunError, TrainingDivergedError
@@ -114,7 +115,8 @@ def train_network(
 ) -> TrainingState:
     """Train `network`, and leave it with the weights that the settings say to keep.
 
-    Losses are mean cross-entropies plus the L2 penalty, as Keras reports them. Where an average of
+    Losses are mean cross-entropies plus the L2 penalty, as Keras reports them; that of training has
+    the share of what teachers say, if any. Where an average of
     the weights is taken, it is what is evaluated and kept. Every epoch draws
     its order, augmentation and dropout from a seed of its own, so that a training that goes on from
     the end of an epoch ends with the same weights as one that was never interrupted.
@@ -134,7 +136,8 @@ def train_network(
     seed : int
     teachers : sequence of FaceNetwork
         Trained networks of the same classes. What they say, on average, of each image as it is
-        augmented is learnt beside its label; they look at one view of it, and stay as they are.
+        augmented is learnt beside its label, however much that is believed; they look at one view
+        of it, and stay as they are.
     state_path : Path, optional
         Where the state is kept after every epoch, and where the training goes on from.
     identity : str
@@ -268,7 +271,8 @@ def _rebuilt(settings: CNNSettings, classes: int, weights: Iterator[NDArray[Any]
 def _listening(teacher: FaceNetwork, precision: Precision) -> FaceNetwork:
     """Return a copy of a teacher that looks at one view of an image, which is what it teaches."""
     own = copy.deepcopy(teacher).eval()
-    own.looks_once = True
+    if isinstance(own, ViewedNetwork):
+        own.mirror = False
     precision.place(own)
     return own
 

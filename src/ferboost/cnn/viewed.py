@@ -102,7 +102,7 @@ class ViewedNetwork(FaceNetwork):
 
     @property
     def _view_count(self) -> int:
-        if self.training or self.looks_once or not self.mirror:
+        if self.training or not self.mirror:
             return 1
         return 6 if self._shifts and not self.is_hurried else 2
 

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from ferboost.cnn.network import FaceNetwork, new_network
+from ferboost.cnn.network import FaceNetwork, build_network, new_network
 from ferboost.cnn.precision import Precision, choose_precision
 from ferboost.cnn.training import LabelledImages, train_network
 from ferboost.config import Architecture, CNNSettings, Settings, taps_of
 from ferboost.curves import EpochRecord
 from ferboost.datasets.arrays import read_image_array
+from ferboost.datasets.splitting import derive_seed
 from ferboost.estimators.shared import (
     FaceClassifier,
     OnEpoch,
@@ -59,8 +60,8 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
     batch_size, epochs, patience, augmentation
         The same.
     teachers : tuple of CNNClassifier
-        Cloned and trained on the same images first. What they say, on average, of each image as it
-        is augmented is learnt beside its label.
+        Cloned and trained on the same images first, with seeds that `random_state` decides. What
+        they say, on average, of each image as it is augmented is learnt beside its label.
     taught : float
         Share of what they say in what is learnt of an image, above 0, at most 1.
     validation_fraction : float
@@ -205,19 +206,22 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
             given = replace(given, votes=read_vote_array(votes, len(given.labels)))
         train, held_out = hold_out(classes, given, validation, settings)
         (seed,) = settings.seeds
+        network = new_network(settings.cnn, len(classes), seed)
         teachers = [
-            fit_beside(clone(teacher), train, held_out, classes).network_
-            for teacher in self.teachers
+            clone(teacher).set_params(random_state=derive_seed(seed, number))
+            for number, teacher in enumerate(self.teachers)
         ]
+        for teacher in teachers:  # refused now, not after others are trained
+            build_network(cnn_settings(teacher).cnn, len(classes))
+        taught_by = [fit_beside(teacher, train, held_out, classes).network_ for teacher in teachers]
         if not self.votes:
             train = replace(train, votes=None)
-        network = new_network(settings.cnn, len(classes), seed)
         precision = self.precision or _measured_precision(
             CNNSettings(**settings.cnn.model_dump(include=_INFLUENCE_ON_SPEED)),
             len(classes),
         )
         state = train_network(
-            network, train, held_out, settings.cnn, precision, seed=seed, teachers=teachers,
+            network, train, held_out, settings.cnn, precision, seed=seed, teachers=taught_by,
             on_epoch=on_epoch,
         )  # fmt: skip
         self.classes_ = classes
@@ -260,7 +264,7 @@ class CNNClassifier(TransformerMixin, FaceClassifier):  # type: ignore[misc]
 
 def takes_votes(cnn: CNNClassifier) -> bool:
     """Say whether a network learns votes, or one that teaches it does."""
-    return any(own.votes for own in (cnn, *cnn.teachers))
+    return bool(cnn.votes) or any(map(takes_votes, cnn.teachers))
 
 
 def fit_beside(

@@ -69,21 +69,34 @@ def find_borrowed(
     SettingsError
         If its CNNs have learnt, or may have, what they must not.
     """
-    return {
+    found = {
         role: tuple(
             _find(Path(name), role, settings, dataset) for name in borrowed_names(settings, role)
         )
         for role in roles
     }
+    for role, others in found.items():
+        cnns = [(other.run.path, other.seeds) for other in others]
+        for path, seeds in cnns:
+            if cnns.count((path, seeds)) > 1:
+                raise SettingsError(
+                    f"{_SETTING[role]}: seed {seeds[0]} of {path} stands there more than once"
+                )
+    return found
 
 
 def copy_borrowed(run: Run, borrowed: Mapping[Role, Sequence[BorrowedCNN]]) -> None:
-    """Copy the CNNs into the run, so that it needs the others no more."""
+    """Copy the CNNs into the run, so that it needs the others no more.
+
+    Teachers of CNNs that are trained are not copied.
+    """
     for role, others in borrowed.items():
         for number, other in enumerate(others):
             for seed, taken in zip(run.settings.seeds, other.seeds, strict=True):
                 ours, theirs = run.seed_path(seed), other.run.seed_path(taken)
                 for below in _places(role, run.settings):
+                    if role == "teacher" and network_path(ours / below).exists():
+                        continue
                     target = borrowed_path(ours / below, role, number)
                     copy_file(network_path(theirs / below), target)
         if others:  # last: it says that the others are there
@@ -99,8 +112,20 @@ def copy_borrowed(run: Run, borrowed: Mapping[Role, Sequence[BorrowedCNN]]) -> N
 
 
 def has_borrowed(run: Run, role: Role) -> bool:
-    """Say whether the run has all CNNs that it takes, if any."""
-    return not borrowed_names(run.settings, role) or borrowed_record_path(run, role).exists()
+    """Say whether the run has all CNNs that it takes and still needs, if any."""
+    names = borrowed_names(run.settings, role)
+    if not names:
+        return True
+    if role == "stacked":
+        return borrowed_record_path(run, role).exists()
+    untaught = [
+        folder
+        for seed in run.settings.seeds
+        for below in _places(role, run.settings)
+        if not network_path(folder := run.seed_path(seed) / below).exists()
+    ]
+    needed = [borrowed_path(f, role, number) for f in untaught for number in range(len(names))]
+    return not needed or all(path.exists() for path in (*needed, borrowed_record_path(run, role)))
 
 
 def _places(role: Role, settings: Settings) -> list[Path]:

@@ -1,6 +1,5 @@
 """Starting, executing and resuming a run."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ferboost.errors import SettingsError
 from ferboost.evaluation.results import Results
 from ferboost.extras import needed_for
 from ferboost.files import atomic_folder, copy_file
-from ferboost.models import ROLES, Role, fold_path, load_seed_model, network_path
+from ferboost.models import ROLES, borrowed_record_path, fold_path, load_seed_model
 from ferboost.pipeline.borrowing import copy_borrowed, find_borrowed, has_borrowed
 from ferboost.pipeline.calibrating import calibrate_run, load_calibration
 from ferboost.pipeline.changing import save_changed_faces
@@ -123,25 +122,23 @@ def start_run(
         Nothing has been written then.
     """
     require_packages(settings)
-    return _begin(path, dataset, settings, command, ROLES)
+    settings = with_whole_paths(settings)
+    borrowed = find_borrowed(settings, dataset)
+    run, prepared = _begin(path, dataset, settings, command)
+    copy_borrowed(run, borrowed)
+    return run, prepared
 
 
 def _begin(
-    path: Path,
-    dataset: FaceDataset,
-    settings: Settings,
-    command: str,
-    roles: Sequence[Role],
+    path: Path, dataset: FaceDataset, settings: Settings, command: str
 ) -> tuple[Run, FaceDataset]:
-    """Make the run directory, with what other runs' CNNs are taken for."""
+    """Make the run directory, without other runs' CNNs."""
     if settings.trees.votes and dataset.votes is None:
         raise SettingsError(
             f"trees.votes={settings.trees.votes:g} takes FER+ votes, and there are none; give them "
             "by --votes fer2013new.csv"
         )
     prepared = _prepare(dataset, settings)
-    settings = with_whole_paths(settings)
-    borrowed = find_borrowed(settings, dataset, roles)
     build_network(settings.cnn, len(dataset.classes))  # refuses impossible shapes
     require_images_for_trees(prepared, settings)
     record = RunRecord(
@@ -152,9 +149,7 @@ def _begin(
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    run = Run.create(path, record)
-    copy_borrowed(run, borrowed)
-    return run, prepared
+    return Run.create(path, record), prepared
 
 
 def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
@@ -171,12 +166,13 @@ def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
     require_same_doubts(prepared, run.record.data, path)
     if run.settings.trees.votes or run.settings.cnn.votes:
         require_same_votes(dataset, run.record.data, path)
-    # Killed while they were copied; a branch has no teachers, whose CNNs are trained.
-    missing = [role for role in ROLES if not has_borrowed(run, role)]
-    if "teacher" in missing and _has_cnns(run):
-        missing.remove("teacher")
-    copy_borrowed(run, find_borrowed(run.settings, dataset, missing))
+    _borrow_missing(run, dataset)  # as where it was killed while they were copied
     return run, prepared
+
+
+def _borrow_missing(run: Run, dataset: FaceDataset) -> None:
+    missing = [role for role in ROLES if not has_borrowed(run, role)]
+    copy_borrowed(run, find_borrowed(run.settings, dataset, missing))
 
 
 def branch_run(
@@ -201,11 +197,6 @@ def branch_run(
     if settings.model_copy(update={"trees": origin.settings.trees}) != origin.settings:
         raise SettingsError("a run branches off with other trees only; start a new one by train")
     require_packages(settings, trains=False)
-    if settings.cnn.teachers and _trains_folds(origin.settings, settings):
-        raise SettingsError(
-            "the CNNs of the folds would have to be taught by cnn.teachers, and a branch trains "
-            "none that are; take trees.features=in-sample or held-out, or start a new run by train"
-        )
     for seed in settings.seeds:
         load_seed_model(origin, seed)
     require_same_data(dataset, origin.record.data, origin.path)
@@ -213,11 +204,15 @@ def branch_run(
         require_same_votes(dataset, origin.record.data, origin.path)
     refuse_existing(path)
     with atomic_folder(path) as folder:  # a branch without its CNNs would train them anew
-        run, prepared = _begin(folder, dataset, settings, command, ["stacked"])
+        run, prepared = _begin(folder, dataset, with_whole_paths(settings), command)
         require_same_doubts(prepared, origin.record.data, origin.path)
         copy_file(origin.path / "precision.json", folder / "precision.json")
         for seed in settings.seeds:
             _copy_cnns(origin, run, seed)
+        taught_by = borrowed_record_path(origin, "teacher")
+        if taught_by.exists():
+            copy_file(taught_by, borrowed_record_path(run, "teacher"))
+        _borrow_missing(run, dataset)
     return Run(path, run.record), prepared
 
 
@@ -265,30 +260,12 @@ def execute_run(run: Run, prepared: FaceDataset, monitor: Monitor) -> Results:
     return results
 
 
-def _trains_folds(origin: Settings, settings: Settings) -> bool:
-    """Say whether a branch with these settings needs CNNs of folds that its origin lacks."""
-    before, after = origin.trees, settings.trees
-    same = before.features == after.features and before.folds == after.folds
-    return after.features == "out-of-fold" and not same
-
-
-def _has_cnns(run: Run) -> bool:
-    trees = run.settings.trees
-    folds = range(trees.folds) if trees.features == "out-of-fold" else ()
-    folders = [
-        folder
-        for home in map(run.seed_path, run.settings.seeds)
-        for folder in (home, *(fold_path(home, fold) for fold in folds))
-    ]
-    return all(network_path(folder).exists() for folder in folders)
-
-
 def _copy_cnns(origin: Run, run: Run, seed: int) -> None:
     """Copy the CNN of a seed, and those without a fold where both runs have the same folds."""
     ours, theirs = run.seed_path(seed), origin.seed_path(seed)
     folders = [(theirs, ours)]
-    after = run.settings.trees
-    if after.features == "out-of-fold" and not _trains_folds(origin.settings, run.settings):
+    before, after = origin.settings.trees, run.settings.trees
+    if before.features == after.features == "out-of-fold" and before.folds == after.folds:
         folders += [(fold_path(theirs, f), fold_path(ours, f)) for f in range(after.folds)]
     for source, target in folders:
         for name in CNN_FILES:

@@ -270,8 +270,12 @@ class SeedTraining:
         return precision
 
     def _identity(self, part: "_Part", precision: Precision) -> str:
+        cnn = self.run.settings.cnn
+        untaught = set() if cnn.teachers else {"teachers", "taught"}
         parts = (
-            self.run.settings.model_dump_json(exclude={"seeds", "trees"}),
+            self.run.settings.model_dump_json(
+                exclude={"seeds": True, "trees": True, "cnn": untaught}
+            ),
             self.run.record.data.fingerprint,
             str(part.seed) if part.seed == self.seed else f"{part.name} {part.seed}",
             f"{precision.device} {precision.number_format} {precision.channels_last}",

@@ -18,7 +18,7 @@ from ferboost.evaluation.robustness import RobustnessCurve
 from ferboost.evaluation.summary import VariantSummary, summarize
 from ferboost.evaluation.trust import VariantTrust, measure_trust
 from ferboost.inference import ModelInfo, Predictor
-from ferboost.models import load_seed_model
+from ferboost.models import load_seed_model, read_borrowed
 from ferboost.pipeline import load_calibration, load_results, load_robustness
 from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.drifting import load_trait_limits
@@ -163,10 +163,20 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("epochs, optimizer", f"{settings.cnn.epochs}, {settings.cnn.optimizer}"),
         ("augmentation", settings.cnn.augmentation),
         ("FER+ votes learnt", votes),
-        ("taught by", ", ".join(Path(name).name for name in settings.cnn.teachers) or "labels"),
+        ("taught by", ", ".join(_teachers(run))),
         ("machine", f"{', '.join(processors)}, {machine.get('cores', '?')} cores"),
         ("packages", ", ".join(f"{n} {machine[n]}" for n in ("torch", "numpy") if n in machine)),
     ]
+
+
+def _teachers(run: Run) -> Iterator[str]:
+    yield "labels"
+    if run.settings.data.doubts and run.settings.data.doubted == "distil":
+        yield f"`{Path(run.settings.data.doubts).name}`"
+    for path, seeds, _ in read_borrowed(run, "teacher"):
+        own = sorted(set(seeds))
+        which = "seed" if len(own) == 1 else "seeds"
+        yield f"the CNN of `{Path(path).name}` ({which} {', '.join(map(str, own))})"
 
 
 def _trained_on(run: Run) -> str | None:

@@ -99,6 +99,11 @@ def start_reproduction(
             raise SettingsError(f"the study has no part {part!r}; {nearest(part, PARTS)}")
     if settings.protocol != "clean":
         raise SettingsError("reproduce has both protocols by itself; leave out --protocol")
+    if settings.cnn.teachers:
+        raise SettingsError(
+            "the study's CNNs have no teachers, and those of both protocols could not be taught by "
+            "the same ones; leave out cnn.teachers"
+        )
     if budget is not None and not (budget > 0 and isfinite(budget)):
         raise SettingsError(f"a budget is a number of minutes above 0; found {budget:g}")
     chosen = set(parts or PARTS)
