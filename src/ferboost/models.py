@@ -195,14 +195,15 @@ class SeedModel:
     ) -> dict[str, PredictTime]:
         """Time variants on `images`: the networks, the trees, and both in one go.
 
-        The same networks are timed once. `tell` is called as variants are timed.
+        The same networks are timed once. `tell` hears of as great a share of the images as of the
+        variants, so that it can go on from what `probabilities` told.
         """
         of_networks: dict[tuple[int, ...], float] = {}
         times = {}
         for variant in variants:
             times[variant] = self._predict_time(images, variant, of_networks)
             if tell is not None:
-                tell(len(times), len(variants), "")
+                tell(len(images) * len(times) // len(variants), len(images), "")
         return times
 
     def _predict_time(
