@@ -103,7 +103,9 @@ def crop_face(image: Image.Image, face: Face, *, side: float = CROP_SIDE) -> NDA
     try:
         piece = image.crop(outer).convert("L")
     except Image.DecompressionBombError as error:
-        raise ImageError(f"a face of {length:,.0f} pixels is too large to be cut out") from error
+        raise ImageError(
+            f"a face of {length:,.0f} pixels is too large to be cut out; make the picture smaller"
+        ) from error
     inner = (around[0] - outer[0], around[1] - outer[1], around[2] - outer[0], around[3] - outer[1])
     piece = piece.resize((size, size), Image.Resampling.LANCZOS, box=inner)
     if face.eyes is not None:

@@ -21,7 +21,7 @@ from ferboost.serving.batching import Batcher
 from ferboost.serving.limits import Limits
 from ferboost.serving.metrics import Metrics
 
-__all__ = ["Engine", "FoundFaces", "PictureAnswer"]
+__all__ = ["Engine", "FoundFaces", "PredictedPicture"]
 
 _NAME = "the picture"
 # After so long, a request makes room for others before its next picture.
@@ -53,7 +53,7 @@ class FoundFaces:
 
 
 @dataclass(frozen=True)
-class PictureAnswer:
+class PredictedPicture:
     """What is said of one picture.
 
     Attributes
@@ -121,7 +121,7 @@ class Engine:
         """Whether the thread that runs the model works."""
         return self._batcher.is_alive
 
-    async def answer(self, pictures: Sequence[bytes], how: Search) -> list[PictureAnswer]:
+    async def answer(self, pictures: Sequence[bytes], how: Search) -> list[PredictedPicture]:
         """Predict the faces of encoded pictures; give one answer for each.
 
         Cancelling it saves most of the work that is not done yet.
@@ -162,11 +162,11 @@ class Engine:
             if is_face or how == "whole":
                 crop = face_of_image(picture, _NAME)
                 return self._found(picture.size, 1, (None,), (crop,))
+            found = self.predictor.detector.detect(np.asarray(picture.convert("RGB")))
+            faces = sorted(found[: self._limits.faces], key=lambda face: face.box)
+            crops = tuple(crop_face(picture, face) for face in faces)
         except ImageError as error:
             return error
-        found = self.predictor.detector.detect(np.asarray(picture.convert("RGB")))
-        faces = sorted(found[: self._limits.faces], key=lambda face: face.box)
-        crops = tuple(crop_face(picture, face) for face in faces)
         return self._found(picture.size, len(found), tuple(faces), crops)
 
     def _found(
@@ -192,11 +192,11 @@ class Engine:
 
     def _answers(
         self, found: list[FoundFaces | ImageError], shares: NDArray[np.float32]
-    ) -> list[PictureAnswer]:
+    ) -> list[PredictedPicture]:
         answers, start = [], 0
         for picture in found:
             if isinstance(picture, ImageError):
-                answers.append(PictureAnswer(picture, Predictions(())))
+                answers.append(PredictedPicture(picture, Predictions(())))
                 continue
             end = start + len(picture.faces)
             predictions = Predictions.of(
@@ -206,6 +206,6 @@ class Engine:
                 picture.faces,
                 picture.warnings,
             )
-            answers.append(PictureAnswer(picture, predictions))
+            answers.append(PredictedPicture(picture, predictions))
             start = end
         return answers

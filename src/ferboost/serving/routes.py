@@ -22,7 +22,7 @@ from ferboost.serving.documents import (
     describe_body,
     describe_problems,
 )
-from ferboost.serving.engine import Engine, PictureAnswer
+from ferboost.serving.engine import Engine, PredictedPicture
 from ferboost.serving.intake import Intake
 from ferboost.serving.limits import Limits
 from ferboost.serving.metrics import Metrics
@@ -149,7 +149,7 @@ async def _while_connected(request: Request, work: Coroutine[Any, Any, _Result])
         task.cancel()
 
 
-def _count(answers: list[PictureAnswer], metrics: Metrics) -> None:
+def _count(answers: list[PredictedPicture], metrics: Metrics) -> None:
     unreadable = sum(isinstance(answer.found, ImageError) for answer in answers)
     metrics.pictures.labels("unreadable").inc(unreadable)
     metrics.pictures.labels("predicted").inc(len(answers) - unreadable)
@@ -157,7 +157,7 @@ def _count(answers: list[PictureAnswer], metrics: Metrics) -> None:
 
 
 def _to_dict(
-    answer: PictureAnswer, sets: SetThresholds | None, coverage: float | None
+    answer: PredictedPicture, sets: SetThresholds | None, coverage: float | None
 ) -> dict[str, Any]:  # Any: JSON
     found, predictions = answer.found, answer.predictions
     if isinstance(found, ImageError):
