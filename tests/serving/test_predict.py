@@ -4,12 +4,14 @@ import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from services import FACES, Gate, Told, encoded, face, photo
 from starlette.testclient import TestClient
 
-from ferboost.inference import Predictor
+from ferboost.inference import Face, Predictor
 from ferboost.serving import Limits, create_app
 from ferboost.serving.documents import Answer, Models
 
@@ -94,6 +96,27 @@ def test_several_pictures_are_answered_in_their_order(
     for place in (0, 4):
         (expected,) = predictor.predict(given[place])
         assert pictures[place]["faces"][0]["probability"] == pytest.approx(expected.probability)
+
+
+def test_a_face_that_is_too_large_is_an_error_of_its_picture() -> None:
+    class Giant(Told):
+        def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+            return [Face((0.0, 0.0, 11_000.0, 11_000.0), 0.9)] if image.shape[1] == 200 else []
+
+    wide = encoded(Image.new("L", (200, 50)))
+    with TestClient(create_app(Predictor(threads=1, detector=Giant()), workers=1)) as client:
+        given = [("pictures", wide), ("pictures", face(3))]
+        answer = client.post("/v1/predict", files=given)
+    assert answer.status_code == 200
+    broken, whole = answer.json()["pictures"]
+    assert "too large to be cut out; make the picture smaller" in broken["error"]
+    assert len(whole["faces"]) == 1
+
+
+def test_a_model_is_called_by_its_file(client: TestClient, predictor: Predictor) -> None:
+    (model,) = client.get("/v1/models").json()["models"]
+    variant = predictor.info.variant.replace(" ", "-")
+    assert model["id"] == f"{variant}-{predictor.fingerprint[:8]}"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The application: its parts put together."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -13,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from ferboost.inference import ModelInfo, Predictor
+from ferboost.inference import Predictor
 from ferboost.serving.documents import Model, Question
 from ferboost.serving.engine import Engine
 from ferboost.serving.guard import Guard
@@ -74,7 +73,7 @@ def create_app(
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
     _explain_errors(app)
     app.add_middleware(Guard, metrics=metrics, token=token, hosts=hosts)
-    add_routes(app, Service(engine, intake, limits, metrics, _describe_model(predictor.info)))
+    add_routes(app, Service(engine, intake, limits, metrics, _describe_model(predictor)))
     if runs is not None:
         from ferboost.serving.library_pages import add_library  # needs jinja2
 
@@ -84,10 +83,10 @@ def create_app(
     return app
 
 
-def _describe_model(info: ModelInfo) -> Model:
-    checksum = hashlib.sha256(info.to_json().encode()).hexdigest()
+def _describe_model(predictor: Predictor) -> Model:
+    info = predictor.info
     return Model(
-        id=f"{info.variant.replace(' ', '-')}-{checksum[:8]}",
+        id=f"{info.variant.replace(' ', '-')}-{predictor.fingerprint[:8]}",
         classes=list(info.classes),
         variant=info.variant,
         seeds=list(info.seeds),
