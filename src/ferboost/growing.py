@@ -131,7 +131,7 @@ def in_pieces(
 def join_seen(
     parts: Sequence[SeenImages], groups: Collection[str], tell: Tell | None = None
 ) -> SeenImages:
-    """Return images that several networks see as one, with these groups of features alone."""
+    """Return what several networks see as one: labels and these groups of features, no images."""
     features = [
         part.features(groups, tell and part_of(tell, number, len(parts), ""))
         for number, part in enumerate(parts)
@@ -139,7 +139,7 @@ def join_seen(
     data = [part.data for part in parts]
     targets = [own.targets for own in data if own.targets is not None]
     joined = LabelledImages(
-        np.concatenate([own.images for own in data]),
+        data[0].images[:0],  # all that is asked of them has been computed
         np.concatenate([own.labels for own in data]),
         targets=np.concatenate(targets) if targets else None,
     )

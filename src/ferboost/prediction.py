@@ -15,7 +15,7 @@ from ferboost.pipeline import load_calibration
 from ferboost.pipeline.drifting import load_trait_limits
 from ferboost.pipeline.evaluating import require_finished
 from ferboost.runs import Run
-from ferboost.variants import CNN, FOLD_CNNS, require_variant, tree_variants
+from ferboost.variants import require_variant
 
 __all__ = ["RunPredictor", "predict_files"]
 
@@ -41,10 +41,7 @@ class RunPredictor:
     def __init__(self, run: Run, variant: str = "cnn") -> None:
         require_finished(run)  # the trees of one fold of several can be there already
         models = [load_seed_model(run, seed) for seed in run.settings.seeds]
-        trees = run.settings.trees
-        folds = (FOLD_CNNS,) if trees.features == "out-of-fold" and trees.ensemble else ()
-        known = (CNN, *folds, *tree_variants(trees.taps, trees.mode, trees.baselines))
-        require_variant(run.path, variant, known)
+        require_variant(run.path, variant, models[0].variants)
         self.classes = run.record.classes
         self._models = models
         self._variant = variant
@@ -63,7 +60,7 @@ class RunPredictor:
         if not crops:
             return Predictions(())
         images = np.stack(crops)
-        members = [model.probabilities(images)[self._variant] for model in self._models]
+        members = [model.probabilities_of(images, self._variant) for model in self._models]
         shares = np.asarray(np.mean(members, axis=0), dtype=np.float32)
         if self._scaling is not None:
             shares = self._scaling.apply(shares)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ferboost.datasets.synthetic import generate_faces
 from ferboost.datasets.traits import fit_trait_limits
@@ -42,9 +43,7 @@ def test_equal_samples_differ_by_nothing() -> None:
 def test_darker_faces_are_found_and_named() -> None:
     dark = (FACES[70:] // 3).astype(np.uint8)
     known = FACES[:70]
-    found = measure_drift(
-        (known, pixel_features(known)), (dark, pixel_features(dark)), LIMITS, "pixels"
-    )
+    found = measure_drift(known, dark, LIMITS, "pixels", pixel_features)
     assert found.drifted
     assert found.traits[0].p < 0.001
     assert found.traits[0].new < found.traits[0].reference / 2
@@ -55,9 +54,7 @@ def test_darker_faces_are_found_and_named() -> None:
 
 def test_faces_of_the_same_kind_show_no_difference() -> None:
     one, other = FACES[::2], FACES[1::2]
-    found = measure_drift(
-        (one, pixel_features(one)), (other, pixel_features(other)), LIMITS, "pixels"
-    )
+    found = measure_drift(one, other, LIMITS, "pixels", pixel_features)
     assert not found.drifted
     assert found.sentence().startswith("No difference is shown between the 70 new faces and 70")
     assert "only a large one" in found.sentence()
@@ -66,4 +63,17 @@ def test_faces_of_the_same_kind_show_no_difference() -> None:
 def test_too_few_faces_are_refused() -> None:
     few, many = FACES[:9], FACES
     with pytest.raises(DataError, match="10 faces or more, found 9 new ones"):
-        measure_drift((many, pixel_features(many)), (few, pixel_features(few)), LIMITS, "pixels")
+        measure_drift(many, few, LIMITS, "pixels", pixel_features)
+
+
+def test_features_are_computed_of_some_faces_however_many_there_are() -> None:
+    many = np.concatenate([FACES] * 5)
+    asked: list[int] = []
+
+    def compute(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        asked.append(len(images))
+        return pixel_features(images)
+
+    found = measure_drift(FACES, many, LIMITS, "pixels", compute)
+    assert asked == [len(FACES), 500]
+    assert (found.n_reference, found.n_new) == (len(FACES), len(many))

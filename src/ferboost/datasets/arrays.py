@@ -41,7 +41,7 @@ def read_image_array(values: ArrayLike) -> NDArray[np.uint8]:
         raise DataError(f"images must be numbers, found the type {array.dtype}")
     if array.dtype != np.uint8:
         _check_gray_values(array)
-    return array.reshape(-1, side, side).astype(np.uint8)
+    return array.reshape(-1, side, side).astype(np.uint8, copy=False)
 
 
 def _check_gray_values(array: NDArray[np.generic]) -> None:

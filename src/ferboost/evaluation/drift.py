@@ -1,6 +1,6 @@
 """Whether new, unlabelled faces are like those that a model is known to work on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -108,42 +108,42 @@ class Drift:
 
 
 def measure_drift(
-    known: tuple[NDArray[np.uint8], NDArray[np.float32]],
-    new: tuple[NDArray[np.uint8], NDArray[np.float32]],
+    known: NDArray[np.uint8],
+    new: NDArray[np.uint8],
     limits: TraitLimits,
     features: str,
-    *,
-    seed: int = 0,
+    compute: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
 ) -> Drift:
     """Compare new faces with known ones, by features and by simple traits.
 
     Parameters
     ----------
-    known, new : tuple of ndarray
-        Images uint8 (n, 48, 48) and features float32 (n, width). The known ones must be images
-        that the network was not trained on: it knows others by heart, and their features show it.
+    known, new : ndarray of uint8, shape (n, 48, 48)
+        The known ones must be images that the network was not trained on: it knows others by heart,
+        and their features show it.
     limits : TraitLimits
         Of the training images.
     features : str
         What the features are called.
-    seed : int
-        Of the permutations, and of the 500 faces of either side that the test takes.
+    compute : callable
+        Returns the features of images, float32 (n, width). It is asked of at most 500 faces of
+        either side, drawn at random.
 
     Raises
     ------
     DataError
         If there are fewer than 10 faces on a side.
     """
-    for side, (images, _) in (("known", known), ("new", new)):
+    for side, images in (("known", known), ("new", new)):
         if len(images) < _LEAST:
             raise DataError(
                 f"drift is judged on {_LEAST} faces or more, found {len(images)} {side} ones"
             )
-    random = np.random.default_rng(seed)
-    first, second = (_sample(own, random) for _, own in (known, new))
-    mmd, by_chance, p = kernel_test(first, second, random)
-    traits = [face_traits(images) for images, _ in (known, new)]
-    outside = limits.outside(new[0])
+    random = np.random.default_rng(0)
+    first, second = [_sample(images, random) for images in (known, new)]
+    mmd, by_chance, p = kernel_test(compute(first), compute(second), random)
+    traits = [face_traits(images) for images in (known, new)]
+    outside = limits.outside(new)
     tests = [stats.ks_2samp(traits[0][:, i], traits[1][:, i]) for i in range(len(TRAITS))]
     adjusted = holm([float(test.pvalue) for test in tests])
     shifts = tuple(
@@ -158,14 +158,14 @@ def measure_drift(
     )
     return Drift(
         features=features,
-        n_reference=len(known[0]),
-        n_new=len(new[0]),
+        n_reference=len(known),
+        n_new=len(new),
         mmd=mmd,
         mmd_by_chance=by_chance,
         p=p,
         traits=shifts,
         outside=float(outside.any(axis=1).mean()),
-        outside_reference=float(limits.outside(known[0]).any(axis=1).mean()),
+        outside_reference=float(limits.outside(known).any(axis=1).mean()),
     )
 
 
@@ -212,7 +212,7 @@ def kernel_test(
     return float(found[0]), float(np.quantile(found[1:], 0.95)), p
 
 
-def _sample(features: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    if len(features) <= _MOST:
-        return features
-    return features[random.choice(len(features), _MOST, replace=False)]
+def _sample(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    if len(images) <= _MOST:
+        return images
+    return images[random.choice(len(images), _MOST, replace=False)]

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
 from ferboost.cnn.training import LabelledImages
-from ferboost.config import TreeSettings
+from ferboost.config import LAYERS, TreeSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.evaluation.memorising import Familiarity, Judged, MemorisedFeatures, judge
-from ferboost.features import group_features, join_features, needs_network
+from ferboost.features import group_features, join_features
 from ferboost.files import write_json
 from ferboost.growing import watched_images
 from ferboost.models import SeedModel, load_seed_model
@@ -66,8 +66,11 @@ def measure_memorised(
             if not cases or any(_lacks_a_class(case, len(train.classes)) for case in cases):
                 tell(total, total, "too few images to tell anything")
                 return
+            groups = {*groups_of(tap), "output"}
+            seen = [(c, group_features(c.model.source, c.new.images, groups)) for c in cases]
             for familiarity, seeds in grown.items():
-                seeds.append(_mean([_judge(case, familiarity, tap, seed) for case in cases]))
+                judged = [_judge(case, new, familiarity, tap, seed) for case, new in seen]
+                seeds.append(_mean(judged))
             rows += [len(case.rows["unseen"].labels) for case in cases]
             new_images = len(cases[0].new.labels)
             tell(done + 1, total, f"seed {seed}")
@@ -89,10 +92,9 @@ def load_memorised(run: Run) -> MemorisedFeatures | None:
 
 def _replaced_tap(settings: TreeSettings) -> str | None:
     """Return the first tap of layers that trees replace those above of."""
-    plain = {"flatten", "fc1", "fc2", "pooled", "output", "logits"}
     for variant in tree_variants(settings.taps, settings.mode):
         tap = tap_of(variant)
-        if not is_residual(variant) and needs_network(tap) and plain.issuperset(groups_of(tap)):
+        if not is_residual(variant) and set(LAYERS).issuperset(groups_of(tap)):
             return tap
     return None
 
@@ -140,11 +142,15 @@ def _as_many(
     }
 
 
-def _judge(case: _Case, familiarity: Familiarity, tap: str, seed: int) -> dict[str, Judged]:
+def _judge(
+    case: _Case,
+    new: Mapping[str, NDArray[np.float32]],
+    familiarity: Familiarity,
+    tap: str,
+    seed: int,
+) -> dict[str, Judged]:
     rows = case.rows[familiarity]
-    groups = {*groups_of(tap), "output"}
-    seen = group_features(case.model.source, rows.images, groups)
-    new = group_features(case.model.source, case.new.images, groups)
+    seen = group_features(case.model.source, rows.images, list(new))
     classes = seen["output"].shape[1]
     trees = BoostedTrees(TreeSettings(), classes, seed).fit(join_features(seen, tap), rows.labels)
     return {

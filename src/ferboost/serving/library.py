@@ -22,7 +22,7 @@ from ferboost.tuning.wording import count_outcomes, describe_point, describe_val
 __all__ = ["Difference", "Library", "RunEntry", "Score", "StudyEntry", "differences"]
 
 _RUN, _STUDY = "run.json", "study.json"
-_PAGES = ("report.html", "study.html", "trust.html", "reproduction.html")
+_PAGES = ("report.html", "study.html", "reproduction.html")
 _DEPTH = 4
 
 
@@ -260,7 +260,11 @@ class Library:
         if key not in self._known:
             run = Run.open(folder)
             place = self._place(folder)
-            self._known = {k: entry for k, entry in self._known.items() if k[0] != folder}
+            self._known = {
+                known: entry
+                for known, entry in self._known.items()
+                if known[0] != folder and (known[0] / _RUN).exists()
+            }
             self._known[key] = RunEntry(
                 place or self._root.name, place, run.record, folder, _pages_of(folder)
             )
