@@ -34,10 +34,9 @@ def image(side: int, form: str = "png", mode: str = "L") -> bytes:
     return buffer.getvalue()
 
 
-def bomb() -> bytes:
-    """Return a small file of 49 million pixels, which is under the limit, and one of more."""
+def bomb(side: int) -> bytes:
+    """Return a small file of many pixels."""
     buffer = BytesIO()
-    side = random.choice((7000, 12000))
     Image.new("1", (side, side)).save(buffer, "png")
     return buffer.getvalue()
 
@@ -65,14 +64,16 @@ def damaged(content: bytes) -> bytes:
     return bytes(changed[: random.randint(1, len(changed))])
 
 
-FACE, PHOTO, LARGE, BOMB = image(48), image(300, "jpeg", "RGB"), image(1500, "png", "RGB"), bomb()
+FACE, PHOTO, LARGE = image(48), image(300, "jpeg", "RGB"), image(1500, "png", "RGB")
+#: Of 49 million pixels, which is under the limit, and of 144 million.
+BOMBS = bomb(7000), bomb(12000)
 #: What is sent, and how often against the others.
 KINDS: dict[str, tuple[int, Callable[[], bytes]]] = {
     "a face": (20, lambda: request(FACE)),
     "a form of faces": (5, lambda: form(FACE, FACE, PHOTO)),
     "a photo to be searched": (1, lambda: request(PHOTO, "image/jpeg", "")),
     "a large picture": (1, lambda: form(LARGE)),
-    "a bomb": (1, lambda: request(BOMB)),
+    "a bomb": (1, lambda: request(random.choice(BOMBS))),
     "a damaged picture": (20, lambda: request(damaged(random.choice((FACE, PHOTO))))),
     "a damaged form": (10, lambda: damaged(form(FACE, PHOTO))),
     "noise": (10, lambda: request(random.randbytes(2000))),
@@ -164,7 +165,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    random.seed(options.seed)
     with served() as port:
         print(f"memory at the start: {asyncio.run(measure(port)):.0f} MB")
         memory, counts = [], Counter[str]()

@@ -3,6 +3,7 @@
 import pytest
 
 from ferboost.config import CNNSettings, Settings, TreeSettings
+from ferboost.reproduction import costs
 from ferboost.reproduction.costs import CostMeter, all_trees_seconds, tree_seconds
 from ferboost.reproduction.experiments import EXPERIMENTS, GRID, find_experiment
 from ferboost.reproduction.planning import planned_length, run_length, share_of, training_length
@@ -128,11 +129,15 @@ def test_what_is_planned_already_takes_as_long_as_its_plan() -> None:
     assert length.longest == 3 * 2
 
 
-def test_what_other_programs_take_is_seen() -> None:
+def test_what_other_programs_take_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     meter = CostMeter(PLAIN, images=64, classes=3)
+    seconds = iter([1.0, 2.0, 3.0])  # of three steps, of which one is left alone
+    monkeypatch.setattr(costs, "_seconds_of", lambda _step: next(seconds))
     meter.observe(cnn_settings())
     alone = CostMeter(PLAIN, images=64, classes=3)
-    assert 0 < alone.epoch_seconds(cnn_settings()) < 20 * meter.epoch_seconds(cnn_settings())
+    monkeypatch.setattr(costs, "_seconds_of", lambda _step: 1.0)
+    expected = 2.0 * alone.epoch_seconds(cnn_settings())
+    assert meter.epoch_seconds(cnn_settings()) == pytest.approx(expected)
 
 
 def test_trees_on_every_tap_are_counted() -> None:
