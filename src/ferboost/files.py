@@ -55,9 +55,9 @@ def storage_errors(path: Path) -> Iterator[None]:
             reason = f"the disk is full, or took only a part of it ({error})"
         if reason is None:
             raise
-        raise StorageError(
-            f"cannot write {path}: {reason}; free some space or choose another place"
-        ) from error
+        is_full = error.errno in {None, errno.ENOSPC, errno.EDQUOT}
+        remedy = "free some space or choose another place" if is_full else "choose another place"
+        raise StorageError(f"cannot write {path}: {reason}; {remedy}") from error
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = _temporary_beside(path)
     with storage_errors(path):
         if path.exists() and not path.is_file():
-            raise StorageError(f"cannot write {path}: that is a folder, a pipe or a device")
+            raise StorageError(f"cannot write {path}: that is no file; choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary

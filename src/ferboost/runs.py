@@ -46,9 +46,9 @@ class DataRecord(BaseModel):
     counts: dict[str, tuple[int, ...]]
     """Images per class, by split."""
     votes: str | None = None
-    """Absolute path of the file of FER+ votes, where trees learn them and it is known."""
+    """Absolute path of the file of FER+ votes, where it is known."""
     votes_fingerprint: str | None = None
-    """`FaceDataset.votes_fingerprint`, where trees learn votes."""
+    """`FaceDataset.votes_fingerprint`, where there are votes."""
     notes: tuple[str, ...]
     """What the reader and the cutting of splits had to say."""
 
@@ -193,7 +193,8 @@ def read_record(path: Path, name: str, kind: type[_Record], what: str) -> _Recor
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "its text"
         raise RunError(
-            f"{file} is damaged or of another version of ferboost ({key}: {first['msg']})"
+            f"{file} is damaged or of another version of ferboost ({key}: {first['msg']}); restore "
+            "it, or use the version that wrote it"
         ) from error
 
 

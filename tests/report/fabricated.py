@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.config import Settings
+from ferboost.curves import EpochRecord
 from ferboost.emotions import EMOTIONS
 from ferboost.evaluation.bootstrap import Measure
 from ferboost.evaluation.label_errors import FinderCurve
 from ferboost.evaluation.label_findings import AGREEMENTS, LabelFindings
-from ferboost.evaluation.results import EpochRecord, PredictTime, Results, SeedResults
+from ferboost.evaluation.results import PredictTime, Results, SeedResults
 from ferboost.evaluation.robustness import Robustness, RobustnessCurve
 from ferboost.explanation.checks import DEPTHS, ORDERS, SHARES, ExplanationCheck, MethodCheck
 from ferboost.explanation.maps import METHODS

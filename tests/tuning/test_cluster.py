@@ -166,7 +166,6 @@ def test_the_published_study_is_repeated_on_a_cluster(
     with connected(cluster.address) as joined:
         repeat_study(reproduction, FACES, Monitor(), cluster=joined)
     experiment = find_experiment("fc1")
-    assert experiment is not None
     study = reproduction.study(experiment)
     assert study is not None
     assert_each_once(study, study.outcomes())

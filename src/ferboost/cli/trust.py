@@ -181,7 +181,7 @@ def print_trust(trust: "tuple[VariantTrust, ...]", why_not: str) -> None:
     typer.echo("")
     print_table(
         "expected calibration error in percent points, 95 % interval\n"
-        f"(a perfect model shows {chance:.1f} by chance; temperature: fitted on validation faces)",
+        f"(a perfect model shows {chance:.1f} by chance; temperature: fitted on faces not learnt)",
         ["model", "as it comes", "temperature", "clean"],
         [_calibration_row(row_name(own.variant), own.steps) for own in trust]
         + [

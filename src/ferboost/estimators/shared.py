@@ -93,17 +93,10 @@ def ignore_epoch(_history: list[EpochRecord]) -> None:
     """Take no notice."""
 
 
-def check_tap(tap: str, known: Collection[str]) -> str:
-    """Return `tap`.
-
-    Raises
-    ------
-    SettingsError
-        If it is not one of the known ones.
-    """
+def check_tap(tap: str, known: Collection[str]) -> None:
+    """Refuse a tap that is not one of the known ones, by `SettingsError`."""
     if tap not in known:
         raise SettingsError(f"no tap {tap!r}; there are: {', '.join(known)}")
-    return tap
 
 
 def draw_seed(random_state: RandomState) -> int:

@@ -133,7 +133,9 @@ def measure_groups(
        population variances are involved. Biometrika, 34(1-2), 28-35.
     """
     if len(groups) < 2:
-        raise DataError(f"groups are compared to each other, and there is {len(groups)}")
+        raise DataError(
+            f"groups are compared to each other, and there is {len(groups)}; give two or more"
+        )
     if clean is not None:
         correct = correct[:, clean]
         groups = {group: members[clean] for group, members in groups.items()}

@@ -136,7 +136,7 @@ def fit_calibration(
     probabilities: Mapping[int, Mapping[str, NDArray[np.float32]]],
     grown_on: NDArray[np.bool_] | None = None,
 ) -> RunCalibration:
-    """Calibrate every seed and variant, and the mean of the seeds, on validation images.
+    """Calibrate every seed and variant, and the mean of the seeds, on images not learnt.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ class ModelInfo:
     training_hashes : bytes
         `HASH_BYTES` of each training image's hash, sorted.
     calibration : str
-        How the probabilities were scaled on validation images: ``"none"``, ``"temperature"`` or
+        How the probabilities were scaled, on images not learnt: ``"none"``, ``"temperature"`` or
         ``"vector"``.
     weight_format : str
         What the weights are kept in: ``"float32"``, ``"float16"`` or ``"int8"``.

@@ -65,7 +65,7 @@ class Journal:
         head = json.dumps(dict(conditions))
         with ExitStack() as opened, storage_errors(target):
             if target.exists() and not target.is_file():
-                raise StorageError(f"cannot write {target}: that is a folder, a pipe or a device")
+                raise StorageError(f"cannot write {target}: that is no file; choose another name")
             target.parent.mkdir(parents=True, exist_ok=True)
             self._lock = target.with_name(f".{target.name}.lock")
             refusal = StorageError(

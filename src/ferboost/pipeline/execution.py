@@ -29,7 +29,7 @@ from ferboost.pipeline.evaluating import (
 )
 from ferboost.pipeline.examples import save_examples
 from ferboost.pipeline.memorising import measure_memorised
-from ferboost.pipeline.records import CNN_FILES
+from ferboost.pipeline.records import CNN_FILES, PRECISION
 from ferboost.pipeline.same_data import require_same_data, require_same_doubts, require_same_votes
 from ferboost.pipeline.sufficing import require_images_for_trees
 from ferboost.pipeline.training import SeedTraining
@@ -206,7 +206,7 @@ def branch_run(
     with atomic_folder(path) as folder:  # a branch without its CNNs would train them anew
         run, prepared = _begin(folder, dataset, with_whole_paths(settings), command)
         require_same_doubts(prepared, origin.record.data, origin.path)
-        copy_file(origin.path / "precision.json", folder / "precision.json")
+        copy_file(origin.path / PRECISION, folder / PRECISION)
         for seed in settings.seeds:
             _copy_cnns(origin, run, seed)
         taught_by = borrowed_record_path(origin, "teacher")

@@ -94,7 +94,7 @@ class ReportContent:
     data_figures : tuple of CaptionedFigure
         Figures of the data set, for the section on it.
     calibration : RunCalibration or None
-        Fitted on the validation images; None where the run has none.
+        Fitted on images that the models have not learnt; None where the run has none.
     trust_note : str
         Why it has none, as a predicate of "the run is".
     robustness : Robustness or None

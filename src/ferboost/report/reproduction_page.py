@@ -17,7 +17,7 @@ from ferboost.report.sections import section_figures
 from ferboost.report.study_figures import plot_grid, plot_trial_curves
 from ferboost.report.style import variant_title
 from ferboost.report.wording import typeset
-from ferboost.reproduction.experiments import EXPERIMENTS, GRID
+from ferboost.reproduction.experiments import GRID, find_experiment
 from ferboost.reproduction.findings import Claim, experiment_claim
 from ferboost.reproduction.folder import AS_PUBLISHED, CLEAN, RUNS, Reproduction
 from ferboost.reproduction.results import ExperimentResult
@@ -75,7 +75,7 @@ def _render(reproduction: Reproduction, facts: Facts, claims: list[Claim]) -> st
     return environment.get_template("reproduction.html.j2").render(
         headline=wording.headline(claims),
         lead=wording.lead(facts),
-        labels=wording.labels(facts),
+        caveats=wording.caveats(facts),
         claims=claims,
         findings=wording.findings(facts),
         follows=wording.follows(facts, claims),
@@ -178,7 +178,7 @@ def _section(
 def _experiment_figures(
     reproduction: Reproduction, result: ExperimentResult
 ) -> list[CaptionedFigure]:
-    experiment = next(e for e in EXPERIMENTS if e.key == result.experiment.key)
+    experiment = find_experiment(result.experiment.key)
     study = reproduction.study(experiment)
     figures = []
     if study is not None and experiment.key == GRID.key:

@@ -12,7 +12,7 @@ from ferboost.reproduction.findings import Claim, Word
 from ferboost.reproduction.folder import CLEAN
 from ferboost.reproduction.planning import published_epochs
 
-__all__ = ["Finding", "findings", "follows", "headline", "labels", "lead", "seeds", "speed"]
+__all__ = ["Finding", "caveats", "findings", "follows", "headline", "lead", "seeds", "speed"]
 
 _NOISE: Word = "not told apart from noise"
 
@@ -54,7 +54,7 @@ def lead(facts: Facts) -> list[str]:
     ]
 
 
-def labels(facts: Facts) -> list[str]:
+def caveats(facts: Facts) -> list[str]:
     """Return in what this is less than the study."""
     said = []
     genuine = published()["dataset"]["train"]

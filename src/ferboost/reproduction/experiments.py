@@ -98,9 +98,9 @@ class Experiment:
         return replace(self, values=values)
 
 
-def find_experiment(key: str) -> Experiment | None:
-    """Return the experiment of this key, or None."""
-    return next((experiment for experiment in EXPERIMENTS if experiment.key == key), None)
+def find_experiment(key: str) -> Experiment:
+    """Return the experiment of this key."""
+    return next(experiment for experiment in EXPERIMENTS if experiment.key == key)
 
 
 def _sweep(

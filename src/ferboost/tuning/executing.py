@@ -39,10 +39,10 @@ __all__ = ["execute_study"]
 _SIGNS_OF_LIFE = 5
 """Before others may think that a process is gone."""
 
+# Of a trial, that progress is told in.
 _PARTS = 1000
 # Of workers, one after the other, on nodes that are gone, as far as that is known.
 _MOST_FAILED_STARTS = 3
-"""Of a trial, that progress is told in."""
 
 
 def execute_study(

@@ -298,7 +298,10 @@ def resume_study(path: Path, dataset: FaceDataset, database: "Database | None" =
     if study.plan.run is not None and _hash_networks(
         Run.open(Path(study.plan.run)), study.plan
     ) != (study.record.networks):
-        raise RunError(f"the CNNs of {study.plan.run} have changed since {path} was started")
+        raise RunError(
+            f"the CNNs of {study.plan.run} have changed since {path} was started; restore them, or "
+            "start a new study"
+        )
     if (database is None) != (study.record.storage is None):
         there = study.record.storage or f"{study.journal}, and not in a database"
         raise RunError(f"the trials of {path} are in {there}; go on with them there")
