@@ -1,20 +1,19 @@
 """Calibrating a run on its validation images, and keeping what came out."""
 
 import json
-import zlib
 from collections.abc import Mapping
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferboost.array_files import read_arrays, write_arrays
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import DataError, RunError
 from ferboost.evaluation.scaling import SCALING_METHODS, Scaling, ScalingMethod
 from ferboost.evaluation.trust import RunCalibration, fit_calibration
 from ferboost.features import group_features
-from ferboost.files import atomic_path, write_json
+from ferboost.files import write_json
 from ferboost.growing import watched_images
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.evaluating import require_finished
@@ -78,8 +77,7 @@ def calibrate_run(run: Run, validation: FaceDataset, monitor: Monitor) -> RunCal
         arrays[_GROWN_ON] = calibration.grown_on
     for seed, variants in probabilities.items():
         arrays |= {f"{seed}/{variant}": shares for variant, shares in variants.items()}
-    with atomic_path(run.path / _VALIDATION) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    write_arrays(run.path / _VALIDATION, arrays)
     write_json(run.path / _SCALINGS, _describe(calibration))
     return calibration
 
@@ -97,11 +95,7 @@ def load_calibration(run: Run) -> RunCalibration | None:
         return None
     try:
         content = json.loads(path.read_bytes())
-        with (
-            (run.path / _VALIDATION).open("rb") as stream,
-            np.load(stream, allow_pickle=False) as archive,
-        ):
-            arrays = dict(archive)
+        arrays = read_arrays(run.path / _VALIDATION)
         seeds = {int(seed): _read_scalings(own) for seed, own in content["seeds"].items()}
         probabilities = {
             seed: {variant: arrays[f"{seed}/{variant}"] for variant in own}
@@ -112,10 +106,7 @@ def load_calibration(run: Run) -> RunCalibration | None:
         if run.settings.trees.features == "held-out":
             grown_on = arrays[_GROWN_ON]
         return RunCalibration(labels, probabilities, grown_on, seeds, ensemble)
-    except (
-        OSError, ValueError, TypeError, AttributeError, EOFError, KeyError, BadZipFile, zlib.error,
-        DataError,
-    ) as error:  # fmt: skip
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, DataError) as error:
         raise RunError(
             f"{path} or {_VALIDATION} beside it is damaged ({error}); remove both and run: "
             f"ferboost calibrate {run.path} DATA"

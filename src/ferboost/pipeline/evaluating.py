@@ -1,16 +1,15 @@
 """Evaluating the models of a run, and keeping what came out."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferboost.array_files import read_arrays, write_arrays
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import draw_faces
 from ferboost.errors import DataError, RunError
@@ -208,8 +207,7 @@ def save_results(run: Run, results: Results) -> None:
             time = seed.predict_times[variant]
             arrays[f"{seed.seed}/{variant}"] = probabilities
             arrays[f"{seed.seed}/{variant}/seconds"] = np.array([time.cnn, time.trees, time.whole])
-    with atomic_path(_results_path(run)) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    write_arrays(_results_path(run), arrays)
 
 
 def has_results(run: Run) -> bool:
@@ -229,13 +227,11 @@ def load_results(run: Run) -> Results:
     if not path.exists():
         raise run.unfinished()
     try:
-        # numpy leaves a damaged file open that it has opened itself.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = dict(archive)
+        arrays = read_arrays(path)
         seeds = tuple(_load_seed(run, seed, arrays) for seed in run.settings.seeds)
         images = str(arrays["images"]) if "images" in arrays else None
         return Results(run.record.classes, arrays["labels"], arrays.get("clean"), seeds, images)
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise RunError(
             f"{path} is damaged ({error}); remove it and go on with: "
             f"ferboost train --resume {run.path}"

@@ -2,17 +2,16 @@
 
 import json
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferboost.array_files import read_arrays
 from ferboost.errors import RunError
 from ferboost.evaluation.comparison import Comparison, adjusted, compare
 from ferboost.runs import Run, RunRecord
@@ -115,12 +114,8 @@ class RunEntry:
     @cached_property
     def _arrays(self) -> Mapping[str, NDArray[Any]]:
         try:
-            with (
-                (self.path / "predictions.npz").open("rb") as stream,
-                np.load(stream, allow_pickle=False) as archive,
-            ):
-                return dict(archive)
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error):
+            return read_arrays(self.path / "predictions.npz")
+        except ValueError:
             return {}
 
 
