@@ -21,9 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import new_network
 from ferboost.cnn.precision import choose_precision
-from ferboost.cnn.training import LabelledImages, train_network
+from ferboost.cnn.training import train_network
 from ferboost.config import Settings
 from ferboost.curves import EpochRecord
 from ferboost.datasets.loading import load_dataset

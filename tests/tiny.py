@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import FaceNetwork, build_network
 from ferboost.cnn.precision import Precision
-from ferboost.cnn.training import LabelledImages
 from ferboost.config import CNNSettings, Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.synthetic import generate_faces

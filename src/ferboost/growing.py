@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ferboost.baselines import Baseline, new_baseline
 from ferboost.boosting import BoostedTrees
 from ferboost.centres import fit_centres
-from ferboost.cnn.training import LabelledImages
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.config import TreeSettings, Views
 from ferboost.datasets.splitting import stratified_sample
 from ferboost.errors import DataError

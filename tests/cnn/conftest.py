@@ -2,7 +2,7 @@
 
 import pytest
 
-from ferboost.cnn.training import LabelledImages
+from ferboost.cnn.labelled import LabelledImages
 from tiny import faces, labelled
 
 

@@ -6,8 +6,9 @@ import torch
 
 from ferboost import features
 from ferboost.cnn import stepping
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.precision import Precision
-from ferboost.cnn.training import LabelledImages, train_network
+from ferboost.cnn.training import train_network
 from ferboost.config import CNNSettings
 from ferboost.curves import EpochRecord
 from tiny import PLAIN, cnn_settings, faces, labelled, new_network

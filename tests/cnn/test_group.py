@@ -12,7 +12,8 @@ from torch import nn
 
 from ferboost.cnn import training
 from ferboost.cnn.group import Group, current_group, group_errors, training_group
-from ferboost.cnn.training import LabelledImages, follow, train_network
+from ferboost.cnn.labelled import LabelledImages
+from ferboost.cnn.training import follow, train_network
 from ferboost.errors import GroupError, RunError
 from tiny import PLAIN, cnn_settings, faces, labelled, new_network
 
@@ -96,7 +97,7 @@ def test_the_others_train_what_the_first_one_trains(
     ((network, own, judge, of_settings, precision), named) = called[0]
     assert of_settings == settings
     assert precision == PLAIN
-    assert named == {"seed": 3, "state_path": path, "identity": "this", "teachers": []}
+    assert named == {"seed": 3, "state_path": path, "identity": "this", "teachers": ()}
     assert network.output.out_features == 3
     np.testing.assert_array_equal(own.images, train.images)
     np.testing.assert_array_equal(own.labels, train.labels)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import ResidualNetwork, build_network, new_network
-from ferboost.cnn.training import LabelledImages, train_network
+from ferboost.cnn.training import train_network
 from ferboost.config import CNNSettings
 from ferboost.curves import EpochRecord
 from ferboost.errors import SettingsError

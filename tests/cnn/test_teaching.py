@@ -15,10 +15,11 @@ from typing_extensions import override
 from ferboost.cnn import training
 from ferboost.cnn.augmentation import augment
 from ferboost.cnn.checkpoint import TrainingState
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.published import PublishedNetwork
 from ferboost.cnn.residual import ResidualNetwork
-from ferboost.cnn.training import LabelledImages, follow, train_network
+from ferboost.cnn.training import follow, train_network
 from ferboost.config import CNNSettings
 from tiny import PLAIN, cnn_settings, copy_of, new_network, same
 

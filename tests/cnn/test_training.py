@@ -8,14 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.stepping import mean_cross_entropy
-from ferboost.cnn.training import (
-    LabelledImages,
-    TrainingProgress,
-    train_network,
-)
+from ferboost.cnn.training import TrainingProgress, train_network
 from ferboost.config import CNNSettings
 from ferboost.errors import TrainingDivergedError
 from ferboost.features import tap_features

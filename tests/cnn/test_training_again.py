@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from ferboost.cnn.checkpoint import TrainingState
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import FaceNetwork
 from ferboost.cnn.precision import Precision
-from ferboost.cnn.training import LabelledImages, TrainingProgress, train_network
+from ferboost.cnn.training import TrainingProgress, train_network
 from ferboost.curves import EpochRecord
 from ferboost.errors import RunError
 from tiny import (

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from ferboost.cnn.checkpoint import TrainingState
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import FaceNetwork
-from ferboost.cnn.training import LabelledImages, train_network
+from ferboost.cnn.training import train_network
 from ferboost.config import CNNSettings
 from tiny import PLAIN, cnn_settings, faces, labelled, new_network, same
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from small import PLAIN, pixel_trees, small_boosted, small_cnn
 
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import FaceNetwork
-from ferboost.cnn.training import LabelledImages, train_network
+from ferboost.cnn.training import train_network
 from ferboost.config import CNNSettings
 from ferboost.curves import EpochRecord
 from ferboost.datasets.dataset import FaceDataset

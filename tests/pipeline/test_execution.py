@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from ferboost.boosting import BoostedTrees
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.precision import Precision
-from ferboost.cnn.training import LabelledImages
 from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import DataError, RunError, SettingsError, TrainingDivergedError

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +18,21 @@ from torch.nn import functional
 from ferboost.cnn.augmentation import GENTLE, PUBLISHED, STRONG, augment
 from ferboost.cnn.checkpoint import TrainingState, copy_weights, load_state, save_state
 from ferboost.cnn.group import Group, current_group, group_errors
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.memory import keep_freed_memory
 from ferboost.cnn.muon import Muon
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, one_thread
 from ferboost.cnn.recognition import RecognitionNetwork
 from ferboost.cnn.recognition_weights import load_recognition_weights
+from ferboost.cnn.sending import receive_training, send_training
 from ferboost.cnn.stepping import TrainingStep
 from ferboost.cnn.viewed import ViewedNetwork
 from ferboost.config import CNNSettings
 from ferboost.curves import EpochRecord
 from ferboost.errors import RunError, TrainingDivergedError
 
-__all__ = ["LabelledImages", "TrainingProgress", "follow", "train_network"]
+__all__ = ["TrainingProgress", "follow", "train_network"]
 
 _EVALUATION_BATCH = 512
 _AUGMENTATIONS = {"published": PUBLISHED, "gentle": GENTLE, "strong": STRONG}
@@ -48,39 +50,6 @@ _IMAGES_OF_STATISTICS = 512
 _OUTPUTS = ("output.weight", "output.bias")
 # Muon's step size is a share of the update's norm; plain momentum, a multiple of the gradient.
 _PLAIN_SHARE = 5.0
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledImages:
-    """Images as the loop takes them.
-
-    Attributes
-    ----------
-    images : ndarray of uint8, shape (n, 48, 48)
-    labels : ndarray of int64, shape (n,)
-    beliefs : ndarray of float32, shape (n, classes), or None
-        What is learnt instead of the labels: a share for each class. An image counts as much as its
-        row sums to, at most 1.
-    targets : ndarray of float32, shape (n, classes), or None
-        What trees learn instead of the labels; rows sum to 1.
-    votes : ndarray of float32, shape (n, columns), or None
-        Shares of people's votes, which the network learns beside the labels by outputs of their
-        own; rows sum to 1, or to 0 where nobody voted.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    beliefs: NDArray[np.float32] | None = None
-    targets: NDArray[np.float32] | None = None
-    votes: NDArray[np.float32] | None = None
-
-    def select(self, index: NDArray[np.bool_] | NDArray[np.intp]) -> "LabelledImages":
-        """Return the images that `index` (a mask or positions) picks, in its order."""
-        beliefs, targets, votes = (
-            None if rows is None else rows[index]
-            for rows in (self.beliefs, self.targets, self.votes)
-        )
-        return LabelledImages(self.images[index], self.labels[index], beliefs, targets, votes)
 
 
 @dataclass(frozen=True)
@@ -175,7 +144,7 @@ def train_network(
             "state_path": None if state_path is None else str(state_path.resolve()),
             "identity": identity,
         }
-        _send(group, header, train, validation, teachers)
+        send_training(group, header, train, validation, teachers)
     _start(network, train.images, settings, seed)
     columns = 0 if train.votes is None else train.votes.shape[1]
     _add_outputs(network, columns, seed)
@@ -244,30 +213,6 @@ def train_network(
     return state
 
 
-def _send(
-    group: Group,
-    header: dict[str, Any],  # Any: JSON values
-    train: LabelledImages,
-    validation: LabelledImages,
-    teachers: Sequence[FaceNetwork],
-) -> None:
-    """Send the other processes what `follow` trains."""
-    learnt = _learnt(train)
-    arrays: list[NDArray[Any]] = [validation.images, validation.labels, *learnt.values()]
-    for teacher in teachers:
-        arrays += [tensor.cpu().numpy() for tensor in teacher.state_dict().values()]
-    shapes = [teacher.settings.model_dump(mode="json") for teacher in teachers]
-    group.send(header | {"learnt": list(learnt), "teachers": shapes}, arrays)
-
-
-def _rebuilt(settings: CNNSettings, classes: int, weights: Iterator[NDArray[Any]]) -> FaceNetwork:
-    """Return a network with the next of the weights."""
-    network = new_network(settings, classes, seed=0)
-    names = network.state_dict()
-    network.load_state_dict({name: torch.from_numpy(next(weights)) for name in names})
-    return network
-
-
 def _listening(teacher: FaceNetwork, precision: Precision) -> FaceNetwork:
     """Return a copy of a teacher that looks at one view of an image, which is what it teaches."""
     own = copy.deepcopy(teacher).eval()
@@ -275,17 +220,6 @@ def _listening(teacher: FaceNetwork, precision: Precision) -> FaceNetwork:
         own.mirror = False
     precision.place(own)
     return own
-
-
-def _learnt(train: LabelledImages) -> dict[str, NDArray[Any]]:
-    """Return the images and what the network learns of them."""
-    arrays: dict[str, NDArray[Any] | None] = {
-        "images": train.images,
-        "labels": train.labels,
-        "beliefs": train.beliefs,
-        "votes": train.votes,
-    }
-    return {name: array for name, array in arrays.items() if array is not None}
 
 
 def _start(
@@ -314,25 +248,19 @@ def _add_outputs(network: FaceNetwork, more: int, seed: int) -> None:
 @group_errors()
 def follow(group: Group) -> None:
     """Train along with the first process of a `training_group` whatever it trains."""
-    while (sent := group.receive()) is not None:
-        header, (validation_images, validation_labels, *others) = sent
-        settings = CNNSettings.model_validate(header["settings"])
-        path = header["state_path"]
-        arrays = iter(others)
-        learnt = {name: next(arrays) for name in header["learnt"]}
+    while (sent := receive_training(group)) is not None:
+        settings = CNNSettings.model_validate(sent.header["settings"])
+        path = sent.header["state_path"]
         train_network(
-            new_network(settings, header["classes"], header["seed"]),
-            LabelledImages(**learnt),
-            LabelledImages(validation_images, validation_labels),
+            new_network(settings, sent.header["classes"], sent.header["seed"]),
+            sent.train,
+            sent.validation,
             settings,
-            Precision(**header["precision"]),
-            seed=header["seed"],
-            teachers=[
-                _rebuilt(CNNSettings.model_validate(shape), header["classes"], arrays)
-                for shape in header["teachers"]
-            ],
+            Precision(**sent.header["precision"]),
+            seed=sent.header["seed"],
+            teachers=sent.teachers,
             state_path=None if path is None else Path(path),
-            identity=header["identity"],
+            identity=sent.header["identity"],
         )
 
 
@@ -406,7 +334,7 @@ def _train_epoch(
     generator = torch.Generator().manual_seed(epoch_seed)
     order = torch.randperm(len(train.images), generator=generator)
     total = len(order)
-    data = {name: _tensor(array).to(precision.device) for name, array in _learnt(train).items()}
+    data = {name: _tensor(array).to(precision.device) for name, array in train.learnt().items()}
     done, seen = 0, 0
     step.sums.zero_()
     ranges = _AUGMENTATIONS.get(settings.augmentation)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from ferboost.boosting import BoostedTrees
-from ferboost.cnn.training import LabelledImages
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.config import TreeSettings
 from ferboost.datasets.dataset import hash_images
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds

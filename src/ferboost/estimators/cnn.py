@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import FaceNetwork, build_network, new_network
 from ferboost.cnn.precision import Precision, choose_precision
-from ferboost.cnn.training import LabelledImages, train_network
+from ferboost.cnn.training import train_network
 from ferboost.config import Architecture, CNNSettings, Settings, taps_of
 from ferboost.curves import EpochRecord
 from ferboost.datasets.arrays import read_image_array

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.cnn.training import LabelledImages
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.config import Doubted
 from ferboost.datasets.dataset import FaceDataset
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from ferboost.cnn.augmentation import augment_as_published
-from ferboost.cnn.training import LabelledImages
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.config import Settings
 from ferboost.datasets.balancing import balance
 from ferboost.datasets.dataset import FaceDataset

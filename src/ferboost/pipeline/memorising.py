@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
-from ferboost.cnn.training import LabelledImages
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.config import LAYERS, TreeSettings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds

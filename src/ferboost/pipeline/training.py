@@ -10,9 +10,10 @@ import numpy as np
 from ferboost.centres import ClassCentres
 from ferboost.cnn.checkpoint import load_weights, save_weights
 from ferboost.cnn.group import current_group
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, choose_precision, require_device
-from ferboost.cnn.training import LabelledImages, TrainingProgress, train_network
+from ferboost.cnn.training import TrainingProgress, train_network
 from ferboost.config import CNNSettings
 from ferboost.curves import EpochRecord
 from ferboost.datasets.dataset import FaceDataset

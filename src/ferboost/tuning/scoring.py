@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferboost.boosting import BoostedTrees
+from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.network import new_network
 from ferboost.cnn.precision import Precision
-from ferboost.cnn.training import LabelledImages, train_network
+from ferboost.cnn.training import train_network
 from ferboost.config import Settings
 from ferboost.curves import EpochRecord
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
