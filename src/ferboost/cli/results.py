@@ -101,10 +101,11 @@ def print_results(results: "Results", run: "Run | None", *, own_test_split: bool
         figures belong beside them, and the published protocol has selected on them.
     """
     from ferboost.evaluation.summary import against_baselines, summarize
+    from ferboost.published import published_accuracies
     from ferboost.report.writing import is_published_setting
 
     own = run if own_test_split else None
-    reference = _published() if own is not None and is_published_setting(own) else {}
+    reference = published_accuracies() if own is not None and is_published_setting(own) else {}
     summaries = summarize(results)
     count = len(results.labels)
     clean = "" if results.clean is None else f", {int(results.clean.sum()):,} of them not in train"
@@ -189,12 +190,3 @@ def _row(summary: "VariantSummary") -> list[str]:
         f"{summary.log_loss:.3f}",
         f"{summary.predict_time.whole:.2f} s",
     ]
-
-
-def _published() -> dict[str, float]:
-    from ferboost.published import published
-
-    return {
-        "cnn": published()["cnn"]["result"]["test_accuracy"],
-        **published()["xgboost_by_tap"],
-    }

@@ -246,10 +246,9 @@ def _measures(summary: VariantSummary) -> Iterator[tuple[str, str]]:
     yield "accuracy", _with_interval(summary.accuracy, summary.interval)
     if summary.accuracy_clean is not None and summary.interval_clean is not None:
         yield "accuracy, clean", _with_interval(summary.accuracy_clean, summary.interval_clean)
-    for name in ("balanced_accuracy", "macro_f1"):
-        values = [getattr(metrics, name) for metrics in summary.per_seed]
-        yield name.replace("_", " "), wording.percent(float(np.mean(values)))
-    yield "log loss, nats", f"{np.mean([m.log_loss for m in summary.per_seed]):.3f}"
+    yield "balanced accuracy", wording.percent(summary.balanced_accuracy)
+    yield "macro f1", wording.percent(summary.macro_f1)
+    yield "log loss, nats", f"{summary.log_loss:.3f}"
     yield "accuracy on the CNN's training images", wording.percent(summary.train_accuracy)
 
 
@@ -260,15 +259,9 @@ def _with_interval(value: float, interval: tuple[float, float]) -> str:
 
 
 def _classes(summary: VariantSummary, results: Results) -> Iterator[Sequence[str]]:
+    columns = [summary.by_class(name) for name in ("accuracy", "precision", "f1", "auc")]
     for index, emotion in enumerate(results.classes):
-        own = [metrics.per_class[emotion] for metrics in summary.per_seed]
-        columns = (
-            [getattr(c, name) for c in own] for name in ("accuracy", "precision", "f1", "auc")
-        )
-        means = (
-            wording.percent(None if None in values else float(np.mean(values)))
-            for values in columns
-        )
+        means = (wording.percent(column[emotion]) for column in columns)
         yield emotion, f"{int((results.labels == index).sum()):,}", *means
 
 

@@ -7,7 +7,7 @@ from itertools import count
 from ferboost.errors import RunError
 from ferboost.evaluation.summary import VariantSummary
 from ferboost.files import write_text
-from ferboost.published import published
+from ferboost.published import published, published_accuracies
 from ferboost.report import reproduction_wording as wording
 from ferboost.report.content import CaptionedFigure
 from ferboost.report.numbering import NumberedFigure, number_figures
@@ -92,8 +92,7 @@ def _render(reproduction: Reproduction, facts: Facts, claims: list[Claim]) -> st
 
 
 def _models(facts: Facts) -> list[tuple[str, ...]]:
-    study = published()
-    theirs = {"cnn": study["cnn"]["result"]["test_accuracy"], **study["xgboost_by_tap"]}
+    theirs = published_accuracies()
     first = next(iter(facts.runs.values()), None)
     if first is None:
         return []

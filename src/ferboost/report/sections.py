@@ -11,7 +11,7 @@ from ferboost.evaluation.robustness import Robustness
 from ferboost.evaluation.summary import VariantSummary
 from ferboost.evaluation.trust import VariantTrust
 from ferboost.explanation import ExplanationCheck
-from ferboost.published import published
+from ferboost.published import published, published_accuracies
 from ferboost.report.anatomy import plot_feature_maps, plot_filters
 from ferboost.report.content import CaptionedFigure, ReportContent
 from ferboost.report.data_figures import draw_changed_faces
@@ -50,9 +50,7 @@ def chosen_boosted(
 
 def published_by_variant(content: ReportContent) -> dict[str, float]:
     """Return the published accuracies in percent by variant; none where they do not belong."""
-    if not content.published:
-        return {}
-    return {"cnn": published()["cnn"]["result"]["test_accuracy"], **published()["xgboost_by_tap"]}
+    return published_accuracies() if content.published else {}
 
 
 def published_by_class(content: ReportContent) -> dict[str, float]:
