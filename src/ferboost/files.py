@@ -17,6 +17,7 @@ __all__ = [
     "atomic_path",
     "copy_file",
     "locked",
+    "refuse_to_replace",
     "storage_errors",
     "write_bytes",
     "write_json",
@@ -60,6 +61,14 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {reason}; {remedy}") from error
 
 
+def refuse_to_replace(path: Path) -> None:
+    """Refuse a name that something else than a file has, by `StorageError`."""
+    if path.exists() and not path.is_file():
+        raise StorageError(
+            f"cannot write {path}: that is a folder, a pipe or a device; choose another name"
+        )
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that replaces it once the block ends well.
@@ -79,8 +88,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     temporary = _temporary_beside(path)
     with storage_errors(path):
-        if path.exists() and not path.is_file():
-            raise StorageError(f"cannot write {path}: that is no file; choose another name")
+        refuse_to_replace(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from ferboost.errors import StorageError
-from ferboost.files import locked, storage_errors
+from ferboost.files import locked, refuse_to_replace, storage_errors
 from ferboost.inference.photos import Photo
 from ferboost.inference.tables import Cell, Columns, csv_table, parquet_table
 
@@ -64,8 +64,7 @@ class Journal:
         self._done: dict[str, _Entry] = {}
         head = json.dumps(dict(conditions))
         with ExitStack() as opened, storage_errors(target):
-            if target.exists() and not target.is_file():
-                raise StorageError(f"cannot write {target}: that is no file; choose another name")
+            refuse_to_replace(target)
             target.parent.mkdir(parents=True, exist_ok=True)
             self._lock = target.with_name(f".{target.name}.lock")
             refusal = StorageError(
