@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from ferboost import models
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import RunError
 from ferboost.evaluation.results import Results
@@ -64,6 +66,24 @@ def test_times_are_of_the_parts_and_the_whole(
     assert time.whole > 0
     assert (time.cnn > 0) == (variant != "pixels")
     assert (time.trees > 0) == (variant != "cnn")
+
+
+def test_of_many_images_the_first_ones_are_timed(
+    finished: tuple[Run, Results], dataset: FaceDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_TIMED_IMAGES", 4)
+    monkeypatch.setattr(models, "_median_seconds", lambda action: action() or 2.0)
+    seen: list[int] = []
+
+    def predict(_self: object, images: NDArray[np.uint8], _variants: list[str]) -> None:
+        seen.append(len(images))
+
+    monkeypatch.setattr(models.SeedModel, "_predict", predict)
+    model = load_seed_model(finished[0], 4)
+    assert len(dataset.images) > 4
+    whole = model.predict_times(dataset.images, ["cnn"])["cnn"].whole
+    assert whole == pytest.approx(2.0 * len(dataset.images) / 4)
+    assert seen == [4]
 
 
 def test_a_seed_without_a_network_is_unfinished(dataset: FaceDataset, tmp_path: Path) -> None:
