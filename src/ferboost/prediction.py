@@ -60,7 +60,10 @@ class RunPredictor:
         if not crops:
             return Predictions(())
         images = np.stack(crops)
-        members = [model.probabilities_of(images, self._variant) for model in self._models]
+        variant = self._variant
+        members = [
+            model.probabilities(images, variants=[variant])[variant] for model in self._models
+        ]
         shares = np.asarray(np.mean(members, axis=0), dtype=np.float32)
         if self._scaling is not None:
             shares = self._scaling.apply(shares)

@@ -231,7 +231,7 @@ def load_results(run: Run) -> Results:
         seeds = tuple(_load_seed(run, seed, arrays) for seed in run.settings.seeds)
         images = str(arrays["images"]) if "images" in arrays else None
         return Results(run.record.classes, arrays["labels"], arrays.get("clean"), seeds, images)
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(
             f"{path} is damaged ({error}); remove it and go on with: "
             f"ferboost train --resume {run.path}"
