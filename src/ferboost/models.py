@@ -25,9 +25,9 @@ from ferboost.features import (
     join_features,
     tap_features,
 )
-from ferboost.growing import centred_groups, in_pieces
 from ferboost.progress import Tell
 from ferboost.runs import Run
+from ferboost.seen_images import centred_groups, in_pieces
 from ferboost.variants import (
     CNN,
     FOLD_CNNS,

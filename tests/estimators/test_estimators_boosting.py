@@ -10,7 +10,8 @@ from small import CLASSES, small_boosted, small_cnn
 
 from ferboost.errors import DataError, SettingsError
 from ferboost.estimators import BoostedCNNClassifier, CNNClassifier
-from ferboost.growing import SeenImages, grow_trees
+from ferboost.growing import grow_trees
+from ferboost.seen_images import SeenImages
 
 
 class TestBoostingModes:

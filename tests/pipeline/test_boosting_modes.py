@@ -314,9 +314,9 @@ def test_out_of_fold_trees_grow_on_what_their_cnn_has_not_seen(
         learnt.append(set(map(bytes, train.images)))
         return train_network(network, train, *rest, **named)
 
-    def spy_trees(self: Any, part: Any, network: Any, rows: Any, watched: Any) -> Any:
+    def spy_trees(self: Any, part: Any, network: Any, rows: Any) -> Any:
         grown.append(set(map(bytes, rows.images)))
-        return grow(self, part, network, rows, watched)
+        return grow(self, part, network, rows)
 
     monkeypatch.setattr(training, "train_network", spy_cnn)
     monkeypatch.setattr(training.SeedTraining, "_grow_trees", spy_trees)

@@ -2,10 +2,10 @@
 
 # ruff: noqa: N803 - scikit-learn's contract has a capital X
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,15 +29,8 @@ from ferboost.estimators.shared import (
     read_vote_array,
 )
 from ferboost.features import FeatureSource, needs_network
-from ferboost.growing import (
-    SeenImages,
-    add_centres,
-    cut_watched,
-    groups_seen,
-    grow_trees,
-    join_seen,
-    predict_trees,
-)
+from ferboost.growing import grow_trees, predict_trees
+from ferboost.seen_images import TreeImages, groups_seen, join_seen, see_images
 from ferboost.settings import parse_settings
 from ferboost.soft_targets import mix_targets
 from ferboost.variants import STACKED, groups_of, is_residual, tree_variants
@@ -228,24 +221,30 @@ class BoostedCNNClassifier(FaceClassifier):
             cnn=cnn if is_residual(variant) or needs_network(self.tap) else None,
             others=others,
             settings=tree_settings,
-            fit=partial(fit_beside, held_out=held_out, classes=classes, tell=on_epoch),
-            n_classes=len(classes),
+            held_out=held_out,
+            classes=classes,
+            tell=on_epoch,
         )
-        members = [train_member(*part) for part in _parts(train, held_out, tree_settings, drawn)]
+        members = [train_member(*part) for part in _parts(train, tree_settings, drawn)]
         if not tree_settings.ensemble:
-            rows = join_seen([member.rows for member in members], groups_seen([variant]))
-            own = train_member(train, held_out, held_out, drawn)
-            members = [replace(own, rows=rows)]
+            rows = join_seen([member.seen.rows for member in members], groups_seen([variant]))
+            own = train_member(train, train, drawn)
+            members = [replace(own, seen=replace(own.seen, rows=rows))]
         trees = [
             grow_trees(
-                variant, own.rows, own.watched, tree_settings, classes=len(classes), seed=own.seed
+                variant,
+                own.seen.rows,
+                own.seen.watched,
+                tree_settings,
+                classes=len(classes),
+                seed=own.seed,
             )
             for own in members
         ]
         self.classes_ = classes
         self.variant_ = variant
         self.cnns_ = [member.cnn for member in members if member.cnn is not None]
-        self.sources_ = [member.watched.source for member in members]
+        self.sources_ = [member.seen.source for member in members]
         self.trees_ = cast("list[BoostedTrees]", trees)  # its variant is no baseline
         return self
 
@@ -259,43 +258,34 @@ class BoostedCNNClassifier(FaceClassifier):
 
 @dataclass(frozen=True, eq=False)
 class _Member:
-    """A trained CNN, the images that trees grow on and that stop them, as they see them."""
+    """A trained CNN, the images of its trees, and what these draw by."""
 
     cnn: CNNClassifier | None
-    rows: SeenImages
-    watched: SeenImages
+    seen: TreeImages
     seed: int
 
 
 def _train_member(
     learnt: LabelledImages,
     grown: LabelledImages,
-    watched: LabelledImages,
     seed: int,
     *,
+    held_out: LabelledImages,
     cnn: CNNClassifier | None,
     others: Sequence[CNNClassifier],
     settings: TreeSettings,
-    fit: Callable[[CNNClassifier, LabelledImages], CNNClassifier],
-    n_classes: int,
+    classes: NDArray[Any],
+    tell: OnEpoch,
 ) -> _Member:
     """Train a CNN, where the trees need one, and those beside it."""
+    fit = partial(fit_beside, held_out=held_out, classes=classes, tell=tell)
     own = None if cnn is None else fit(clone(cnn).set_params(random_state=seed), learnt)
     stacked = tuple(
         fit(clone(other).set_params(random_state=derive_seed(seed, number)), learnt).network_
         for number, other in enumerate(others)
     )
     source = FeatureSource(None if own is None else own.network_, settings.views, stacked=stacked)
-    # Images that the network was not trained on, as the settings make sure.
-    centred = watched if settings.features == "in-sample" else grown
-    source = add_centres(source, settings.taps, centred, n_classes)
-    rows = SeenImages(source, grown, grown is centred)
-    return _Member(
-        own,
-        rows.every_view(settings.views) if settings.view_rows else rows,
-        SeenImages(source, watched, watched is centred),
-        seed,
-    )
+    return _Member(own, see_images(source, grown, held_out, settings, len(classes)), seed)
 
 
 def _with_votes(
@@ -321,15 +311,13 @@ def _tree_settings(boosted: BoostedCNNClassifier, cnn: CNNClassifier) -> TreeSet
 
 
 def _parts(
-    train: LabelledImages, held_out: LabelledImages, settings: TreeSettings, seed: int
-) -> Iterator[tuple[LabelledImages, LabelledImages, LabelledImages, int]]:
-    """Yield what each CNN learns from, its trees grow on, and stops them; and the seed of both."""
-    if settings.features == "in-sample":
-        yield train, train, held_out, seed
-    elif settings.features == "held-out":
-        yield train, *cut_watched(hash_images(held_out.images), held_out), seed
-    else:
-        numbers = number_folds(train.labels, hash_images(train.images), settings.folds, FOLD_SEED)
-        for fold in range(settings.folds):
-            others, unseen = numbers != fold, numbers == fold
-            yield train.select(others), train.select(unseen), held_out, derive_seed(seed, fold)
+    train: LabelledImages, settings: TreeSettings, seed: int
+) -> Iterator[tuple[LabelledImages, LabelledImages, int]]:
+    """Yield what each CNN learns from, what it has for its trees, and the seed of both."""
+    if settings.features != "out-of-fold":
+        yield train, train, seed
+        return
+    numbers = number_folds(train.labels, hash_images(train.images), settings.folds, FOLD_SEED)
+    for fold in range(settings.folds):
+        others, unseen = numbers != fold, numbers == fold
+        yield train.select(others), train.select(unseen), derive_seed(seed, fold)

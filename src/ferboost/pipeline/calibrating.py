@@ -14,12 +14,12 @@ from ferboost.evaluation.scaling import SCALING_METHODS, Scaling, ScalingMethod
 from ferboost.evaluation.trust import RunCalibration, fit_calibration
 from ferboost.features import group_features
 from ferboost.files import write_json
-from ferboost.growing import watched_images
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.evaluating import require_finished
 from ferboost.pipeline.unseen import load_unseen
 from ferboost.progress import Monitor, part_of
 from ferboost.runs import Run
+from ferboost.seen_images import watched_images
 from ferboost.variants import groups_of, is_distance
 
 __all__ = [

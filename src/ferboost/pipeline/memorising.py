@@ -14,13 +14,13 @@ from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.evaluation.memorising import Familiarity, Judged, MemorisedFeatures, judge
 from ferboost.features import group_features, join_features
 from ferboost.files import write_json
-from ferboost.growing import watched_images
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.doubting import believed_images
 from ferboost.pipeline.kept import read_kept
 from ferboost.pipeline.learnt_images import training_images
 from ferboost.progress import Monitor
 from ferboost.runs import Run
+from ferboost.seen_images import watched_images
 from ferboost.variants import groups_of, is_residual, tap_of, tree_variants
 
 __all__ = ["load_memorised", "measure_memorised"]

@@ -9,8 +9,8 @@ from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, number_folds
 from ferboost.errors import DataError
-from ferboost.growing import centred_groups, cut_watched
 from ferboost.pipeline.doubting import believed_images
+from ferboost.seen_images import centred_groups, cut_watched
 
 __all__ = ["require_images_for_trees"]
 
@@ -54,7 +54,7 @@ def _parts(prepared: FaceDataset, settings: Settings) -> Iterator[tuple[str, NDA
         return
     held_out = prepared.split(settings.held_out)
     if trees.features == "held-out":
-        rows, _ = cut_watched(held_out.hashes, believed_images(held_out, "keep"))
+        rows, _ = cut_watched(believed_images(held_out, "keep"))
         yield "among the validation images that trees grow on", rows.labels
     elif centred_groups(trees.taps):
         yield "among the held-out images", held_out.labels

@@ -20,16 +20,7 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.features import FeatureSource
 from ferboost.files import write_json
-from ferboost.growing import (
-    SeenImages,
-    add_centres,
-    centred_groups,
-    cross_predict,
-    cut_watched,
-    groups_seen,
-    grow_trees,
-    join_seen,
-)
+from ferboost.growing import cross_predict, grow_trees
 from ferboost.models import (
     TRAIN_ACCURACY,
     borrowed_path,
@@ -51,6 +42,7 @@ from ferboost.pipeline.records import (
 from ferboost.pipeline.unseen import save_unseen, unseen_path
 from ferboost.progress import Monitor, part_of
 from ferboost.runs import Run
+from ferboost.seen_images import SeenImages, centred_groups, groups_seen, join_seen, see_images
 from ferboost.variants import CNN, in_words, tree_variants
 
 __all__ = ["SeedTraining"]
@@ -79,7 +71,6 @@ class SeedTraining:
         self.monitor = monitor
         self._train = train
         self._held_out = replace(labelled(held_out, run.settings), beliefs=None)
-        self._held_out_hashes = held_out.hashes
         self._part = _Part(self.folder, f"seed {seed}", seed)
 
     @property
@@ -97,17 +88,13 @@ class SeedTraining:
         settings = self.run.settings
         train = training_images(self._train, settings, self.seed)
         self._finish_cnn(self._part, train)
-        watched = self._held_out
         known = None
         if settings.trees.features == "out-of-fold":
-            self._finish_folds(watched)
+            self._finish_folds()
         else:
-            rows = train
-            if settings.trees.features == "held-out":
-                rows, watched = cut_watched(self._held_out_hashes, self._held_out)
             network = load_seed_model(self.run, self.seed).network
-            seen = self._grow_trees(self._part, network, rows, watched)
-            known = seen.groups if rows is train else None
+            seen = self._grow_trees(self._part, network, train)
+            known = seen.groups if seen.data is train else None
         model = load_seed_model(self.run, self.seed)
         with self.monitor.stage(f"seed {self.seed}: accuracy on its own images") as tell:
             predicted = model.probabilities(train.images, known, tell)
@@ -121,7 +108,7 @@ class SeedTraining:
         for number in range(len(self.run.settings.cnn.teachers)):  # needed no more
             borrowed_path(part.folder, "teacher", number).unlink(missing_ok=True)
 
-    def _finish_folds(self, watched: LabelledImages) -> None:
+    def _finish_folds(self) -> None:
         """Train a CNN without each fold, and grow its trees on that fold, or on all as one."""
         settings = self.run.settings
         grown, judged = [], []
@@ -140,7 +127,7 @@ class SeedTraining:
             own = labelled(unseen, settings)
             rows = believed_images(own, settings.data.doubted)
             if settings.trees.ensemble:
-                self._grow_trees(part, network.eval(), rows, watched)
+                self._grow_trees(part, network.eval(), rows)
                 continue
             source = FeatureSource(network.eval(), settings.trees.views)
             grown.append(SeenImages(source, rows))
@@ -148,11 +135,9 @@ class SeedTraining:
             dropped = len(rows.labels) < len(own.labels)
             judged.append(SeenImages(source, own) if dropped else grown[-1])
         if grown:
-            self._grow_on_folds(grown, judged, watched)
+            self._grow_on_folds(grown, judged)
 
-    def _grow_on_folds(
-        self, folds: Sequence[SeenImages], unseen: Sequence[SeenImages], watched: LabelledImages
-    ) -> None:
+    def _grow_on_folds(self, folds: Sequence[SeenImages], unseen: Sequence[SeenImages]) -> None:
         """Grow trees on what the CNNs of the folds see, for the CNN that learnt every image.
 
         Verdicts on the images of the folds are kept, also on those that nothing is grown on.
@@ -163,7 +148,7 @@ class SeedTraining:
         if not self._missing_trees(part) and unseen_path(self.folder).exists():
             return
         network = load_seed_model(self.run, self.seed).network
-        judged = SeenImages(FeatureSource(network, settings.views), watched)
+        judged = SeenImages(FeatureSource(network, settings.views), self._held_out)
         seen = [f.every_view(settings.views) for f in folds] if settings.view_rows else folds
         with self.monitor.stage(f"{part.name}: what the trees see") as tell:
             # The verdicts of the CNNs calibrate, even where no trees see them.
@@ -284,29 +269,23 @@ class SeedTraining:
         return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
     def _grow_trees(
-        self,
-        part: "_Part",
-        network: FaceNetwork,
-        rows: LabelledImages,
-        watched: LabelledImages,
+        self, part: "_Part", network: FaceNetwork, learnt: LabelledImages
     ) -> SeenImages:
-        """Grow what is missing; return the rows with what was computed of them."""
+        """Grow what is missing; return the images of it with what was computed of them."""
         settings = self.run.settings.trees
-        # Images that the network was not trained on, as the settings make sure.
-        centred = self._held_out if settings.features == "in-sample" else rows
-        source = self._source(part, network, centred)
+        source = self._source(part, network)
+        seen = see_images(source, learnt, self._held_out, settings, len(self.run.record.classes))
+        if not source.centres:
+            self._keep_centres(part, seen.source)
         missing = self._missing_trees(part)
-        seen = SeenImages(source, rows, rows is centred)
-        grown = seen.every_view(settings.views) if settings.view_rows else seen
-        stops = settings.early_stopping is not None
-        judged = SeenImages(source, watched, watched is centred) if stops else None
+        judged = seen.watched if settings.early_stopping is not None else None
         if missing:  # all groups at once: the network runs once
-            shown = [grown] if judged is None else [grown, judged]
+            shown = [seen.rows] if judged is None else [seen.rows, judged]
             with self.monitor.stage(f"{part.name}: what the trees see") as tell:
                 for number, images in enumerate(shown):
                     images.features(groups_seen(missing), part_of(tell, number, len(shown), ""))
-        self._grow_missing(part, grown, judged)
-        return seen
+        self._grow_missing(part, seen.rows, judged)
+        return seen.rows
 
     def _missing_trees(self, part: "_Part") -> list[str]:
         settings = self.run.settings.trees
@@ -330,21 +309,19 @@ class SeedTraining:
             trees.save(trees_path(part.folder, variant))
             self._log(part, f"{in_words(variant)}: {trees.rounds_} rounds")
 
-    def _source(
-        self, part: "_Part", network: FaceNetwork, centred: LabelledImages
-    ) -> FeatureSource:
-        """Return what the features are made with; class centres are kept beside the network."""
+    def _source(self, part: "_Part", network: FaceNetwork) -> FeatureSource:
+        """Return what the features are made with; the class centres, if they are kept already."""
         settings = self.run.settings.trees
         stacked = load_borrowed(self.run, part.folder, "stacked")
-        source = FeatureSource(network, settings.views, stacked=stacked)
         paths = {g: centres_path(part.folder, g) for g in centred_groups(settings.taps)}
-        if all(path.exists() for path in paths.values()):
-            kept = {group: ClassCentres.load(path) for group, path in paths.items()}
-            return replace(source, centres=kept)
-        source = add_centres(source, settings.taps, centred, len(self.run.record.classes))
-        for group, path in paths.items():
-            source.centres[group].save(path)
-        return source
+        kept = all(path.exists() for path in paths.values())
+        centres = {g: ClassCentres.load(path) for g, path in paths.items()} if kept else {}
+        return FeatureSource(network, settings.views, centres, stacked)
+
+    @staticmethod
+    def _keep_centres(part: "_Part", source: FeatureSource) -> None:
+        for group, centres in source.centres.items():
+            centres.save(centres_path(part.folder, group))
 
     def _log(self, part: "_Part", message: str) -> None:
         line = f"{part.name}: {message}"

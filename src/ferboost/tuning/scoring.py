@@ -18,19 +18,19 @@ from ferboost.curves import EpochRecord
 from ferboost.datasets.splitting import FOLD_SEED, derive_seed, number_folds
 from ferboost.evaluation.scaling import log_losses
 from ferboost.features import FeatureSource
-from ferboost.growing import (
-    SeenImages,
-    add_centres,
-    centred_groups,
-    cut_watched,
-    groups_seen,
-    grow_trees,
-    join_seen,
-)
+from ferboost.growing import grow_trees
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.doubting import believed_images
 from ferboost.pipeline.learnt_images import labelled, training_images
 from ferboost.runs import Run
+from ferboost.seen_images import (
+    SeenImages,
+    TreeImages,
+    centred_groups,
+    groups_seen,
+    join_seen,
+    see_images,
+)
 from ferboost.soft_targets import mix_targets
 from ferboost.tuning.faces import StudyFaces
 from ferboost.tuning.outcomes import Cost, SeedScore
@@ -60,15 +60,9 @@ class StoppedError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class _SeenSplits:
-    """All that the trees of one network can grow on, be stopped by and be judged by."""
+class _SeenSplits(TreeImages):
+    """All that the trees of one network can grow on; what stops them judges them, too."""
 
-    source: FeatureSource
-    """Of the network that predicts."""
-    rows: SeenImages
-    """What the trees grow on: training images, or four fifths of the validation images."""
-    judged: SeenImages
-    """What stops and judges them: the validation images, or the last fifth of them."""
     seed: int
     """What the trees draw by."""
 
@@ -155,7 +149,7 @@ class Scorer:
             )
             history, best_epoch = state.history, state.best_epoch
             seen = (self._splits(FeatureSource(network), settings, train, seed),)
-        judged = seen[0].judged
+        judged = seen[0].watched
         grown: list[_Grown] = []
         if variant == CNN:
             probabilities = judged.features(["output"])["output"]
@@ -197,7 +191,7 @@ class Scorer:
         return 1000 * min(seconds) / len(some.labels)
 
     def _grow(self, seen: _SeenSplits, settings: Settings, variant: str) -> _Grown:
-        judged = seen.judged
+        judged = seen.watched
         rows = replace(seen.rows, data=_learning(seen.rows.data, settings.trees.votes))
         found = grow_trees(
             variant, rows, judged, settings.trees, classes=self._classes, seed=seen.seed
@@ -249,7 +243,7 @@ class Scorer:
             parts = [part.every_view(trees.views) for part in parts]
         own = replace(model.source, views=trees.views)
         judged = SeenImages(own, self._held_out(settings))
-        return (_SeenSplits(own, join_seen(parts, groups_seen([variant])), judged, seed),)
+        return (_SeenSplits(join_seen(parts, groups_seen([variant])), judged, seed),)
 
     def _held_out(self, settings: Settings) -> LabelledImages:
         return replace(labelled(self._faces.validation, self._voting(settings)), beliefs=None)
@@ -265,19 +259,14 @@ class Scorer:
         self, source: FeatureSource, settings: Settings, rows: LabelledImages, seed: int
     ) -> _SeenSplits:
         trees = settings.trees
-        judged = self._held_out(settings)
-        if trees.features == "held-out":
-            rows, judged = cut_watched(self._faces.validation.hashes, judged)
-        # Images that the network was not trained on.
-        centred = judged if trees.features == "in-sample" else rows
-        source = replace(source, views=trees.views)
-        source = add_centres(source, trees.taps, centred, self._classes)
-        grown_on, judging = (
-            SeenImages(source, part, centred=part is centred) for part in (rows, judged)
+        seen = see_images(
+            replace(source, views=trees.views, centres={}),
+            rows,
+            self._held_out(settings),
+            trees,
+            self._classes,
         )
-        if trees.view_rows:
-            grown_on = grown_on.every_view(trees.views)
-        return _SeenSplits(source, grown_on, judging, seed)
+        return _SeenSplits(seen.rows, seen.watched, seed)
 
 
 def _learning(images: LabelledImages, share: float) -> LabelledImages:
