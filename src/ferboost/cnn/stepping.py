@@ -9,15 +9,18 @@ from torch.nn import functional
 
 from ferboost.cnn.face_network import FaceNetwork
 from ferboost.cnn.group import Group
+from ferboost.cnn.muon import Muon
 from ferboost.cnn.precision import Precision
 from ferboost.cnn.recording import aside, record
 from ferboost.config import CNNSettings
 
-__all__ = ["TrainingStep", "mean_cross_entropy"]
+__all__ = ["TrainingStep", "mean_cross_entropy", "new_optimizer"]
 
 # Steps taken with a batch of some shape before one is recorded: in them, kernels are chosen and
 # moments made.
 _FIRST_STEPS = 3
+# Muon's step size is a share of the update's norm; plain momentum, a multiple of the gradient.
+_PLAIN_SHARE = 5.0
 
 
 class TrainingStep:
@@ -154,6 +157,22 @@ class TrainingStep:
                 old.lerp_(new, self._share)
             else:
                 old.copy_(new)
+
+
+def new_optimizer(network: FaceNetwork, settings: CNNSettings) -> torch.optim.Optimizer:
+    """Return the optimizer, whose groups carry the greatest step size as ``initial_lr``."""
+    rate = settings.learning_rate
+    optimizer: torch.optim.Optimizer
+    if settings.optimizer == "muon":
+        optimizer = Muon(network, rate, rate * _PLAIN_SHARE, settings.weight_decay)
+    else:
+        capturable = next(network.parameters()).is_cuda
+        optimizer = torch.optim.Adam(
+            network.parameters(), lr=rate, eps=1e-7, fused=True, capturable=capturable
+        )
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    return optimizer
 
 
 def mean_cross_entropy(

@@ -20,13 +20,12 @@ from ferboost.cnn.checkpoint import TrainingState, copy_weights, load_state, sav
 from ferboost.cnn.group import Group, current_group, group_errors
 from ferboost.cnn.labelled import LabelledImages
 from ferboost.cnn.memory import keep_freed_memory
-from ferboost.cnn.muon import Muon
 from ferboost.cnn.network import FaceNetwork, new_network
 from ferboost.cnn.precision import Precision, one_thread
 from ferboost.cnn.recognition import RecognitionNetwork
 from ferboost.cnn.recognition_weights import load_recognition_weights
 from ferboost.cnn.sending import receive_training, send_training
-from ferboost.cnn.stepping import TrainingStep
+from ferboost.cnn.stepping import TrainingStep, new_optimizer
 from ferboost.cnn.viewed import ViewedNetwork
 from ferboost.config import CNNSettings
 from ferboost.curves import EpochRecord
@@ -48,8 +47,6 @@ _SECONDS_UNSAVED = 10
 _IMAGES_OF_STATISTICS = 512
 # Of the output layer.
 _OUTPUTS = ("output.weight", "output.bias")
-# Muon's step size is a share of the update's norm; plain momentum, a multiple of the gradient.
-_PLAIN_SHARE = 5.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +146,7 @@ def train_network(
     columns = 0 if train.votes is None else train.votes.shape[1]
     _add_outputs(network, columns, seed)
     precision.place(network)
-    optimizer = _optimizer(network, settings)
+    optimizer = new_optimizer(network, settings)
     state = _state_so_far(state_path, identity, network, optimizer)
     if state.history:
         on_epoch(state.history)
@@ -279,22 +276,6 @@ def _state_so_far(
             "of the training share"
         )
     return state
-
-
-def _optimizer(network: FaceNetwork, settings: CNNSettings) -> torch.optim.Optimizer:
-    """Return the optimizer, whose groups carry the greatest step size as ``initial_lr``."""
-    rate = settings.learning_rate
-    optimizer: torch.optim.Optimizer
-    if settings.optimizer == "muon":
-        optimizer = Muon(network, rate, rate * _PLAIN_SHARE, settings.weight_decay)
-    else:
-        capturable = next(network.parameters()).is_cuda
-        optimizer = torch.optim.Adam(
-            network.parameters(), lr=rate, eps=1e-7, fused=True, capturable=capturable
-        )
-    for group in optimizer.param_groups:
-        group["initial_lr"] = group["lr"]
-    return optimizer
 
 
 def _rate_factor(step: int, steps_per_epoch: int, settings: CNNSettings) -> float:

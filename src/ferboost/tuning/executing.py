@@ -281,10 +281,10 @@ class _Session:
         self._outcomes = self._sampling.outcomes()
         best = best_outcome(self._outcomes, self._study.plan.objective)
         if best is not None and best != self._best:
-            self._study.write_best(best)
+            self._study.write_best(best, len(self._outcomes))
         self._best = best
         if self._study.plan.costs:
-            self._study.write_front()
+            self._study.write_front(self._outcomes)
 
     def _begin(self, crew: _Crew) -> None:
         worker = crew.pool.start()

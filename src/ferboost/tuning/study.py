@@ -140,9 +140,9 @@ class Study:
         """Return the settings of a trial of the front, as ``--settings`` takes them."""
         return self.path / "front" / f"trial-{outcome.number:05}.toml"
 
-    def write_front(self) -> None:
+    def write_front(self, outcomes: tuple[Outcome, ...]) -> None:
         """Write the settings of every trial of the front as TOML, and remove those of others."""
-        front = self.front()
+        front = pareto_front(outcomes, self.plan.objective, self.plan.costs)
         files = {self.front_path(outcome): outcome for outcome in front}
         for file, outcome in files.items():
             if not file.exists():
@@ -188,9 +188,9 @@ class Study:
             found["trees.taps"] = list(taps_of(settings.cnn.architecture))
         return found
 
-    def write_best(self, best: Outcome) -> None:
-        """Write the best settings as TOML."""
-        tried, seeds = len(self.outcomes()), len(self.plan.settings.seeds)
+    def write_best(self, best: Outcome, tried: int) -> None:
+        """Write the settings of the best of so many trials as TOML."""
+        seeds = len(self.plan.settings.seeds)
         value, models = best.value(self.plan.objective), f"{seeds} seed{'s' * (seeds > 1)}"
         text = (
             f"The best of {tried} trials so far of the study {self.name}: trial "
