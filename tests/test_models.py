@@ -4,9 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from ferboost import models
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import RunError
 from ferboost.evaluation.results import Results
@@ -52,38 +50,6 @@ def test_trees_on_a_tap_see_that_tap(finished: tuple[Run, Results], dataset: Fac
     np.testing.assert_array_equal(
         model.trees["fc1"].predict_proba(features), model.probabilities(images)["fc1"]
     )
-
-
-@pytest.mark.parametrize("variant", ["cnn", "fc1", "pixels"])
-def test_times_are_of_the_parts_and_the_whole(
-    finished: tuple[Run, Results], dataset: FaceDataset, variant: str
-) -> None:
-    told: list[tuple[int, int]] = []
-    model = load_seed_model(finished[0], 4)
-    times = model.predict_times(dataset.images, [variant], lambda *now: told.append(now[:2]))
-    time = times[variant]
-    assert told == [(len(dataset.images),) * 2]
-    assert time.whole > 0
-    assert (time.cnn > 0) == (variant != "pixels")
-    assert (time.trees > 0) == (variant != "cnn")
-
-
-def test_of_many_images_the_first_ones_are_timed(
-    finished: tuple[Run, Results], dataset: FaceDataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(models, "_TIMED_IMAGES", 4)
-    monkeypatch.setattr(models, "_median_seconds", lambda action: action() or 2.0)
-    seen: list[int] = []
-
-    def predict(_self: object, images: NDArray[np.uint8], _variants: list[str]) -> None:
-        seen.append(len(images))
-
-    monkeypatch.setattr(models.SeedModel, "_predict", predict)
-    model = load_seed_model(finished[0], 4)
-    assert len(dataset.images) > 4
-    whole = model.predict_times(dataset.images, ["cnn"])["cnn"].whole
-    assert whole == pytest.approx(2.0 * len(dataset.images) / 4)
-    assert seen == [4]
 
 
 def test_a_seed_without_a_network_is_unfinished(dataset: FaceDataset, tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
 """The trained models of a run: one CNN a seed, trees on its taps, CNNs of folds."""
 
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import median
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -18,13 +16,7 @@ from ferboost.cnn.checkpoint import load_weights
 from ferboost.cnn.network import FaceNetwork, build_network
 from ferboost.config import CNNSettings, Settings, TreeSettings, Views
 from ferboost.errors import RunError
-from ferboost.evaluation.results import PredictTime
-from ferboost.features import (
-    FeatureSource,
-    group_features,
-    join_features,
-    tap_features,
-)
+from ferboost.features import FeatureSource, group_features, join_features
 from ferboost.progress import Tell
 from ferboost.runs import Run
 from ferboost.seen_images import centred_groups, in_pieces
@@ -62,11 +54,6 @@ TRAIN_ACCURACY = "train-accuracy.json"
 #: What a run takes CNNs of other runs for: trees see their logits, or they teach its own CNN.
 Role: TypeAlias = Literal["stacked", "teacher"]
 ROLES: tuple[Role, ...] = get_args(Role)
-
-_TIMED_REPEATS = 3
-_LONG = 10.0
-# Of all images, the first ones: the others take as long.
-_TIMED_IMAGES = 1000
 
 
 def network_path(folder: Path) -> Path:
@@ -191,54 +178,6 @@ class SeedModel:
     def probabilities_of(self, images: NDArray[np.uint8], variant: str) -> NDArray[np.float32]:
         """Return the probabilities of one variant alone, shape (n, classes)."""
         return self._predict(images, [variant])[variant]
-
-    def predict_times(
-        self, images: NDArray[np.uint8], variants: Sequence[str], tell: Tell | None = None
-    ) -> dict[str, PredictTime]:
-        """Time variants on `images`: the networks, the trees, and both in one go.
-
-        The first 1,000 images are timed, and the others taken to be as fast; the same networks are
-        timed once. `tell` hears of as great a share of the images as of the variants, so that it
-        can go on from what `probabilities` told.
-        """
-        of_networks: dict[tuple[int, ...], float] = {}
-        some = images[:_TIMED_IMAGES]
-        times: dict[str, PredictTime] = {}
-        for variant in variants:
-            own = self._predict_time(some, variant, of_networks)
-            times[variant] = own.of_more(len(images) / len(some))
-            if tell is not None:
-                tell(len(images) * len(times) // len(variants), len(images), "")
-        return times
-
-    def _predict_time(
-        self, images: NDArray[np.uint8], variant: str, of_networks: dict[tuple[int, ...], float]
-    ) -> PredictTime:
-        whole = _median_seconds(lambda: self._predict(images, [variant]))
-        if variant in {CNN, FOLD_CNNS}:
-            if variant == CNN:
-                of_networks[id(self.network),] = whole
-            return PredictTime(cnn=whole, trees=0.0, whole=whole)
-        models = [model for model, _ in self.members(variant)]
-        networks = [network for model in models for network in model.networks(variant)]
-        given = [model.features(images, [variant]) for model in models]
-
-        def trees() -> None:
-            for model, features in zip(models, given, strict=True):
-                model.boosted(features, variant)
-
-        def run_networks() -> None:
-            for network in networks:
-                tap_features(network, images, ["output"])
-
-        key = tuple(map(id, networks))
-        if networks and key not in of_networks:
-            of_networks[key] = _median_seconds(run_networks)
-        return PredictTime(
-            cnn=of_networks.get(key, 0.0),
-            trees=_median_seconds(trees),
-            whole=whole,
-        )
 
     def networks(self, variant: str) -> tuple[FaceNetwork, ...]:
         """Return the networks below the trees of a variant: its own if needed, stacked ones."""
@@ -397,13 +336,3 @@ def _load_trees(
     if kind is None:
         return BoostedTrees.load(path, settings, classes)
     return load_baseline(kind, path, settings, classes)
-
-
-def _median_seconds(action: Callable[[], object]) -> float:
-    """Time an action, again where that is soon done."""
-    seconds: list[float] = []
-    while len(seconds) < _TIMED_REPEATS and sum(seconds) < _LONG:
-        start = time.perf_counter()
-        action()
-        seconds.append(time.perf_counter() - start)
-    return median(seconds)

@@ -9,8 +9,7 @@ import pytest
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import DataError, RunError, SettingsError
 from ferboost.evaluation.results import Results
-from ferboost.models import SeedModel
-from ferboost.pipeline import evaluate_run, execute_run, load_results
+from ferboost.pipeline import evaluate_run, evaluating, execute_run, load_results
 from ferboost.progress import Monitor
 from ferboost.runs import Run
 from tiny import begin, faces, finish, run_settings
@@ -49,7 +48,7 @@ class TestEvaluation:
         self, finished: tuple[Run, Results], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run, results = finished
-        monkeypatch.delattr(SeedModel, "predict_times")
+        monkeypatch.delattr(evaluating, "time_predictions")
         test = DATASET.split("test")
         found = evaluate_run(run, test, Monitor(), variants=["pixels"], timed=False)
         assert found.variants == ("pixels",)

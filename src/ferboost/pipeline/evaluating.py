@@ -17,6 +17,7 @@ from ferboost.evaluation.results import PredictTime, Results, SeedResults
 from ferboost.files import atomic_path
 from ferboost.models import load_seed_model
 from ferboost.pipeline.records import read_curves, read_train_accuracy
+from ferboost.pipeline.timing import time_predictions
 from ferboost.progress import Monitor, Tell, part_of
 from ferboost.runs import Run
 from ferboost.variants import require_variant
@@ -112,7 +113,7 @@ def _evaluate_seed(
         ),
         train_accuracy=read_train_accuracy(run, seed),
         predict_times=(
-            model.predict_times(evaluated.images, wanted, timing)
+            time_predictions(model, evaluated.images, wanted, timing)
             if timed
             else dict.fromkeys(wanted, PredictTime(nan, nan, nan))
         ),
