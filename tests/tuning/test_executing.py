@@ -20,9 +20,9 @@ from ferboost.errors import RunError, SettingsError
 from ferboost.models import load_seed_model, network_path
 from ferboost.settings import change_settings, load_settings
 from ferboost.settings_files import nest, read_settings_file
+from ferboost.tuning.dimensions import Value
 from ferboost.tuning.faces import open_faces, stored_faces
 from ferboost.tuning.outcomes import Outcome
-from ferboost.tuning.space import Value
 from ferboost.tuning.study import Study, resume_study
 from tiny import finish, new_network
 

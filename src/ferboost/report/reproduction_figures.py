@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ferboost.report.style import INK, MUTED, PALETTE, add_legend, marker_handle, new_axes
 from ferboost.reproduction.experiments import GRID
 from ferboost.reproduction.results import ExperimentResult, PointResult
-from ferboost.tuning.space import Value
+from ferboost.tuning.dimensions import Value
 from ferboost.tuning.wording import value_in_words
 
 __all__ = ["plot_experiment", "plot_grid_maps"]

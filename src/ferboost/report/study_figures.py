@@ -8,8 +8,9 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ferboost.report.style import CNN, INK, MUTED, PALETTE, new_axes, plain_text
+from ferboost.tuning.dimensions import Choices, Value
 from ferboost.tuning.outcomes import Cost, Objective, Outcome
-from ferboost.tuning.space import Choices, SearchSpace, Value
+from ferboost.tuning.space import SearchSpace
 from ferboost.tuning.wording import value_in_words
 
 __all__ = [

@@ -9,7 +9,8 @@ from ferboost.config import Settings
 from ferboost.published import published, published_grid
 from ferboost.settings import change_settings
 from ferboost.settings_files import nest
-from ferboost.tuning.space import Point, SearchSpace, Value, parse_space
+from ferboost.tuning.dimensions import Value
+from ferboost.tuning.space import Point, SearchSpace, parse_space
 
 __all__ = ["EXPERIMENTS", "GRID", "Experiment", "find_experiment"]
 

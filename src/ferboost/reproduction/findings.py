@@ -15,7 +15,8 @@ from ferboost.published import published
 from ferboost.reproduction.experiments import GRID
 from ferboost.reproduction.planning import least_epochs, published_epochs
 from ferboost.reproduction.results import ExperimentResult, PointResult
-from ferboost.tuning.space import Point, Value
+from ferboost.tuning.dimensions import Value
+from ferboost.tuning.space import Point
 from ferboost.tuning.wording import value_in_words
 
 __all__ = [

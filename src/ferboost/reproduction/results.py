@@ -6,8 +6,9 @@ from math import sqrt
 from statistics import fmean, stdev
 
 from ferboost.reproduction.experiments import Experiment
+from ferboost.tuning.dimensions import Value
 from ferboost.tuning.outcomes import Outcome
-from ferboost.tuning.space import Point, Value
+from ferboost.tuning.space import Point
 from ferboost.tuning.study import Study
 
 __all__ = ["ExperimentResult", "PointResult", "read_result"]

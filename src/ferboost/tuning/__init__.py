@@ -1,5 +1,6 @@
 """Searching settings: what is searched, by whom, and what has been found."""
 
-from ferboost.tuning.space import Choices, Range, SearchSpace, parse_space, read_space
+from ferboost.tuning.dimensions import Choices, Range
+from ferboost.tuning.space import SearchSpace, parse_space, read_space
 
 __all__ = ["Choices", "Range", "SearchSpace", "parse_space", "read_space"]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ferboost.curves import EpochRecord
 from ferboost.errors import RunError
 from ferboost.files import write_json
-from ferboost.tuning.space import Value
+from ferboost.tuning.dimensions import Value
 
 __all__ = [
     "Cost",

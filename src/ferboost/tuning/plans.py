@@ -11,8 +11,9 @@ from ferboost.errors import SettingsError
 from ferboost.pipeline.execution import require_packages, with_whole_paths
 from ferboost.runs import Run
 from ferboost.settings import change_settings
+from ferboost.tuning.dimensions import Choices
 from ferboost.tuning.outcomes import Cost, Objective
-from ferboost.tuning.space import Choices, SearchSpace
+from ferboost.tuning.space import SearchSpace
 from ferboost.variants import CNN, tree_variants
 
 __all__ = ["Pruner", "Sampler", "StudyPlan", "plan_study", "variant_of"]

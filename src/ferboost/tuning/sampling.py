@@ -22,10 +22,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ferboost.config import Settings
 from ferboost.errors import RunError, SettingsError
+from ferboost.tuning.dimensions import Choices, Range, Value
 from ferboost.tuning.ledger import Journal, Ledger
 from ferboost.tuning.outcomes import Objective, Outcome
 from ferboost.tuning.plans import StudyPlan
-from ferboost.tuning.space import Choices, Point, Range, SearchSpace, Value
+from ferboost.tuning.space import Point, SearchSpace
 from ferboost.tuning.study import Study
 
 __all__ = ["Sampling", "parameter_importances"]

@@ -2,98 +2,32 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from pydantic import BaseModel
-
-from ferboost.config import CNNSettings, DataSettings, Settings, TreeSettings
+from ferboost.config import Settings
 from ferboost.errors import SettingsError
 from ferboost.settings import change_settings
-from ferboost.settings_files import flatten, nearest, nest, read_toml, setting_names
+from ferboost.settings_files import flatten, nearest, nest, read_toml
+from ferboost.tuning.dimensions import (
+    Choices,
+    Range,
+    Value,
+    check_dimension,
+    check_name,
+    default_of,
+    ends_of,
+    freeze,
+    grid_values,
+    plain_value,
+)
 
-__all__ = [
-    "Choices",
-    "Point",
-    "Range",
-    "SearchSpace",
-    "Value",
-    "parse_space",
-    "read_space",
-]
+__all__ = ["Point", "SearchSpace", "parse_space", "read_space"]
 
-#: A value of a setting, as TOML has it; lists are tuples.
-Value = bool | int | float | str | tuple[int | float | str, ...]
 #: One choice of a value for every setting that counts, by dotted name.
 Point = dict[str, Value]
-
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "data": DataSettings,
-    "cnn": CNNSettings,
-    "trees": TreeSettings,
-}
-_FIXED = {
-    "preset": "it is chosen by --preset",
-    "protocol": "a study chooses on validation images only",
-    "seeds": "every point is tried with the same ones; give their number by --seeds",
-    "number_format": "a study has one; give it by --set",
-    "data.validation_fraction": "all points are compared on the same validation images",
-    "data.test_fraction": "all points are compared on the same validation images",
-    "trees.stacked": "make a run that stacks them, and search its trees by --run",
-    "cnn.teachers": "a study trains its CNNs without teachers; compare these by train",
-    "cnn.taught": "a study trains its CNNs without teachers; compare these by train",
-    "data.doubts": "a study has one file of them; give it by --set, and search data.doubted",
-}
-
-
-@dataclass(frozen=True)
-class Choices:
-    """A list of values to choose from.
-
-    Attributes
-    ----------
-    values : tuple
-        Numbers, texts, truth values or tuples of these, each once.
-    when : mapping of str to Value or tuple of Value
-        Settings of the space, by dotted name, and the value, or one of several, that each must
-        have for this one to be set at all.
-    """
-
-    values: tuple[Value, ...]
-    when: Mapping[str, Any] = field(default_factory=dict)  # Any: a value, or a list of them
-
-
-@dataclass(frozen=True)
-class Range:
-    """All numbers from `low` to `high`, both included: whole ones for a setting of whole numbers.
-
-    Attributes
-    ----------
-    low, high : int or float
-    log : bool
-        Whether equal ratios count alike, instead of equal differences; from above 0 on.
-    step : int or float, optional
-        Only `low` and multiples of this above it.
-    points : int, optional
-        How many values a grid takes, evenly spread; whole numbers with a step of 1 need none.
-    when : mapping of str to Value or tuple of Value
-        As for `Choices`.
-    """
-
-    low: float
-    high: float
-    log: bool = False
-    step: float | None = None
-    points: int | None = None
-    when: Mapping[str, Any] = field(default_factory=dict)  # Any: a value, or a list of them
-
-    @property
-    def whole(self) -> bool:
-        """Whether it holds whole numbers only."""
-        return isinstance(self.low, int)
 
 
 class SearchSpace:
@@ -130,8 +64,8 @@ class SearchSpace:
         if not parameters:
             raise SettingsError("the space is empty: it names no setting to search")
         for name in parameters:
-            _check_name(name)
-        checked = {name: _checked(name, spec) for name, spec in parameters.items()}
+            check_name(name)
+        checked = {name: check_dimension(name, spec) for name, spec in parameters.items()}
         self.parameters = {name: _with_when(name, checked) for name in _in_order(checked)}
 
     def __eq__(self, other: object) -> bool:
@@ -175,7 +109,7 @@ class SearchSpace:
         SettingsError
             If a range does not say how many values a grid takes of it.
         """
-        values = {name: _grid_values(name, spec) for name, spec in self.parameters.items()}
+        values = {name: grid_values(name, spec) for name, spec in self.parameters.items()}
         names = list(values)
 
         def expand(point: Point, depth: int) -> Iterator[Point]:
@@ -197,7 +131,9 @@ class SearchSpace:
         SettingsError
             If the values cannot be right, alone or together.
         """
-        idle = {name: _default(name) for name in self.parameters if not self.is_active(name, point)}
+        idle = {
+            name: default_of(name) for name in self.parameters if not self.is_active(name, point)
+        }
         return change_settings(settings, (), nest(idle | dict(point)))
 
     def check(self, settings: Settings) -> None:
@@ -209,7 +145,7 @@ class SearchSpace:
             If one of them cannot be right; the message names it.
         """
         for name, spec in self.parameters.items():
-            for value in _ends(spec):
+            for value in ends_of(spec):
                 try:
                     self.apply(settings, self._point_with(name, value))
                 except SettingsError as error:
@@ -226,7 +162,7 @@ class SearchSpace:
         point: Point = {}
         for other, spec in self.parameters.items():
             if self.is_active(other, point):
-                point[other] = wanted.get(other, _ends(spec)[0])
+                point[other] = wanted.get(other, ends_of(spec)[0])
         return point
 
 
@@ -265,7 +201,7 @@ def parse_space(tree: Mapping[str, Any]) -> SearchSpace:
 
 
 def _parse(name: str, given: object) -> Choices | Range:
-    _check_name(name)
+    check_name(name)
     if isinstance(given, list | tuple):
         return Choices(tuple(given))
     if not isinstance(given, Mapping):
@@ -288,75 +224,6 @@ def _parse(name: str, given: object) -> Choices | Range:
     return kind(**given)
 
 
-def _check_name(name: str) -> None:
-    if name in _FIXED:
-        raise SettingsError(f"{name} cannot be searched: {_FIXED[name]}")
-    if name in _SECTIONS:
-        raise SettingsError(f"{name} is a section of settings; search {name}.NAME")
-    if name not in setting_names():
-        searchable = [known for known in setting_names() if known not in _FIXED]
-        raise SettingsError(f"no setting {name!r}; {nearest(name, searchable)}")
-
-
-def _default(name: str) -> Any:  # Any: of a field
-    section, _, key = name.rpartition(".")
-    return _SECTIONS[section].model_fields[key].default
-
-
-def _checked(name: str, spec: Choices | Range) -> Choices | Range:
-    if isinstance(spec, Range):
-        return _checked_range(name, spec)
-    if not isinstance(spec.values, list | tuple) or not spec.values:
-        raise SettingsError(f"{name} has no value to choose from")
-    values = tuple(_frozen(value) for value in spec.values)
-    for value in values:
-        if values.count(value) > 1:
-            raise SettingsError(f"{name} has the value {_plain(value)} more than once")
-    return Choices(values, spec.when)
-
-
-def _checked_range(name: str, spec: Range) -> Range:
-    kind = _number_kind(name)
-    numbers = {"low": spec.low, "high": spec.high}
-    if spec.step is not None:
-        numbers["step"] = spec.step
-    for key, number in numbers.items():
-        good = isinstance(number, int if kind is int else int | float)
-        if isinstance(number, bool) or not good or not np.isfinite(number):
-            wanted = "a whole number" if kind is int else "a number"
-            raise SettingsError(f"{name}: {key} must be {wanted}, found {number!r}")
-        numbers[key] = kind(number)
-    low, high = numbers["low"], numbers["high"]
-    if low >= high:
-        raise SettingsError(f"{name} has an empty range: low {low} is not below high {high}")
-    if not isinstance(spec.log, bool):
-        raise SettingsError(f"{name}: log must be true or false, found {spec.log!r}")
-    if spec.log and (low <= 0 or spec.step is not None):
-        raise SettingsError(f"{name}: a logarithmic range begins above 0 and has no step")
-    if spec.step is not None and not 0 < numbers["step"] <= high - low:
-        raise SettingsError(f"{name}: step must be above 0 and fit into the range")
-    if spec.step is not None:
-        high = kind(low + int((high - low) / numbers["step"] + 1e-9) * numbers["step"])
-    points = spec.points
-    if points is not None and spec.step is not None:
-        raise SettingsError(f"{name}: a range has a step or points, not both")
-    if points is not None and (type(points) is not int or points < 2):
-        raise SettingsError(
-            f"{name}: points must be a whole number of at least 2, found {points!r}"
-        )
-    return Range(low, high, spec.log, numbers.get("step"), points, spec.when)
-
-
-def _number_kind(name: str) -> type[int] | type[float]:
-    """Return what numbers a setting takes."""
-    section, _, key = name.rpartition(".")
-    schema = _SECTIONS[section].model_json_schema()["properties"][key]
-    kinds = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
-    if not kinds & {"integer", "number"}:
-        raise SettingsError(f"{name} is no number, so it has no range; give a list of values")
-    return int if "integer" in kinds else float
-
-
 def _with_when(name: str, parameters: Mapping[str, Choices | Range]) -> Choices | Range:
     """Return a parameter whose conditions are tuples of values that can be."""
     spec = parameters[name]
@@ -367,14 +234,14 @@ def _with_when(name: str, parameters: Mapping[str, Choices | Range]) -> Choices 
             raise SettingsError(
                 f"{name}: when can name settings with a list of values, not {parent}"
             )
-        frozen = _frozen(given)
+        frozen = freeze(given)
         several = isinstance(frozen, tuple) and frozen not in known.values
-        allowed = tuple(map(_frozen, given)) if several else (frozen,)
+        allowed = tuple(map(freeze, given)) if several else (frozen,)
         for value in allowed:
             if value not in known.values:
                 raise SettingsError(
-                    f"{name} counts when {parent} is {_plain(value)}, which it never is; it can "
-                    f"be: {', '.join(map(_plain, known.values))}"
+                    f"{name} counts when {parent} is {plain_value(value)}, which it never is; it "
+                    f"can be: {', '.join(map(plain_value, known.values))}"
                 )
         if not allowed:
             raise SettingsError(f"{name}: when names no value of {parent}")
@@ -404,33 +271,3 @@ def _in_order(parameters: Mapping[str, Choices | Range]) -> list[str]:
             raise SettingsError(f"the conditions of {stuck} go in a circle")
         ordered.append(ready)
     return ordered
-
-
-def _grid_values(name: str, spec: Choices | Range) -> tuple[Value, ...]:
-    if isinstance(spec, Choices):
-        return spec.values
-    if spec.points is None:
-        step = spec.step or (1 if spec.whole and not spec.log else None)
-        if step is None:
-            raise SettingsError(
-                f"{name} has too many values for a grid; say how many by points = N, or list them"
-            )
-        count = int((spec.high - spec.low) / step + 1e-9) + 1
-        return tuple(type(spec.low)(spec.low + i * step) for i in range(count))
-    spread = np.geomspace if spec.log else np.linspace
-    values = [float(f"{value:.12g}") for value in spread(spec.low, spec.high, spec.points)]
-    if spec.whole:
-        return tuple(sorted({round(value) for value in values}))
-    return tuple(values)
-
-
-def _ends(spec: Choices | Range) -> tuple[Value, ...]:
-    return spec.values if isinstance(spec, Choices) else (spec.low, spec.high)
-
-
-def _frozen(value: object) -> Any:  # Any: a Value, or what the settings will refuse
-    return tuple(value) if isinstance(value, list | tuple) else value
-
-
-def _plain(value: Value) -> str:
-    return str(list(value)) if isinstance(value, tuple) else str(value)

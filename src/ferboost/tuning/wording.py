@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ferboost.tuning.dimensions import Value
 from ferboost.tuning.outcomes import Cost, Objective, Outcome
-from ferboost.tuning.space import Value
 
 __all__ = [
     "count_outcomes",
