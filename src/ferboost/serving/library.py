@@ -2,11 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +43,16 @@ class Score:
     deviation: float | None
 
 
+@dataclass(frozen=True, eq=False)
+class _Tested:
+    """What is kept of a run's predictions, which are many times as large."""
+
+    labels: NDArray[np.int64] | None = None
+    images: str | None = None
+    clean: NDArray[np.bool_] | None = None
+    correct: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class RunEntry:
     """A run, finished or not.
@@ -66,41 +75,30 @@ class RunEntry:
     path: Path
     pages: tuple[str, ...]
 
-    @cached_property
+    @property
     def labels(self) -> NDArray[np.int64] | None:
         """The true classes of the test images; None where the run is not finished."""
-        found = self._arrays.get("labels")
-        return None if found is None else found.astype(np.int64)
+        return self._tested.labels
 
     @property
     def images(self) -> str | None:
         """The fingerprint of the test images; None where the run is older or not finished."""
-        found = self._arrays.get("images")
-        return None if found is None else str(found)
+        return self._tested.images
 
-    @cached_property
+    @property
     def correct(self) -> dict[str, NDArray[np.bool_]]:
         """Which test images each seed of each variant gets right, shape (seeds, n)."""
-        labels = self.labels
-        if labels is None:
-            return {}
-        found: dict[str, list[NDArray[np.bool_]]] = {}
-        for seed in self.record.settings.seeds:
-            for key, values in self._arrays.items():
-                start, _, variant = key.partition("/")
-                if start == str(seed) and values.ndim == 2 and len(values) == len(labels):
-                    found.setdefault(variant, []).append(values.argmax(axis=1) == labels)
-        return {variant: np.stack(seeds) for variant, seeds in found.items()}
+        return self._tested.correct
 
     @cached_property
     def scores(self) -> tuple[Score, ...]:
         """How good its models are; empty where the run is not finished."""
-        clean = self._arrays.get("clean")
+        clean = self._tested.clean
         return tuple(
             Score(
                 variant,
                 100 * float(right.mean()),
-                None if clean is None else 100 * float(right[:, clean.astype(bool)].mean()),
+                None if clean is None else 100 * float(right[:, clean].mean()),
                 100 * float(right.mean(axis=1).std(ddof=1)) if len(right) > 1 else None,
             )
             for variant, right in self.correct.items()
@@ -112,11 +110,8 @@ class RunEntry:
         return max(self.scores, key=lambda score: score.accuracy, default=None)
 
     @cached_property
-    def _arrays(self) -> Mapping[str, NDArray[Any]]:
-        try:
-            return read_arrays(self.path / "predictions.npz")
-        except ValueError:
-            return {}
+    def _tested(self) -> "_Tested":
+        return _read_tested(self)
 
 
 @dataclass(frozen=True)
@@ -304,6 +299,28 @@ def differences(base: RunEntry, others: list[RunEntry]) -> list[Difference]:
             compared, adjusted([pair for *_, pair in compared]), strict=True
         )
     ]
+
+
+def _read_tested(run: RunEntry) -> _Tested:
+    try:
+        arrays = read_arrays(run.path / "predictions.npz")
+    except ValueError:
+        return _Tested()
+    if "labels" not in arrays:
+        return _Tested()
+    labels = arrays["labels"].astype(np.int64)
+    found: dict[str, list[NDArray[np.bool_]]] = {}
+    for seed in run.record.settings.seeds:
+        for key, values in arrays.items():
+            start, _, variant = key.partition("/")
+            if start == str(seed) and values.ndim == 2 and len(values) == len(labels):
+                found.setdefault(variant, []).append(values.argmax(axis=1) == labels)
+    return _Tested(
+        labels,
+        str(arrays["images"]) if "images" in arrays else None,
+        arrays["clean"].astype(bool) if "clean" in arrays else None,
+        {variant: np.stack(seeds) for variant, seeds in found.items()},
+    )
 
 
 def _have_same_images(one: RunEntry, other: RunEntry) -> bool:
