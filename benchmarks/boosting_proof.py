@@ -3,11 +3,12 @@
     python benchmarks/boosting_proof.py fer2013.zip --out proof [--seeds 5] [--set KEY=VALUE ...]
         [--ablations] [--votes fer2013new.csv]
 
-Started again with the same --out, it goes on where it was stopped. Three runs are made, by the
+Started again with the same --out, it goes on where it was stopped. Four runs are made, by the
 command line:
 
     proof/boosted    ferboost train DATA --preset boosted --seeds 5
     proof/balanced   ferboost boost proof/boosted, all of it with trees.class_weights=balanced
+    proof/recall     the same with trees.class_weights=recall, softened to the power of POWER
     proof/published  ferboost boost proof/boosted, the published trees on in-sample features
 
 and with --ablations one for each of ABLATIONS: other features, more rows, votes (--votes), one
@@ -24,8 +25,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferboost.config import TreeSettings
+from ferboost.errors import RunError
 from ferboost.evaluation.changes import changes_by_class
 from ferboost.evaluation.comparison import Comparison, compare_variants, in_points
 from ferboost.evaluation.results import Results
@@ -49,6 +52,9 @@ def _set(name: str, value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value).replace("'", '"')
     return f"--set=trees.{name}={text}"
 
+
+#: By what shifts of the logits of `DECLARED` do to each class on validation images.
+POWER = 0.25
 
 NO_BASELINES = ("--mode=residual", _set("baselines", []))
 
@@ -92,9 +98,19 @@ def main() -> int:
     balanced = _finished(
         folder / "balanced", [*boost, "--mode=residual", _set("class_weights", "balanced")]
     )
+    recall = _finished(
+        folder / "recall",
+        [
+            *boost,
+            "--mode=residual",
+            _set("class_weights", "recall"),
+            _set("class_power", POWER),
+        ],
+    )
     published = _finished(folder / "published", [*boost, *_published_trees()])
     _print_table("boosted", boosted)
     _print_table("balanced", balanced)
+    _print_table("recall", recall)
     _print_table("published", published)
     if arguments.ablations:
         for name, options in ABLATIONS.items():
@@ -107,8 +123,13 @@ def main() -> int:
     first = load_results(boosted)
     _print_claim(first)
     for variant in (DECLARED, f"{DECLARED} mlp"):
-        _print_classes(load_results(balanced), variant)
-    _print_priors(first, boosted)
+        _print_classes("Balanced", load_results(balanced), variant)
+        _print_classes("Weighted by recall,", load_results(recall), variant)
+    shares = np.array(boosted.record.data.counts["train"], dtype=float)
+    shares /= shares.sum()
+    _print_shifted("the shares of the classes in train", first, 1 / shares)
+    hits = shares * _held_out_recalls(boosted, CNN)
+    _print_shifted(f"shares times recall, to the power of {POWER}", first, hits**-POWER)
     return 0
 
 
@@ -170,11 +191,25 @@ def _print_claim(results: Results) -> None:
         print(comparison.sentence(variant_phrase(baseline), variant_phrase(trees)))
 
 
-def _print_classes(results: Results, variant: str) -> None:
-    """Print what a balanced variant changes in the share of each class that is recognised."""
+def _held_out_recalls(run: Run, variant: str) -> NDArray[np.float64]:
+    """Return the share of each class that is recognised on validation images, mean over seeds."""
+    calibration = load_calibration(run)
+    if calibration is None:
+        raise RunError(f"{run.path} has no predictions of validation images")
+    recalls = []
+    for seed in calibration.probabilities:
+        labels, shares = calibration.counted(variant, [seed])
+        right = shares.argmax(axis=1) == labels
+        recalls.append([right[labels == c].mean() for c in range(shares.shape[1])])
+    found: NDArray[np.float64] = np.mean(recalls, axis=0)
+    return found
+
+
+def _print_classes(how: str, results: Results, variant: str) -> None:
+    """Print what a variant changes in the share of each class that is recognised."""
     if variant not in results.variants:
         return
-    print(f"\nBalanced {in_words(variant)} against the CNN, class by class; p by Holm")
+    print(f"\n{how} {in_words(variant)} against the CNN, class by class; p by Holm")
     for change in changes_by_class(results, variant):
         print(
             f"{change.name:>12} {change.n:5} images  {_in_brackets(change.gain):>20}  "
@@ -182,26 +217,25 @@ def _print_classes(results: Results, variant: str) -> None:
         )
 
 
-def _print_priors(results: Results, run: Run) -> None:
-    """Print what is had without trees: probabilities divided by how common their classes are.
+def _print_shifted(divided_by: str, results: Results, factors: NDArray[np.float64]) -> None:
+    """Print what is had without weights: probabilities times a factor for each class.
 
     References
     ----------
     .. [1] Menon, A. K. et al. (2021). Long-tail learning via logit adjustment. ICLR.
     """
-    counts = np.array(run.record.data.counts["train"])
     adjusted = replace(
         results,
         seeds=tuple(
             replace(
                 seed,
                 probabilities=dict(seed.probabilities)
-                | {v: (p / counts).astype(np.float32) for v, p in seed.probabilities.items()},
+                | {v: (p * factors).astype(np.float32) for v, p in seed.probabilities.items()},
             )
             for seed in results.seeds
         ),
     )
-    print("\nProbabilities divided by the shares of the classes in train: accuracy, balanced, %")
+    print(f"\nProbabilities divided by {divided_by}: accuracy, balanced, %")
     for variant in (CNN, FOLD_CNNS, DECLARED):
         correct = adjusted.correct(variant)
         recalls = [correct[:, results.labels == c].mean() for c in range(len(results.classes))]

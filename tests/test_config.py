@@ -140,3 +140,18 @@ def test_presets_are_not_changed_by_overrides() -> None:
     before = {name: dict(overrides) for name, overrides in PRESETS.items()}
     load_settings(overrides=["cnn.epochs=1"])
     assert before == PRESETS
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["class_power=0.5"], "to balanced or recall, too"),
+        (["class_weights=recall"], "set trees.mode=residual"),
+        (["class_weights=recall", "mode=both"], "set trees.mode=residual"),
+        (["class_weights=recall", "mode=residual"], "features=held-out or out-of-fold"),
+        (["class_weights=balanced", "class_power=0"], "greater than 0"),
+        (["class_weights=balanced", "class_power=1.5"], "less than or equal to 1"),
+    ],
+)
+def test_class_weights_that_mean_nothing_are_refused(overrides: list[str], said: str) -> None:
+    assert said in refusal(*(f"trees.{override}" for override in overrides))

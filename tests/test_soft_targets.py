@@ -1,5 +1,7 @@
 """Soft targets: what they are, and their loss."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,7 +9,8 @@ from numpy.typing import NDArray
 from ferboost.baselines import new_baseline
 from ferboost.boosting import BoostedTrees
 from ferboost.config import TreeSettings
-from ferboost.soft_targets import mix_targets, soft_objective, soft_start
+from ferboost.errors import SettingsError
+from ferboost.soft_targets import class_weights, mix_targets, soft_objective, soft_start
 from ferboost.variants import BASELINES
 
 CLASSES = 3
@@ -104,3 +107,60 @@ def test_the_start_is_the_mean_of_the_targets() -> None:
     start = soft_start(SHARES, WEIGHTS)
     shares = np.exp(start) / np.exp(start).sum()
     np.testing.assert_allclose(shares, np.average(SHARES, axis=0, weights=WEIGHTS), rtol=1e-5)
+
+
+class TestClassWeights:
+    LABELS = np.repeat([0, 1, 2], [60, 30, 10])
+    #: Recognised are 50, 5 and 4 rows.
+    LOGITS = np.eye(3, dtype=np.float32)[
+        np.concatenate(
+            [np.repeat([0, 1], [50, 10]), np.repeat([1, 0], [5, 25]), np.repeat([2, 0], [4, 6])]
+        )
+    ]
+
+    def weights(self, **trees: Any) -> Any:
+        found = class_weights(self.LABELS, 3, TreeSettings(**trees), self.LOGITS)
+        assert found[self.LABELS].sum() == pytest.approx(len(self.LABELS))
+        return found / found[0]
+
+    def test_without_any_all_rows_weigh_the_same(self) -> None:
+        np.testing.assert_array_equal(self.weights(), [1, 1, 1])
+
+    def test_balanced_classes_weigh_the_same(self) -> None:
+        np.testing.assert_allclose(self.weights(class_weights="balanced"), [1, 2, 6], rtol=1e-6)
+
+    def test_what_is_rarely_recognised_weighs_more(self) -> None:
+        residual = {"mode": "residual", "features": "held-out", "class_weights": "recall"}
+        np.testing.assert_allclose(self.weights(**residual), [1, 51 / 6, 51 / 5], rtol=1e-6)
+
+    def test_a_power_softens_them(self) -> None:
+        found = self.weights(class_weights="balanced", class_power=0.5)
+        np.testing.assert_allclose(found, np.sqrt([1, 2, 6]), rtol=1e-6)
+
+    def test_a_class_that_is_never_recognised_has_a_weight(self) -> None:
+        nothing = np.tile(np.array([1, 0, 0], dtype=np.float32), (100, 1))
+        settings = TreeSettings(mode="residual", features="held-out", class_weights="recall")
+        found = class_weights(self.LABELS, 3, settings, nothing)
+        np.testing.assert_allclose(found / found[0], [1, 61, 61], rtol=1e-6)
+
+    def test_recall_takes_logits(self) -> None:
+        settings = TreeSettings(mode="residual", features="held-out", class_weights="recall")
+        with pytest.raises(SettingsError, match="takes trees that correct logits"):
+            class_weights(self.LABELS, 3, settings)
+
+
+@pytest.mark.parametrize("kind", [None, *BASELINES])
+def test_a_class_that_is_rarely_recognised_is_predicted_more_often(kind: str | None) -> None:
+    missed = MARGINS.copy()
+    missed[:, 0] -= 5  # the network never says the first class
+    shares = []
+    for weights in ("none", "recall"):
+        settings = SMALL.model_copy(update={"class_weights": weights})
+        model = (
+            BoostedTrees(settings, CLASSES, residual=True)
+            if kind is None
+            else new_baseline(kind, settings, CLASSES, 0, residual=True)
+        )
+        model.fit(ROWS, LABELS, logits=missed)
+        shares.append(model.predict_proba(ROWS, missed)[:, 0].mean())
+    assert shares[1] > shares[0]

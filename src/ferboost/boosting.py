@@ -93,7 +93,7 @@ class BoostedTrees:
         validation loss than the logits alone.
         """
         settings = self.settings
-        weights = class_weights(labels, self.classes, settings.class_weights)
+        weights = class_weights(labels, self.classes, settings, logits)
         of_rows = weights[labels]
         self._check_logits(logits)
         parameters = {

@@ -256,8 +256,11 @@ class TreeSettings(_Frozen):
         tuple[Literal["logistic", "mlp", "lightgbm"], ...], AfterValidator(_refuse_repeats)
     ] = ()
     """What else is fitted to the same features, to see whether trees matter."""
-    class_weights: Literal["none", "balanced"] = "none"
-    """"balanced": every class weighs the same in the loss, however rare it is."""
+    class_weights: Literal["none", "balanced", "recall"] = "none"
+    """"balanced": every class weighs the same in the loss, however rare it is. "recall": the rarer
+    the CNN recognises a class, the more each image of it weighs; for trees that correct logits."""
+    class_power: float = Field(default=1.0, gt=0, le=1)
+    """Power that these weights are taken to: the lower, the less they differ."""
     votes: float = Field(default=0.0, ge=0, le=1)
     """Share of FER+ votes in what the trees learn of an image; the rest is its label."""
     early_stopping: Positive | None = None
@@ -295,6 +298,27 @@ class TreeSettings(_Frozen):
                         "the trees grow on those of folds and predict with another; "
                         f"trees.taps can join: {', '.join(_SHARED_GROUPS)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _check_class_weights(self) -> Self:
+        if self.class_weights == "none" and self.class_power != 1:
+            raise ValueError(
+                "trees.class_power is of weights, and trees.class_weights=none has none; set that "
+                "to balanced or recall, too"
+            )
+        if self.class_weights != "recall":
+            return self
+        if self.mode != "residual":
+            raise ValueError(
+                "trees.class_weights=recall goes by the logits that trees correct; set "
+                "trees.mode=residual"
+            )
+        if self.features == "in-sample":
+            raise ValueError(
+                "trees.class_weights=recall goes by what the CNN says of images that it has not "
+                "learnt; set trees.features=held-out or out-of-fold"
+            )
         return self
 
     @model_validator(mode="after")

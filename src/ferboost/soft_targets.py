@@ -1,12 +1,12 @@
 """What trees learn of a row: votes instead of its label, and how much it weighs."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ferboost.errors import DataError
+from ferboost.config import TreeSettings
+from ferboost.errors import DataError, SettingsError
 
 __all__ = ["Objective", "class_weights", "mix_targets", "soft_objective", "soft_start"]
 
@@ -17,7 +17,10 @@ _LEAST_CURVATURE = np.float32(1e-16)
 
 
 def class_weights(
-    labels: NDArray[np.int64], classes: int, kind: Literal["none", "balanced"]
+    labels: NDArray[np.int64],
+    classes: int,
+    settings: TreeSettings,
+    logits: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Return how much a row of each class weighs.
 
@@ -25,8 +28,12 @@ def class_weights(
     ----------
     labels : ndarray of int64, shape (n,)
     classes : int
-    kind : {"none", "balanced"}
-        All the same, or such that all classes weigh the same.
+    settings : TreeSettings
+        Of these, `class_weights` says what a class's weight is the inverse of: nothing, how many
+        rows it has ("balanced"), or how many of them are recognised ("recall"). It is taken to
+        `class_power`.
+    logits : ndarray of float32, shape (n, classes), optional
+        What a network says of the rows, for "recall".
 
     Returns
     -------
@@ -37,15 +44,24 @@ def class_weights(
     ------
     DataError
         If a class has no row.
+    SettingsError
+        If there are no logits to go by.
     """
     counts = np.bincount(labels, minlength=classes)
     if counts.min() == 0:
         raise DataError(
             f"class {counts.argmin()} of {classes} has no image to learn from; add some"
         )
-    if kind == "none":
+    if settings.class_weights == "none":
         return np.ones(classes, dtype=np.float32)
-    weights: NDArray[np.float32] = (len(labels) / (classes * counts)).astype(np.float32)
+    common = counts
+    if settings.class_weights == "recall":
+        if logits is None:
+            raise SettingsError("class_weights=recall takes trees that correct logits")
+        # One more, for a class of which none is recognised.
+        common = 1 + np.bincount(labels[logits.argmax(axis=1) == labels], minlength=classes)
+    inverse = common**-settings.class_power
+    weights: NDArray[np.float32] = (inverse * len(labels) / (inverse @ counts)).astype(np.float32)
     return weights
 
 

@@ -40,7 +40,7 @@ class LightGBMBaseline(Baseline):
         import lightgbm
 
         settings = self.settings
-        of_class = class_weights(labels, self.classes, settings.class_weights)
+        of_class = class_weights(labels, self.classes, settings, logits)
         weights = of_class[labels]
         # LightGBM's own start would be lost where its trees are added to given scores.
         shares = np.bincount(labels, weights, self.classes) / weights.sum()

@@ -80,7 +80,7 @@ class NeuralBaseline(Baseline):
         targets: NDArray[np.float32] | None = None,
     ) -> "NeuralBaseline":
         """Fit it; see `ferboost.boosting.BoostedTrees.fit`."""
-        weights = class_weights(labels, self.classes, self.settings.class_weights)
+        weights = class_weights(labels, self.classes, self.settings, logits)
         deviation = features.std(axis=0)
         self._center = torch.from_numpy(features.mean(axis=0))
         self._scale = torch.from_numpy(np.where(deviation > 0, deviation, 1).astype(np.float32))

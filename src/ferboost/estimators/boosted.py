@@ -86,8 +86,11 @@ class BoostedCNNClassifier(FaceClassifier):
         Least sum of second derivatives in a leaf.
     subsample, columns : float
         Share of the rows and of the features that each tree sees, above 0 to 1.
-    class_weights : {"none", "balanced"}
-        "balanced": every class weighs the same in the loss.
+    class_weights : {"none", "balanced", "recall"}
+        "balanced": every class weighs the same in the loss. "recall": the rarer the CNN recognises
+        a class, the more each image of it weighs; with `mode` "residual".
+    class_power : float
+        Power that these weights are taken to, above 0 to 1: the lower, the less they differ.
     votes : float
         Share of the votes that `fit` is given in what the trees learn; the rest is the label.
     early_stopping : int, optional
@@ -136,6 +139,7 @@ class BoostedCNNClassifier(FaceClassifier):
         subsample: float = 1.0,
         columns: float = 1.0,
         class_weights: str = "none",
+        class_power: float = 1.0,
         votes: float = 0.0,
         early_stopping: int | None = None,
         random_state: RandomState = 0,
@@ -158,6 +162,7 @@ class BoostedCNNClassifier(FaceClassifier):
         self.subsample = subsample
         self.columns = columns
         self.class_weights = class_weights
+        self.class_power = class_power
         self.votes = votes
         self.early_stopping = early_stopping
         self.random_state = random_state
