@@ -90,6 +90,25 @@ def test_chance_is_called_a_difference_in_few_of_many_tables() -> None:
     assert false <= 8  # 5 % of 60, and not the 46 % that 12 unadjusted tests would give
 
 
+def test_a_few_that_are_all_right_are_no_proof() -> None:
+    """Ten right ones of ten are what chance gives often where nine of ten are right."""
+    few = np.arange(1010) < 10
+    correct = np.arange(1010) >= 110  # of the others 900 of 1,000
+    correct[few] = True
+    found = measure_groups(correct[np.newaxis], {"few": few, "many": ~few})
+    assert found[0].difference == pytest.approx(10)
+    assert found[0].p > 0.5
+    assert found[0].difference_interval[0] < 0
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_small_groups_of_good_models_are_seldom_called_different(seeds: int) -> None:
+    random = np.random.default_rng(2)
+    groups = {"few": np.arange(500) < 15, "many": np.arange(500) >= 15}
+    found = [measure_groups(random.random((seeds, 500)) < 0.95, groups)[0].p for _ in range(200)]
+    assert np.mean(np.array(found) < 0.05) < 0.1
+
+
 def test_equal_groups_of_one_verdict_do_not_differ() -> None:
     first, _ = measure_groups(np.ones((1, 40), dtype=bool), halves(40))
     assert (first.difference, first.p) == (0.0, 1.0)
