@@ -43,6 +43,8 @@ class DataRecord(BaseModel):
     """Absolute path of the file or folder."""
     fingerprint: str
     """`FaceDataset.fingerprint` of the whole data set as read, before any split was cut."""
+    order: str | None = None
+    """`FaceDataset.order_fingerprint`, by which steps draw images; None in older runs."""
     counts: dict[str, tuple[int, ...]]
     """Images per class, by split."""
     votes: str | None = None

@@ -16,7 +16,7 @@ from ferboost.features import group_features
 from ferboost.files import write_json
 from ferboost.models import SeedModel, load_seed_model
 from ferboost.pipeline.evaluating import require_finished
-from ferboost.pipeline.unseen import load_unseen
+from ferboost.pipeline.unseen import load_unseen, unseen_path
 from ferboost.progress import Monitor, part_of
 from ferboost.runs import Run
 from ferboost.seen_images import watched_images
@@ -130,6 +130,12 @@ def _with_unseen(
         for seed, variants in probabilities.items()
     }
     first, _ = next(iter(complete.values()))  # all seeds have the same folds
+    for seed, (own, _) in complete.items():
+        if not np.array_equal(own, first):
+            raise RunError(
+                f"{unseen_path(run.seed_path(seed))} is of the images in another order than that "
+                "of the first seed; train anew"
+            )
     return np.concatenate([labels, first]), joined
 
 

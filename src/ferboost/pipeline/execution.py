@@ -30,7 +30,12 @@ from ferboost.pipeline.evaluating import (
 from ferboost.pipeline.examples import save_examples
 from ferboost.pipeline.memorising import measure_memorised
 from ferboost.pipeline.records import CNN_FILES, PRECISION
-from ferboost.pipeline.same_data import require_same_data, require_same_doubts, require_same_votes
+from ferboost.pipeline.same_data import (
+    require_same_data,
+    require_same_doubts,
+    require_same_order,
+    require_same_votes,
+)
 from ferboost.pipeline.sufficing import require_images_for_trees
 from ferboost.pipeline.training import SeedTraining
 from ferboost.progress import Monitor
@@ -52,6 +57,7 @@ def describe_data(dataset: FaceDataset, prepared: FaceDataset) -> DataRecord:
     return DataRecord(
         path=str(Path(dataset.source).resolve()),
         fingerprint=dataset.fingerprint,
+        order=dataset.order_fingerprint,
         votes=str(Path(dataset.votes_source).resolve()) if dataset.votes_source else None,
         votes_fingerprint=dataset.votes_fingerprint,
         counts=prepared.split_counts(),
@@ -158,10 +164,11 @@ def resume_run(path: Path, dataset: FaceDataset) -> tuple[Run, FaceDataset]:
     Raises
     ------
     RunError
-        If `path` is no run directory, or the data set has changed since.
+        If `path` is no run directory, or the data set has changed since, be it in its order alone.
     """
     run = Run.open(path)
     require_same_data(dataset, run.record.data, path)
+    require_same_order(dataset, run.record.data, path)
     prepared = _prepare(dataset, run.settings)
     require_same_doubts(prepared, run.record.data, path)
     if run.settings.trees.votes or run.settings.cnn.votes:

@@ -6,7 +6,12 @@ from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import RunError
 from ferboost.runs import DataRecord
 
-__all__ = ["require_same_data", "require_same_doubts", "require_same_votes"]
+__all__ = [
+    "require_same_data",
+    "require_same_doubts",
+    "require_same_order",
+    "require_same_votes",
+]
 
 
 def require_same_data(dataset: FaceDataset, record: DataRecord, path: Path) -> None:
@@ -34,6 +39,21 @@ def require_same_data(dataset: FaceDataset, record: DataRecord, path: Path) -> N
     raise RunError(
         f"{dataset.source} is not the data that {path} was made with; {remedy}, or start anew"
     )
+
+
+def require_same_order(dataset: FaceDataset, record: DataRecord, path: Path) -> None:
+    """Refuse to go on with the same images in another order: batches and folds go by it.
+
+    Raises
+    ------
+    RunError
+        If the order differs, as between a zip and a CSV file of the same images.
+    """
+    if record.order not in (None, dataset.order_fingerprint):
+        raise RunError(
+            f"{dataset.source} has the images that {path} was started with in another order; go on "
+            f"with {record.path}"
+        )
 
 
 def require_same_doubts(prepared: FaceDataset, record: DataRecord, path: Path) -> None:
