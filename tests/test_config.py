@@ -155,3 +155,8 @@ def test_presets_are_not_changed_by_overrides() -> None:
 )
 def test_class_weights_that_mean_nothing_are_refused(overrides: list[str], said: str) -> None:
     assert said in refusal(*(f"trees.{override}" for override in overrides))
+
+
+def test_views_of_images_that_are_left_out_of_centres_are_refused() -> None:
+    said = refusal('trees.taps=["fc1-centres"]', "trees.view_rows=true")
+    assert "not its views" in said

@@ -330,6 +330,11 @@ class TreeSettings(_Frozen):
                     f"the tap {tap!r} is a mean over views already; leave out trees.view_rows, or "
                     "take the layer itself"
                 )
+            if self.view_rows and any(map(is_distance, groups_of(tap))):
+                raise ValueError(
+                    f"the tap {tap!r} measures distances to centres that leave out each image, but "
+                    "not its views: these would tell its class; leave out trees.view_rows"
+                )
         return self
 
 

@@ -32,7 +32,7 @@ def test_a_pruner_hears_the_loss_of_what_is_judged_without_its_penalty(averaging
     ("trees", "variant"),
     [
         ({"taps": ("fc1-views",), "mode": "residual"}, "fc1-views residual"),
-        ({"taps": ("fc1-centres",), "view_rows": True}, "fc1-centres"),
+        ({"taps": ("fc1-centres",)}, "fc1-centres"),
         ({"taps": ("output",), "mode": "residual", "ensemble": False}, "output residual"),
         ({"taps": ("output",), "ensemble": False, "view_rows": True}, "output"),
         ({"taps": ("fc1",), "mode": "residual", "votes": 0.5}, "fc1 residual"),
