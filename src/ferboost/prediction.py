@@ -1,5 +1,6 @@
 """Predictions of a run's models on image files."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,6 +50,18 @@ class RunPredictor:
         scalings = {} if calibration is None else calibration.ensemble.get(variant, {})
         self._scaling = scalings.get("temperature")
         self._limits = load_trait_limits(run)
+        self._run = run
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what decides the predictions: networks, trees, calibration."""
+        total = hashlib.blake2b(digest_size=16)
+        kept = sorted(self._run.path.glob("seed-*/**/*"))
+        for file in (*kept, self._run.path / "calibration.json"):
+            if file.is_file():
+                total.update(f"{file.relative_to(self._run.path)}\n".encode())
+                total.update(hashlib.blake2b(file.read_bytes(), digest_size=16).digest())
+        return total.hexdigest()
 
     def predict_crops(
         self,

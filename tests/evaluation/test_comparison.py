@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ferboost.errors import DataError, SettingsError
-from ferboost.evaluation.bootstrap import Measure
+from ferboost.evaluation.bootstrap import Measure, percentile_interval
 from ferboost.evaluation.comparison import (
     Comparison,
     Discordance,
@@ -168,6 +168,12 @@ def test_one_comparison_needs_no_adjustment() -> None:
 def test_what_cannot_be_paired_is_refused(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> None:
     with pytest.raises(DataError, match="compare"):
         compare(a, b)
+
+
+def test_a_limit_of_nothing_does_not_leave_nothing_out() -> None:
+    for limits in ((1e-16, 0.1), (-1e-16, 0.1)):
+        low, _ = percentile_interval(np.array(limits[:1] * 100 + limits[1:]))
+        assert low == 0
 
 
 def test_the_log_loss_is_compared_over_images_and_seeds() -> None:

@@ -265,6 +265,10 @@ def compare(
 
     check_split(split)
     runs = {path: Run.open(path) for path in models}
+    seeds = {path: len(run.settings.seeds) for path, run in runs.items()}
+    if len(set(seeds.values())) > 1:
+        counts = ", ".join(f"{path} has {number}" for path, number in seeds.items())
+        raise SettingsError(f"only runs with equally many seeds can be compared: {counts}")
     dataset = load(data)
     evaluated = {path: select_split(dataset, run, split) for path, run in runs.items()}
     if len({faces.fingerprint for faces in evaluated.values()}) > 1:
@@ -276,9 +280,6 @@ def compare(
         path: evaluate_run(run, evaluated[path], ConsoleMonitor(), variants=variant, timed=False)
         for path, run in runs.items()
     }
-    if len({len(result.seeds) for result in results.values()}) > 1:
-        counts = ", ".join(f"{path} has {len(result.seeds)}" for path, result in results.items())
-        raise SettingsError(f"only runs with equally many seeds can be compared: {counts}")
     pairs = _pairs(results, variant)
     names = [(_name(a, runs), _name(b, runs)) for a, b in pairs]
     counted = _counted(results)
@@ -288,15 +289,32 @@ def compare(
         compare_pair(right[a], right[b], losses=(losses[a], losses[b])) for a, b in pairs
     ])  # fmt: skip
     compared = list(zip(names, found, strict=True))
+    caveats = _caveats(runs)
     if json:
         print_json([
-            {"a": a, "b": b} | describe_comparison(pair) | {"sentence": pair.sentence(a, b)}
+            {"a": a, "b": b}
+            | describe_comparison(pair)
+            | {"sentence": pair.sentence(a, b), "caveats": caveats}
             for (a, b), pair in compared
         ])  # fmt: skip
         return
     for (a, b), pair in compared:
         typer.echo(pair.sentence(a, b))
+    for caveat in caveats:
+        typer.echo(caveat)
     print_left_out(int((~counted).sum()))
+
+
+def _caveats(runs: "dict[Path, Run]") -> list[str]:
+    """Return what the intervals of a comparison leave out."""
+    found = [
+        f"{path} chose on its test images (protocol paper): on these it looks better than it is."
+        for path, run in runs.items()
+        if run.settings.protocol == "paper"
+    ]
+    if len(runs) > 1 and all(len(run.settings.seeds) == 1 for run in runs.values()):
+        found.append("One seed each: how much trainings differ by their seed is not counted.")
+    return found
 
 
 def _counted(results: "dict[Path, Results]") -> "NDArray[np.bool_]":

@@ -83,7 +83,7 @@ def load_model(
         run = Run.open(model)
         of_run = RunPredictor(run, variant or "cnn")
         return LoadedModel(
-            of_run, of_run.classes, detector, f"{run.path.resolve()} {variant or 'cnn'}"
+            of_run, of_run.classes, detector, f"{of_run.fingerprint} {variant or 'cnn'}"
         )
     path = model or BUNDLED_MODEL
     predictor = Predictor(path, detector=detector, coverage=coverage)

@@ -13,6 +13,8 @@ __all__ = ["Measure", "bootstrap_means", "cluster_interval", "percentile_interva
 
 #: Counts held at once, 8 bytes each.
 _CHUNK = 2**21
+# Kept of the limits of an interval.
+_DECIMALS = 12
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,11 @@ def bootstrap_means(
 
 
 def percentile_interval(draws: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % percentile interval of bootstrap draws (Efron, 1979)."""
-    low, high = np.quantile(draws, (0.025, 0.975))
+    """Return the 95 % percentile interval of bootstrap draws (Efron, 1979).
+
+    A limit of 0 is 0: what sums of floats add to it would decide whether 0 is left out.
+    """
+    low, high = np.round(np.quantile(draws, (0.025, 0.975)), _DECIMALS) + 0.0
     return float(low), float(high)
 
 

@@ -81,9 +81,9 @@ class ExperimentResult:
     def noise(self, spread: float | None, together: int = 1) -> float:
         """Return the standard error of a difference between two means, in percent points.
 
-        Of the seeds, and of the validation images as if both models erred independently, which is
-        an upper bound. More trainings make the first smaller but not the second: all of them are
-        judged on the same images.
+        Of the seeds, and of the validation images as if both models erred independently and were
+        right as often as the point that is nearest to a half: an upper bound. More trainings make
+        the first smaller but not the second: all of them are judged on the same images.
 
         Parameters
         ----------
@@ -92,8 +92,8 @@ class ExperimentResult:
         together : int
             Points that each mean is of.
         """
-        share = fmean(p.mean for p in self.done) / 100
-        of_images = 2 * share * (1 - share) / self.images * 100**2
+        most = max(p.mean * (100 - p.mean) for p in self.done)
+        of_images = 2 * most / self.images
         of_seeds = 2 * (self.seed_spread() or spread or 0.0) ** 2 / (self.seeds * together)
         return sqrt(of_images + of_seeds)
 

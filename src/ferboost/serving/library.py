@@ -247,18 +247,18 @@ class Library:
             for file in (_RUN, "predictions.npz", *_PAGES)
         )
         key = (folder, changed)
-        if key not in self._known:
-            run = Run.open(folder)
-            place = self._place(folder)
-            self._known = {
-                known: entry
-                for known, entry in self._known.items()
-                if known[0] != folder and (known[0] / _RUN).exists()
-            }
-            self._known[key] = RunEntry(
-                place or self._root.name, place, run.record, folder, _pages_of(folder)
-            )
-        return self._known[key]
+        known = self._known  # requests come in threads: it is replaced, and never changed
+        if key in known:
+            return known[key]
+        run = Run.open(folder)
+        place = self._place(folder)
+        entry = RunEntry(place or self._root.name, place, run.record, folder, _pages_of(folder))
+        self._known = {
+            other: kept
+            for other, kept in known.items()
+            if other[0] != folder and (other[0] / _RUN).exists()
+        } | {key: entry}
+        return entry
 
     def _study(self, folder: Path) -> StudyEntry:
         record = json.loads((folder / _STUDY).read_bytes())

@@ -260,6 +260,10 @@ class _Session:
                         self._begin(crew)
                     elif self._take(worker, heard.line):
                         self._hand_out(worker, crew.pool)
+                elif heard is not None and worker in self._idle and heard.line is None:
+                    self._idle.remove(worker)
+                    crew.pool.end(worker)
+                    self._begin(crew)
                 self._look_around(crew.pool)
         except KeyboardInterrupt:
             if self._sampling.shared:
