@@ -18,7 +18,7 @@ from ferboost.config import Settings
 from ferboost.datasets.dataset import FaceDataset
 from ferboost.errors import DataError, RunError, SettingsError, TrainingDivergedError
 from ferboost.evaluation.results import Results
-from ferboost.pipeline import execute_run, resume_run, start_run, training
+from ferboost.pipeline import execute_run, start_run, training
 from ferboost.pipeline.examples import load_examples
 from ferboost.pipeline.records import read_precision
 from ferboost.progress import Monitor, Tell
@@ -332,15 +332,6 @@ class TestPrecision:
             patch.setattr("ferboost.cnn.precision.choose_device", lambda: "cpu")
             with pytest.raises(RunError, match="was started on a GPU, and there is none here"):
                 execute_run(run, prepared, Monitor())
-
-
-def test_a_run_does_not_go_on_with_its_images_in_another_order(tmp_path: Path) -> None:
-    run, _ = begin(tmp_path / "run", DATASET, SETTINGS)
-    turned = DATASET.select(np.arange(len(DATASET.labels))[::-1])
-    assert turned.fingerprint == DATASET.fingerprint
-    with pytest.raises(RunError, match=r"in another order; go on with .*"):
-        resume_run(run.path, turned)
-    resume_run(run.path, DATASET)
 
 
 class TestRefusals:

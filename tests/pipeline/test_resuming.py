@@ -231,10 +231,17 @@ def test_another_data_set_is_refused(whole: Whole) -> None:
             resume_run(whole.run.path, changed)
 
 
-def test_the_same_images_in_another_order_or_place_are_accepted(whole: Whole) -> None:
-    moved = replace(DATASET.select(np.arange(len(DATASET))[::-1]), source="/elsewhere")
-    run, _ = resume_run(whole.run.path, moved)
+def test_the_same_images_in_another_place_are_accepted(whole: Whole) -> None:
+    run, _ = resume_run(whole.run.path, replace(DATASET, source="/elsewhere"))
     assert run.record == whole.run.record
+
+
+def test_the_same_images_in_another_order_are_refused(whole: Whole) -> None:
+    """Batches and folds go by it: the weights would be others."""
+    turned = DATASET.select(np.arange(len(DATASET))[::-1])
+    assert turned.fingerprint == DATASET.fingerprint
+    with pytest.raises(RunError, match=r"in another order; go on with .*"):
+        resume_run(whole.run.path, turned)
 
 
 def test_a_folder_that_is_no_run_is_not_resumed(tmp_path: Path) -> None:
