@@ -5,6 +5,7 @@ import sys
 import warnings
 from contextlib import suppress
 from io import TextIOWrapper
+from pathlib import Path
 from typing import NoReturn
 
 from typer import TyperException
@@ -22,6 +23,8 @@ _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
 def main() -> None:
     """Run ``ferboost``, and turn its errors into one line and an exit code."""
+    if sys.stdout is None:  # closed by whoever started it
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
     _tolerate_any_file_name()
     # Pillow's, of metadata and sizes: a picture that cannot be used has a line of its own.
     warnings.filterwarnings("ignore", module=r"PIL\.")

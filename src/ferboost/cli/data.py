@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table
+from ferboost.cli.outputs import refuse_to_overwrite
 
 if TYPE_CHECKING:
     from ferboost.datasets import FaceDataset
@@ -176,6 +177,8 @@ def check(
     from ferboost.datasets.doubts import read_beliefs
     from ferboost.datasets.worst import worst_images
 
+    for option, target in (("--sheet", sheet), ("--list", list_)):
+        refuse_to_overwrite(option, target, data, doubts)
     if list_ is not None:
         refuse_edited(list_, force=force)
     dataset = load(data)

@@ -8,6 +8,7 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json
 from ferboost.cli.data import JsonOption, load
+from ferboost.cli.outputs import refuse_to_overwrite
 from ferboost.cli.results import (
     describe_comparison,
     describe_results,
@@ -102,7 +103,8 @@ def evaluate(
 
     check_split(split)
     if predictions is not None:
-        _check_target(predictions, model, data)
+        _check_target(predictions)
+        refuse_to_overwrite("--predictions", predictions, model, data, groups)
     if coverage is not None and not 0 < coverage < 1:
         raise SettingsError(f"a coverage lies between 0 and 1, such as 0.9; found {coverage}")
     if model.is_file():
@@ -131,12 +133,10 @@ def evaluate(
             print_groups(by_group)
 
 
-def _check_target(target: Path, *inputs: Path) -> None:
-    """Refuse a table in the place of what it is made of, or where none can be."""
+def _check_target(target: Path) -> None:
+    """Refuse a table where none can be."""
     from ferboost.errors import SettingsError
 
-    if any(target.resolve() == path.resolve() for path in inputs):
-        raise SettingsError(f"--predictions would replace {target}; give another file")
     if target.is_dir() or not target.parent.is_dir():
         where = "is a folder" if target.is_dir() else "lies in no folder that is there"
         raise SettingsError(f"{target} {where}; give --predictions a file")

@@ -7,6 +7,7 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json, print_table
 from ferboost.cli.data import JsonOption, load
+from ferboost.cli.outputs import refuse_to_overwrite
 from ferboost.cli.predictors import find_pictures
 from ferboost.cli.settings import is_given
 from ferboost.cli.splits import SplitOption, check_split, print_left_out, select_split
@@ -105,7 +106,10 @@ def _explain(
     from ferboost.inference.pictures import read_faces
     from ferboost.pipeline import explain_run
 
-    images, names, failures = read_faces([source.path for source in find_pictures(paths)])
+    sources = [source.path for source in find_pictures(paths)]
+    for path in sources if not json else ():
+        refuse_to_overwrite("--out", out / f"{path.stem}.png", *sources)
+    images, names, failures = read_faces(sources)
     found: tuple[Explanation, ...] = ()
     if images:
         with ConsoleMonitor().stage("explain") as tell:

@@ -7,6 +7,7 @@ import typer
 
 from ferboost.cli.console import print_json
 from ferboost.cli.data import JsonOption, load
+from ferboost.cli.outputs import refuse_to_overwrite
 
 if TYPE_CHECKING:
     from ferboost.export.parity import Parity
@@ -84,6 +85,7 @@ def export(
 
     if seed and len(model) > 1:
         raise SettingsError("--seed is about the seeds of one RUN; of several all are averaged")
+    refuse_to_overwrite("--out", out, *model, data)
     runs = [Run.open(path) for path in model]
     faces = None if data is None else load(data)
     done = export_run(

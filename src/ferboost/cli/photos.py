@@ -324,6 +324,10 @@ def _plan_one_drawing(sources: "Sequence[Source]", file: Path) -> dict[Path, Pat
 
     if len(sources) > 1:
         raise SettingsError(f"--annotate {file} is one picture for {len(sources)}; name a folder")
+    if file.resolve() == sources[0].path.resolve():
+        raise SettingsError(
+            f"--annotate {file} would write over the picture itself; choose another name"
+        )
     return {sources[0].path: file}
 
 

@@ -8,6 +8,7 @@ import typer
 
 from ferboost.cli.data import JsonOption
 from ferboost.cli.films import FilmOutputs, predict_one_film
+from ferboost.cli.outputs import refuse_to_overwrite
 from ferboost.cli.photos import PhotoModel, PhotoOutputs, predict_all_photos
 from ferboost.cli.predictors import film_detector, load_model
 
@@ -120,7 +121,11 @@ def predict(
     from ferboost.inference.tables import require_parquet
 
     tables = {"--csv": csv, "--parquet": parquet}
-    _check_outputs(inputs or [], tables, {"--annotate": annotate, "--timeline": timeline})
+    others = {"--annotate": annotate, "--timeline": timeline}
+    _check_outputs(inputs or [], tables, others)
+    for option, path in (tables | others).items():
+        if path is not None and not path.is_dir():
+            refuse_to_overwrite(option, path, model)
     if parquet is not None:
         require_parquet()
     film = _film_of(inputs or [], camera)

@@ -10,6 +10,7 @@ import typer
 
 from ferboost.cli.console import ConsoleMonitor, print_json, resumable
 from ferboost.cli.data import JsonOption, load
+from ferboost.cli.outputs import refuse_to_overwrite
 from ferboost.cli.settings import FileOption, PresetOption, SetOption, choose_settings, is_given
 
 if TYPE_CHECKING:
@@ -284,6 +285,8 @@ def card(
         typer.echo(model_card(Run.open(run), variant, exported).text, nl=False)
         return
     picture = out.with_name(f"{out.stem}-failures.png")
+    for target in (out, picture):
+        refuse_to_overwrite("--out", target, run, exported)
     card = model_card(Run.open(run), variant, exported, picture=quote(picture.name))
     with atomic_path(picture) as temporary:
         card.failures.savefig(temporary, format="png", dpi=120)

@@ -2,10 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,7 +206,7 @@ class Library:
         for folder in self._folders(_STUDY):
             try:
                 found.append(self._study(folder))
-            except (RunError, OSError, ValueError, KeyError, TypeError):
+            except (RunError, OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
         return sorted(found, key=lambda study: study.created, reverse=True)
 
@@ -302,12 +303,16 @@ def differences(base: RunEntry, others: list[RunEntry]) -> list[Difference]:
 
 
 def _read_tested(run: RunEntry) -> _Tested:
+    """Read what a run was tested on, and how; nothing of a file that is missing or damaged."""
     try:
-        arrays = read_arrays(run.path / "predictions.npz")
-    except ValueError:
+        tested = _tested_in(run, read_arrays(run.path / "predictions.npz"))
+        is_whole = tested.clean is None or tested.clean.shape == np.shape(tested.labels)
+    except (ValueError, KeyError, TypeError):
         return _Tested()
-    if "labels" not in arrays:
-        return _Tested()
+    return tested if is_whole else _Tested()
+
+
+def _tested_in(run: RunEntry, arrays: Mapping[str, NDArray[Any]]) -> _Tested:
     labels = arrays["labels"].astype(np.int64)
     found: dict[str, list[NDArray[np.bool_]]] = {}
     for seed in run.record.settings.seeds:
