@@ -73,7 +73,7 @@ def test_one_variant_is_evaluated_and_what_it_says_is_written(trained: Trained) 
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("{run}", "--predictions would write over {run}, which it reads"),
+        ("{run}", "{run} is a folder; give --predictions a file"),
         ("{faces}", "--predictions would write over {faces}, which it reads"),
         ("folder", "folder is a folder; give --predictions a file"),
         ("nowhere/said.csv", "nowhere/said.csv lies in no folder that is there; give --pred"),

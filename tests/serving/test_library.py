@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from services import Gate
 from starlette.testclient import TestClient
 
@@ -240,6 +241,28 @@ def test_a_run_that_goes_on_is_read_anew(tmp_path: Path) -> None:
     assert library.runs()[0].scores[0].accuracy == 50
     (tmp_path / "run/predictions.npz").write_bytes(b"PK damaged")
     assert library.runs()[0].scores == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [
+        ("clean", np.ones(3, dtype=bool)),
+        ("labels", np.array(["happy", "sad"])),
+        ("0/cnn", np.zeros((len(LABELS), 0), dtype=np.float32)),
+    ],
+)
+def test_a_damaged_run_leaves_the_others_readable(
+    tmp_path: Path, name: str, damaged: NDArray[Any]
+) -> None:
+    make_run(tmp_path / "whole", {"cnn": [0.5]})
+    make_run(tmp_path / "damaged", {"cnn": [0.5]})
+    file = tmp_path / "damaged/predictions.npz"
+    with np.load(file) as kept:
+        arrays = dict(kept)
+    np.savez(file, **arrays | {name: damaged})
+    scores = {run.name: run.scores for run in Library(tmp_path).runs()}
+    assert scores["damaged"] == ()
+    assert scores["whole"][0].accuracy == 50
 
 
 def test_an_empty_folder_says_how_to_begin(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 def main() -> None:
     """Run ``ferboost``, and turn its errors into one line and an exit code."""
     if sys.stdout is None:  # closed by whoever started it
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     _tolerate_any_file_name()
     # Pillow's, of metadata and sizes: a picture that cannot be used has a line of its own.
     warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -305,11 +305,12 @@ def differences(base: RunEntry, others: list[RunEntry]) -> list[Difference]:
 def _read_tested(run: RunEntry) -> _Tested:
     """Read what a run was tested on, and how; nothing of a file that is missing or damaged."""
     try:
-        tested = _tested_in(run, read_arrays(run.path / "predictions.npz"))
-        is_whole = tested.clean is None or tested.clean.shape == np.shape(tested.labels)
+        arrays = read_arrays(run.path / "predictions.npz")
+        tested = _tested_in(run, arrays)
     except (ValueError, KeyError, TypeError):
         return _Tested()
-    return tested if is_whole else _Tested()
+    is_damaged = tested.clean is not None and len(tested.clean) != len(arrays["labels"])
+    return _Tested() if is_damaged else tested
 
 
 def _tested_in(run: RunEntry, arrays: Mapping[str, NDArray[Any]]) -> _Tested:
