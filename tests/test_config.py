@@ -160,3 +160,21 @@ def test_class_weights_that_mean_nothing_are_refused(overrides: list[str], said:
 def test_views_of_images_that_are_left_out_of_centres_are_refused() -> None:
     said = refusal('trees.taps=["fc1-centres"]', "trees.view_rows=true")
     assert "not its views" in said
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "trees.max_depth=2147483648",
+        "trees.gamma=1e308",
+        "trees.reg_lambda=1e300",
+        "trees.subsample=1e-300",
+        "trees.learning_rate=1e-300",
+        "cnn.batch_size=999999999999999999999",
+        "cnn.epochs=" + "9" * 5000,
+        "cnn.filters=" + "[" * 3000,
+    ],
+    ids=lambda override: override[:24],
+)
+def test_numbers_that_no_library_takes_are_refused_before_training(override: str) -> None:
+    assert override.partition("=")[0] in refusal(override)

@@ -27,7 +27,9 @@ __all__ = [
 
 _Item = TypeVar("_Item")
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
+# XGBoost computes in float32, and refuses what that cannot hold after a CNN is trained.
+_LARGEST, _LEAST_SHARE = 1e9, 1e-6
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Tap = Literal["flatten", "fc1", "fc2", "pooled", "output", "pixels"]
 Architecture = Literal["published", "residual", "recognition"]
@@ -236,21 +238,21 @@ class TreeSettings(_Frozen):
     trees grows on what these CNNs say of all folds, and corrects the CNN that learnt every image
     (stacking, Wolpert 1992). It predicts with one network, and sees its verdict and descriptors
     alone: what else is inside of it means nothing in another network."""
-    max_depth: Positive = 8
+    max_depth: int = Field(default=8, ge=1, le=64)
     """Greatest depth of a tree."""
-    learning_rate: float = Field(default=0.2, gt=0, le=1)
+    learning_rate: float = Field(default=0.2, ge=_LEAST_SHARE, le=1)
     """Share of each tree's output that is kept (eta)."""
     rounds: Positive = 20
     """Boosting rounds: each adds one tree per class."""
-    gamma: float = Field(default=0.0, ge=0)
+    gamma: float = Field(default=0.0, ge=0, le=_LARGEST)
     """Least gain of a split."""
-    reg_lambda: float = Field(default=1e-4, ge=0)
+    reg_lambda: float = Field(default=1e-4, ge=0, le=_LARGEST)
     """L2 on the leaves (lambda)."""
-    min_child_weight: float = Field(default=1.0, ge=0)
+    min_child_weight: float = Field(default=1.0, ge=0, le=_LARGEST)
     """Least sum of second derivatives in a leaf: more of it, fewer rare leaves."""
-    subsample: float = Field(default=1.0, gt=0, le=1)
+    subsample: float = Field(default=1.0, ge=_LEAST_SHARE, le=1)
     """Share of the rows that each tree grows on, drawn at random."""
-    columns: float = Field(default=1.0, gt=0, le=1)
+    columns: float = Field(default=1.0, ge=_LEAST_SHARE, le=1)
     """Share of the features that each tree sees, drawn at random."""
     baselines: Annotated[
         tuple[Literal["logistic", "mlp", "lightgbm"], ...], AfterValidator(_refuse_repeats)

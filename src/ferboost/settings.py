@@ -107,6 +107,8 @@ def _parse_override(text: str) -> dict[str, Any]:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
+    except (ValueError, RecursionError) as error:  # thousands of digits or brackets
+        raise SettingsError(f"--set {key.strip()}: the value is too long to be read") from error
     if parsed == "none" and ".".join(parts) in CAN_BE_NONE:
         parsed = None
     for part in reversed(parts):

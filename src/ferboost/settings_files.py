@@ -84,6 +84,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"cannot read {path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # thousands of digits or brackets
+        raise SettingsError(f"{path} has a value that is too long to be read") from error
 
 
 def read_settings_file(path: Path) -> tuple[str | None, dict[str, Any]]:

@@ -245,3 +245,20 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path, content: str) -> None:
     file.write_text("[cnn]\nepoch = [1]\n", "utf-8")
     with pytest.raises(SettingsError, match=r"space\.toml: no setting 'cnn\.epoch'"):
         read_space(file)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"trees.rounds": {"low": 1, "high": 900_000}},
+        {name: {"low": 1, "high": 1000} for name in ("trees.rounds", "cnn.epochs", "cnn.patience")},
+    ],
+)
+def test_a_grid_that_no_memory_holds_is_refused(space: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=r"100,000 points"):
+        parse_space(space).grid()
+
+
+def test_a_limit_beyond_all_numbers_is_refused() -> None:
+    with pytest.raises(SettingsError, match="high must be a whole number"):
+        parse_space({"trees.rounds": {"low": 1, "high": 10**400}})

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferboost.cli.console import ConsoleMonitor, print_json, print_table
+from ferboost.cli.console import ConsoleMonitor, one_line, print_json, print_table
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.predictors import find_pictures
 
@@ -63,7 +63,7 @@ def drift(
     else:
         _print(found)
     for failure in failures:
-        typer.echo(f"ferboost: error: {failure}", err=True)
+        typer.echo(f"ferboost: error: {one_line(str(failure))}", err=True)
     if failures:
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferboost.cli.console import ConsoleMonitor, print_json, print_table
+from ferboost.cli.console import ConsoleMonitor, one_line, print_json, print_table
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.outputs import refuse_to_overwrite
 from ferboost.cli.predictors import find_pictures
@@ -121,9 +121,9 @@ def _explain(
     else:
         for name, own, path in zip(names, found, _draw(names, found, out), strict=True):
             share = own.probabilities[own.classes.index(own.emotion)]
-            typer.echo(f"{name}: {own.emotion} {share:.0%}: {path}")
+            typer.echo(one_line(f"{name}: {own.emotion} {share:.0%}: {path}"))
     for failure in failures:
-        typer.echo(f"ferboost: error: {failure}", err=True)
+        typer.echo(f"ferboost: error: {one_line(str(failure))}", err=True)
     if failures:
         raise typer.Exit(1)
 

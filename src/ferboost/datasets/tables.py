@@ -206,7 +206,7 @@ def _class_names(metadata: dict[bytes, bytes] | None, column: str) -> list[str] 
         names = described["info"]["features"][column]["names"]
     except (KeyError, TypeError, ValueError):
         return None
-    return [str(name) for name in names]
+    return [str(name) for name in names] if isinstance(names, list) else None
 
 
 def _image_bytes(cell: object, where: str) -> tuple[bytes, str | None]:

@@ -30,6 +30,8 @@ _COLUMNS = tuple(FERPLUS_COLUMNS)
 _LEAST_AGREEMENT = 0.4
 # Of 200 rows of FER-2013 in their order, at least 58 % agree; of the wrong ones, hardly ever 40 %.
 _BLOCK = 200
+# Digits of a count, spaces beside it included.
+_LONGEST_COUNT = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +92,10 @@ def read_votes(path: Path | str) -> VoteTable:
 
 
 def _counts(cells: list[str], where: str) -> list[int]:
-    if not all(cell.strip().isdecimal() and int(cell) <= 255 for cell in cells):
+    if not all(
+        cell.strip().isdecimal() and len(cell) < _LONGEST_COUNT and int(cell) <= 255
+        for cell in cells
+    ):
         raise DataError(f"{where} has votes that are not whole numbers from 0 to 255")
     return [int(cell) for cell in cells]
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -134,8 +134,10 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._opened.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        # What was not written on a full disk cannot be on closing either, and was said already.
+        with suppress(OSError) if kind else nullcontext():
+            self._opened.close()
 
 
 class _Entry(NamedTuple):

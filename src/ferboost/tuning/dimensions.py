@@ -12,6 +12,7 @@ from ferboost.errors import SettingsError
 from ferboost.settings_files import nearest, setting_names
 
 __all__ = [
+    "MOST_POINTS",
     "Choices",
     "Range",
     "Value",
@@ -44,6 +45,11 @@ _FIXED = {
     "cnn.taught": "a study trains its CNNs without teachers; compare these by train",
     "data.doubts": "a study has one file of them; give it by --set, and search data.doubted",
 }
+
+
+#: Of a grid, which is held in memory.
+MOST_POINTS = 100_000
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ def _checked_range(name: str, spec: Range) -> Range:
         numbers["step"] = spec.step
     for key, number in numbers.items():
         good = isinstance(number, int if kind is int else int | float)
-        if isinstance(number, bool) or not good or not np.isfinite(number):
+        if isinstance(number, bool) or not good or not -_LARGEST < number < _LARGEST:
             wanted = "a whole number" if kind is int else "a number"
             raise SettingsError(f"{name}: {key} must be {wanted}, found {number!r}")
         numbers[key] = kind(number)
@@ -176,6 +182,11 @@ def grid_values(name: str, spec: Choices | Range) -> tuple[Value, ...]:
                 f"{name} has too many values for a grid; say how many by points = N, or list them"
             )
         count = int((spec.high - spec.low) / step + 1e-9) + 1
+        if count > MOST_POINTS:
+            raise SettingsError(
+                f"{name} has {count:,} values, and a grid at most {MOST_POINTS:,} points; say how "
+                "many by points = N, or take another --sampler"
+            )
         return tuple(type(spec.low)(spec.low + i * step) for i in range(count))
     spread = np.geomspace if spec.log else np.linspace
     values = [float(f"{value:.12g}") for value in spread(spec.low, spec.high, spec.points)]

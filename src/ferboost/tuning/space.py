@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ferboost.errors import SettingsError
 from ferboost.settings import change_settings
 from ferboost.settings_files import flatten, nearest, nest, read_toml
 from ferboost.tuning.dimensions import (
+    MOST_POINTS,
     Choices,
     Range,
     Value,
@@ -107,7 +109,7 @@ class SearchSpace:
         Raises
         ------
         SettingsError
-            If a range does not say how many values a grid takes of it.
+            If a range does not say how many values a grid takes of it, or these are too many.
         """
         values = {name: grid_values(name, spec) for name, spec in self.parameters.items()}
         names = list(values)
@@ -121,7 +123,13 @@ class SearchSpace:
             else:
                 yield from expand(point, depth + 1)
 
-        return tuple(expand({}, 0))
+        points = tuple(islice(expand({}, 0), MOST_POINTS + 1))
+        if len(points) > MOST_POINTS:
+            raise SettingsError(
+                f"the space has more than {MOST_POINTS:,} points, the most that a grid can have; "
+                "give fewer values, or take another --sampler"
+            )
+        return points
 
     def apply(self, settings: Settings, point: Mapping[str, Value]) -> Settings:
         """Return `settings` with the values of a point; what does not count has its default.
