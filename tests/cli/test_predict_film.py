@@ -112,6 +112,21 @@ def test_a_film_that_cannot_be_read_to_its_end_is_said_so(
         assert [row["frame"] for row in csv.DictReader(stream)] == ["0", "1", "2", "3"]
 
 
+def test_frames_that_cannot_be_decoded_are_said(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Damaged(video.Video):
+        def frames(self) -> Iterator[video.Frame]:
+            yield from itertools.islice(super().frames(), 4)
+            self.lost = 3
+
+    monkeypatch.setattr(video, "Video", Damaged)
+    outcome = ferboost("predict", film, "--csv", "out.csv")
+    assert outcome.code == 1
+    assert "3 damaged pieces of film.mp4 could not be decoded" in outcome.err
+    assert Path("out.csv").exists()
+
+
 def test_json_holds_a_record_for_each_face_and_frame(film: Path) -> None:
     outcome = ferboost("predict", film, "--json")
     records = json.loads(outcome.out)

@@ -79,6 +79,11 @@ def predict_one_film(
             f"{name} could be read up to frame {timeline.frames:,} only ({video.cut_short}); "
             "what was read is written"
         )
+    if video.lost and not is_camera:
+        raise DataError(
+            f"{video.lost:,} damaged pieces of {name} could not be decoded; their frames are left "
+            "out of what is written"
+        )
 
 
 def _check_outputs(outputs: FilmOutputs) -> None:

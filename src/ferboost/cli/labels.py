@@ -77,13 +77,13 @@ def labels(
     unseen = predict_unseen(run, dataset, ConsoleMonitor())
     errors = find_label_errors(unseen.probabilities, unseen.images.labels)
     findings = judge_labels(unseen.images, unseen.probabilities, errors, unseen.left_out)
-    write_text(out / "labels.csv", _table(unseen, errors))
     _draw(unseen, errors, findings, count, out)
     files = [out / "labels.csv", out / "sheet.png"]
     if dataset.fingerprint == run.record.data.fingerprint:
         with run.lock():
             save_label_findings(run, findings)
             files.append(write_report(run))
+    write_text(out / "labels.csv", _table(unseen, errors))  # last: it may be edited from now on
     if json:
         print_json({
             "images": findings.judged,

@@ -148,6 +148,8 @@ class Video:
         How many frames there are, 0 where that is not known.
     cut_short : str
         Why `frames` ended before the film did; empty where it did not.
+    lost : int
+        Pieces of the film that could not be read or decoded so far; each is a frame or so.
 
     Raises
     ------
@@ -179,6 +181,7 @@ class Video:
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or 25)
         self.count = self._stream.frames or self._count_by_duration()
         self.cut_short = ""
+        self.lost = 0
 
     def _open(self, source: Path | int) -> "InputContainer":
         container: InputContainer
@@ -244,6 +247,7 @@ class Video:
                     time.sleep(_SECONDS_OF_PATIENCE)
                 else:
                     damaged, reason = damaged + 1, error.strerror or "cannot be read"
+                    self.lost += 1
                 packets = self._container.demux(self._stream)  # what has raised gives no more
                 continue
             try:
@@ -252,6 +256,7 @@ class Video:
                 return
             except self._av.error.FFmpegError as error:
                 damaged, reason = damaged + 1, error.strerror or "cannot be decoded"
+                self.lost += 1
                 continue
             damaged = 0 if pictures else damaged
             yield from pictures
