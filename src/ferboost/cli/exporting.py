@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ferboost.cli.console import print_json
+from ferboost.cli.console import ConsoleMonitor, print_json
 from ferboost.cli.data import JsonOption, load
 from ferboost.cli.outputs import refuse_to_overwrite
 
@@ -88,16 +88,18 @@ def export(
     refuse_to_overwrite("--out", out, *model, data)
     runs = [Run.open(path) for path in model]
     faces = None if data is None else load(data)
-    done = export_run(
-        runs[0],
-        out,
-        variant,
-        seed,
-        faces,
-        beside=runs[1:],
-        calibration=calibration,
-        weight_format=weights,
-    )
+    with ConsoleMonitor().stage("export") as tell:
+        done = export_run(
+            runs[0],
+            out,
+            variant,
+            seed,
+            faces,
+            beside=runs[1:],
+            calibration=calibration,
+            weight_format=weights,
+            tell=tell,
+        )
     if json:
         print_json({
             "model": str(done.path),

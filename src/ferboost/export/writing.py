@@ -41,6 +41,7 @@ from ferboost.pipeline.calibrating import why_uncalibrated
 from ferboost.pipeline.drifting import find_trait_limits
 from ferboost.pipeline.evaluating import load_training_hashes
 from ferboost.pipeline.examples import load_examples
+from ferboost.progress import Tell
 from ferboost.runs import Run
 from ferboost.variants import CNN, require_variant
 
@@ -59,6 +60,7 @@ _LICENCE = "Software: MIT. Weights: subject to the terms of the data that they w
 # Every whole percent: sets of any coverage from a small table.
 _COVERAGES = tuple(percent / 100 for percent in range(50, 100))
 
+_STEPS = 4
 # Faces beside the run's examples on which parity is proved. Each of them takes some milliseconds.
 _PARITY_FACES = 1000
 
@@ -93,6 +95,7 @@ def export_run(
     beside: Sequence[Run] = (),
     calibration: ExportedCalibration | None = None,
     weight_format: WeightFormat = "float32",
+    tell: Tell | None = None,
 ) -> Export:
     """Write one variant of a finished run as an ONNX file that needs nothing else.
 
@@ -123,6 +126,8 @@ def export_run(
         What the weights of the network are kept in; with int8 it also computes in 8 bits, several
         times as fast. Parity is proved with float32; what less makes different is measured on the
         same faces, which int8 takes the ranges of its layers from, and recorded.
+    tell : callable, optional
+        Called with (done, total, what is done next) before every step.
 
     Raises
     ------
@@ -136,6 +141,8 @@ def export_run(
     StorageError
         If the file cannot be written.
     """
+    say = tell or (lambda _done, _total, _detail: None)
+    say(0, _STEPS, "load the models")
     parts = [_load_part(run, variant, _checked_seeds(run, seeds))]
     parts += [_load_part(own, variant, own.settings.seeds) for own in beside]
     for one, other in combinations(parts, 2):
@@ -145,8 +152,10 @@ def export_run(
     models = [model for part in parts for model in part.models]
     data = _data_of(run)
     compared = _parity_faces(run, data) if faces is None else faces.images
+    say(1, _STEPS, f"compare file and models on {len(compared):,} faces")
     exported = build_graph(models, variant, len(classes), scaling)
     parity = check_parity(exported, models, variant, compared, scaling)
+    say(2, _STEPS, f"weights in {weight_format}")
     written, loss = exported.model, None
     if weight_format == "float16":
         written = build_graph(models, variant, len(classes), scaling, weight_format).model
@@ -154,6 +163,7 @@ def export_run(
         written = quantize(exported.model, compared)
     if written is not exported.model:
         loss = measure_loss(exported.model, written, compared)
+    say(3, _STEPS, "what faces it knows")
     info = ModelInfo(
         classes=classes,
         variant=variant,
@@ -178,6 +188,7 @@ def export_run(
     )
     content = _serialize(written, info)
     write_bytes(target, content)
+    say(_STEPS, _STEPS, "")
     return Export(target, len(content), info, parity)
 
 
