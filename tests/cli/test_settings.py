@@ -42,7 +42,7 @@ def test_changes_show() -> None:
 
 def test_what_a_setting_can_be_is_in_words() -> None:
     allowed = {key: row["allowed"] for key, row in listed().items()}
-    assert allowed["cnn.epochs"] == "whole number, at least 1"
+    assert allowed["cnn.epochs"] == "whole number, at least 1, at most 1,000,000"
     assert allowed["cnn.dropout"] == "number, at least 0, below 1"
     assert allowed["cnn.patience"] == "whole number, at least 1; or none"
     assert allowed["cnn.pooling"] == "one of: max, average, none"
