@@ -44,9 +44,10 @@ def test_what_a_setting_can_be_is_in_words() -> None:
     allowed = {key: row["allowed"] for key, row in listed().items()}
     assert allowed["cnn.epochs"] == "whole number, at least 1, at most 1,000,000"
     assert allowed["cnn.dropout"] == "number, at least 0, below 1"
-    assert allowed["cnn.patience"] == "whole number, at least 1; or none"
+    assert allowed["cnn.patience"] == "whole number, at least 1, at most 1,000,000; or none"
     assert allowed["cnn.pooling"] == "one of: max, average, none"
-    assert allowed["cnn.dense"] == "list of 2, each whole number, at least 1"
+    words = "list of 2, each whole number, at least 1, at most 1,000,000"
+    assert allowed["cnn.dense"] == words
     assert allowed["data.balance"] == "true or false"
 
 
