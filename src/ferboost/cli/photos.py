@@ -14,6 +14,7 @@ import typer
 
 from ferboost.cli.clusters import cluster_at
 from ferboost.cli.console import ConsoleMonitor, one_line, print_json_list, resumable
+from ferboost.cli.outputs import refuse_to_overwrite
 from ferboost.cli.predictors import LoadedModel, find_pictures, load_model, photo_detector
 
 if TYPE_CHECKING:
@@ -324,10 +325,7 @@ def _plan_one_drawing(sources: "Sequence[Source]", file: Path) -> dict[Path, Pat
 
     if len(sources) > 1:
         raise SettingsError(f"--annotate {file} is one picture for {len(sources)}; name a folder")
-    if file.resolve() == sources[0].path.resolve():
-        raise SettingsError(
-            f"--annotate {file} would write over the picture itself; choose another name"
-        )
+    refuse_to_overwrite("--annotate", file, sources[0].path)
     return {sources[0].path: file}
 
 
